@@ -1,0 +1,145 @@
+"""Trains `tiny`, the classifier inside camkit, on a folder that holds Tiny ImageNet's train.zip, val.zip, boxes.csv and classes.csv.
+
+    python examples/train_tiny.py --root DIR --out camkit/models/tiny.safetensors
+
+Every setting was fixed before the run. The input size is the one choice left open; it is made on training images held out for it
+(the last `--holdout` of each class), never on val.zip, which is scored once, at the end.
+"""
+
+import csv
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import click
+import torch
+import torch.nn.functional as F
+from safetensors.torch import save_file
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, default_collate
+from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.transforms import v2
+from tqdm import tqdm
+
+from camkit.models.tiny import TinyResNet
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+TRAIN_SIZES = (40, 48, 56, 64)  # a quarter of the epochs each: small pictures first, most of the learning for less of the time
+TEST_SIZES = (64, 72, 80, 96, 112, 128)
+
+
+class Photos(Dataset):
+    """Decoded images (N, 3, 64, 64), uint8, in memory, with a transform for each."""
+
+    def __init__(self, images: torch.Tensor, labels: torch.Tensor, transform: v2.Transform) -> None:
+        self.images, self.labels, self.transform = images, labels, transform
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        return self.transform(self.images[i]), int(self.labels[i])
+
+
+def read(root: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
+    rows = [row for row in csv.DictReader((root / "boxes.csv").open()) if row["split"] == split]
+    labels = {row["image"]: int(row["label"]) for row in rows}
+    with zipfile.ZipFile(root / f"{split}.zip") as archive:
+        members = {name: name.removeprefix(f"{split}/") for name in archive.namelist() if name.lower().endswith(".jpeg")}
+        names = sorted(name for name in members if members[name] in labels)
+        if not names:
+            raise click.ClickException(f"{root / f'{split}.zip'}: none of its images is listed in boxes.csv")
+        images = [decode_jpeg(torch.frombuffer(bytearray(archive.read(n)), dtype=torch.uint8), ImageReadMode.RGB) for n in names]
+    return torch.stack(images), torch.tensor([labels[members[name]] for name in names])
+
+
+def split_off(labels: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Indices to train on, and the last `count` of each class."""
+    held = torch.cat([(labels == k).nonzero().flatten()[-count:] for k in labels.unique()])
+    keep = torch.ones(len(labels), dtype=torch.bool)
+    keep[held] = False
+    return keep.nonzero().flatten(), held
+
+
+def augment(size: int) -> v2.Transform:
+    return v2.Compose([
+        v2.RandomResizedCrop(size, scale=(0.3, 1), antialias=True),
+        v2.RandomHorizontalFlip(),
+        v2.RandomApply([v2.ColorJitter(0.3, 0.3, 0.3)], p=0.5),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize(MEAN, STD),
+    ])  # fmt: skip
+
+
+@torch.inference_mode()
+def top1(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, size: int) -> float:
+    """In float32, the way camkit runs it: resized to the square, antialiased."""
+    model.eval()
+    prepare = v2.Compose([v2.Resize((size, size), antialias=True), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+    hits = [(model(prepare(x)).argmax(1) == y).sum() for x, y in zip(images.split(125), labels.split(125), strict=True)]
+    return sum(hits).item() / len(images)
+
+
+def train(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, *, epochs: int, batch: int, lr: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    cutmix = v2.RandomApply([v2.CutMix(num_classes=int(labels.max()) + 1)], p=0.5)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    plain = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": decayed, "weight_decay": 5e-4}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.SGD(groups, lr=lr, momentum=0.9, nesterov=True)
+    steps = len(labels) // batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, epochs * steps, pct_start=0.15, cycle_momentum=False)
+    model.to(memory_format=torch.channels_last)
+    for epoch in range(epochs):
+        size = TRAIN_SIZES[epoch * len(TRAIN_SIZES) // epochs]
+        loader = DataLoader(Photos(images, labels, augment(size)), batch, shuffle=True, drop_last=True, num_workers=1,
+                            collate_fn=lambda rows: cutmix(*default_collate(rows)), generator=torch.Generator().manual_seed(seed * 1000 + epoch))  # fmt: skip
+        model.train()
+        total, start = 0.0, time.perf_counter()
+        for x, y in tqdm(loader, f"epoch {epoch + 1}/{epochs} at {size}", leave=False, disable=None):
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(x.to(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), y, label_smoothing=0.1)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item()
+        print(f"epoch {epoch + 1}: size {size}, loss {total / steps:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
+
+
+@click.command()
+@click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--epochs", default=48)
+@click.option("--batch", default=128)
+@click.option("--lr", default=0.1)
+@click.option("--seed", default=0)
+@click.option("--holdout", default=10, help="Training images of each class kept apart to choose the input size.")
+def main(root: Path, out: Path, epochs: int, batch: int, lr: float, seed: int, holdout: int) -> None:
+    images, labels = read(root, "train")
+    keep, held = split_off(labels, holdout)
+    torch.manual_seed(seed)
+    model = TinyResNet(int(labels.max()) + 1)
+    print(f"{len(keep)} images, {len(held)} held out, {sum(p.numel() for p in model.parameters())} parameters, torch {torch.__version__}", flush=True)
+    start = time.perf_counter()
+    train(model, images[keep], labels[keep], epochs=epochs, batch=batch, lr=lr, seed=seed)
+    minutes = (time.perf_counter() - start) / 60
+    model.half().float()  # what is stored is what is scored
+    held_out = {size: top1(model, images[held], labels[held], size) for size in TEST_SIZES}
+    size = max(held_out, key=lambda s: held_out[s])
+    accuracy = top1(model, *read(root, "val"), size)
+    names = [row["name"].split(",")[0] for row in csv.DictReader((root / "classes.csv").open())]
+    card = {"classes": names, "mean": MEAN, "std": STD, "size": size, "top1_val": accuracy, "top1_held_out": held_out, "epochs": epochs, "batch": batch,
+            "lr": lr, "seed": seed, "minutes": round(minutes, 1), "torch": torch.__version__}  # fmt: skip
+    print(json.dumps(card | {"classes": len(names)}, indent=1), flush=True)
+    temporary = out.with_suffix(".part")
+    state = {name: value.half().contiguous() if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    save_file(state, temporary, {key: json.dumps(value) for key, value in card.items()})
+    os.replace(temporary, out)
+
+
+if __name__ == "__main__":
+    main()
