@@ -2,7 +2,7 @@
 
 
 class CamkitError(ValueError):
-    """A call, a file or a model that camkit cannot work with. The command line prints the message alone and exits with 2."""
+    """A call, a file or a model that camkit cannot work with; the command line prints the message and exits with 2."""
 
 
 class HeadNotFound(CamkitError):

@@ -26,7 +26,12 @@ from tqdm import tqdm
 from camkit.models.tiny import TinyResNet
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-TRAIN_SIZES = (40, 48, 56, 64)  # a quarter of the epochs each: small pictures first, most of the learning for less of the time
+TRAIN_SIZES = (
+    40,
+    48,
+    56,
+    64,
+)  # a quarter of the epochs each: small pictures first, most of the learning for less of the time
 TEST_SIZES = (64, 72, 80, 96, 112, 128)
 
 
@@ -47,11 +52,16 @@ def read(root: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     rows = [row for row in csv.DictReader((root / "boxes.csv").open()) if row["split"] == split]
     labels = {row["image"]: int(row["label"]) for row in rows}
     with zipfile.ZipFile(root / f"{split}.zip") as archive:
-        members = {name: name.removeprefix(f"{split}/") for name in archive.namelist() if name.lower().endswith(".jpeg")}
+        members = {
+            name: name.removeprefix(f"{split}/") for name in archive.namelist() if name.lower().endswith(".jpeg")
+        }
         names = sorted(name for name in members if members[name] in labels)
         if not names:
             raise click.ClickException(f"{root / f'{split}.zip'}: none of its images is listed in boxes.csv")
-        images = [decode_jpeg(torch.frombuffer(bytearray(archive.read(n)), dtype=torch.uint8), ImageReadMode.RGB) for n in names]
+        images = [
+            decode_jpeg(torch.frombuffer(bytearray(archive.read(n)), dtype=torch.uint8), ImageReadMode.RGB)
+            for n in names
+        ]
     return torch.stack(images), torch.tensor([labels[members[name]] for name in names])
 
 
@@ -77,12 +87,16 @@ def augment(size: int) -> v2.Transform:
 def top1(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, size: int) -> float:
     """In float32, the way camkit runs it: resized to the square, antialiased."""
     model.eval()
-    prepare = v2.Compose([v2.Resize((size, size), antialias=True), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
+    prepare = v2.Compose(
+        [v2.Resize((size, size), antialias=True), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+    )
     hits = [(model(prepare(x)).argmax(1) == y).sum() for x, y in zip(images.split(125), labels.split(125), strict=True)]
     return sum(hits).item() / len(images)
 
 
-def train(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, *, epochs: int, batch: int, lr: float, seed: int) -> None:
+def train(
+    model: nn.Module, images: torch.Tensor, labels: torch.Tensor, *, epochs: int, batch: int, lr: float, seed: int
+) -> None:
     torch.manual_seed(seed)
     cutmix = v2.RandomApply([v2.CutMix(num_classes=int(labels.max()) + 1)], p=0.5)
     decayed = [p for p in model.parameters() if p.ndim > 1]
@@ -107,7 +121,9 @@ def train(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, *, epoch
             optimizer.step()
             schedule.step()
             total += loss.item()
-        print(f"epoch {epoch + 1}: size {size}, loss {total / steps:.4f}, {time.perf_counter() - start:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1}: size {size}, loss {total / steps:.4f}, {time.perf_counter() - start:.0f} s", flush=True
+        )
 
 
 @click.command()
@@ -123,7 +139,10 @@ def main(root: Path, out: Path, epochs: int, batch: int, lr: float, seed: int, h
     keep, held = split_off(labels, holdout)
     torch.manual_seed(seed)
     model = TinyResNet(int(labels.max()) + 1)
-    print(f"{len(keep)} images, {len(held)} held out, {sum(p.numel() for p in model.parameters())} parameters, torch {torch.__version__}", flush=True)
+    print(
+        f"{len(keep)} images, {len(held)} held out, {sum(p.numel() for p in model.parameters())} parameters, torch {torch.__version__}",
+        flush=True,
+    )
     start = time.perf_counter()
     train(model, images[keep], labels[keep], epochs=epochs, batch=batch, lr=lr, seed=seed)
     minutes = (time.perf_counter() - start) / 60
@@ -136,7 +155,10 @@ def main(root: Path, out: Path, epochs: int, batch: int, lr: float, seed: int, h
             "lr": lr, "seed": seed, "minutes": round(minutes, 1), "torch": torch.__version__}  # fmt: skip
     print(json.dumps(card | {"classes": len(names)}, indent=1), flush=True)
     temporary = out.with_suffix(".part")
-    state = {name: value.half().contiguous() if value.is_floating_point() else value for name, value in model.state_dict().items()}
+    state = {
+        name: value.half().contiguous() if value.is_floating_point() else value
+        for name, value in model.state_dict().items()
+    }
     save_file(state, temporary, {key: json.dumps(value) for key, value in card.items()})
     os.replace(temporary, out)
 

@@ -53,4 +53,5 @@ class TinyResNet(nn.Module):
         self.fc = nn.Linear(cin, num_classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.pool(self.features(x)).flatten(1))
+        logits: torch.Tensor = self.fc(self.pool(self.features(x)).flatten(1))
+        return logits
