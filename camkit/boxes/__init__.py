@@ -1,0 +1,21 @@
+"""Class map to box: thresholds, regions, geometry. Arrays in, arrays out: no model, no file."""
+
+from camkit.boxes.geometry import Window, box_of, pixels_inside
+from camkit.boxes.regions import boxes_from_maps, largest_region
+from camkit.boxes.score_maps import Interpolation, Normalization, normalize_maps, resize_maps
+from camkit.boxes.thresholds import MaxThreshold, PercentileThreshold, Threshold
+
+__all__ = [
+    "Interpolation",
+    "MaxThreshold",
+    "Normalization",
+    "PercentileThreshold",
+    "Threshold",
+    "Window",
+    "box_of",
+    "boxes_from_maps",
+    "largest_region",
+    "normalize_maps",
+    "pixels_inside",
+    "resize_maps",
+]

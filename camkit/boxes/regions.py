@@ -1,0 +1,80 @@
+"""Score map and threshold to box: the largest region above tau (Rethinking CAM, Eq. 3 and 6)."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+
+from camkit.boxes.geometry import box_of
+from camkit.boxes.thresholds import Threshold
+from camkit.errors import CamkitError
+
+EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+def largest_region(mask: ArrayLike) -> NDArray[np.bool_]:
+    """The 8-connected region with the most pixels.
+
+    Parameters
+    ----------
+    mask : array_like (H, W), bool
+
+    Returns
+    -------
+    ndarray (H, W), bool
+        All false where the mask is. Of regions of the same size, the one whose first pixel in raster order comes first.
+    """
+    labels, count = ndimage.label(np.asarray(mask, dtype=bool), EIGHT_NEIGHBOURS)
+    if count == 0:
+        return np.zeros(labels.shape, dtype=bool)
+    # `label` numbers the regions by their first pixels in raster order, and `argmax` takes the first of equals.
+    largest = 1 + np.bincount(labels.ravel())[1:].argmax()
+    return np.asarray(labels == largest)
+
+
+def boxes_from_maps(maps: ArrayLike, rule: Threshold) -> NDArray[np.int64]:
+    """The box round the largest 8-connected region of ``map > tau`` (strictly), ``tau = rule(map)``.
+
+    Parameters
+    ----------
+    maps : array_like (N, H, W) or (H, W)
+        Score maps; a numpy array or a CPU tensor.
+    rule : Threshold
+        For instance ``MaxThreshold(0.2)`` or ``PercentileThreshold(0.35, 90)``.
+
+    Returns
+    -------
+    ndarray (N, 4) or (4,), int64
+        ``x0, y0, x1, y1``, half open: a region of one pixel has ``x1 = x0 + 1``. The empty box
+        ``0, 0, 0, 0`` where no pixel is above tau.
+
+    Raises
+    ------
+    CamkitError
+        A map with NaN or infinite values, or not of two or three dimensions.
+
+    Notes
+    -----
+    The equations hold as printed also where they surprise; with the two rules of the paper:
+
+    - a constant map of zeros (min-max normalisation makes every constant map one) has no region;
+    - a constant map c > 0 gives the whole image for theta < 1, and no region for theta = 1; c < 0 never gives one;
+    - an all-negative map has no region under ``MaxThreshold``, whose tau is then at or above the maximum; under
+      ``PercentileThreshold`` it has one exactly where ``theta * percentile`` is below the maximum;
+    - where the maximum is positive and the percentile is not, tau <= 0: there is always a region, and a *lower* theta
+      gives a *higher* tau.
+    """
+    array = np.asarray(maps)
+    if array.ndim not in (2, 3):
+        raise CamkitError(
+            f"score maps of shape {array.shape}: give (N, height, width), or (height, width) for a single map"
+        )
+    stack = array.reshape(-1, *array.shape[-2:])
+    finite = np.isfinite(stack).all(axis=(-2, -1))
+    if not finite.all():
+        raise CamkitError(
+            f"score map {finite.argmin()} (of {len(stack)}) holds NaN or infinite values: leave it out, or repair it"
+        )
+    boxes = np.zeros((len(stack), 4), np.int64)
+    for box, score_map, tau in zip(boxes, stack, rule(stack), strict=True):
+        box[:] = box_of(largest_region(score_map > tau))
+    return boxes.reshape(*array.shape[:-2], 4)
