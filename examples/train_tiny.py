@@ -1,9 +1,9 @@
-"""Trains `tiny`, the classifier inside camkit, on a folder that holds Tiny ImageNet's train.zip, val.zip, boxes.csv and classes.csv.
+"""Trains `tiny`, the classifier inside camkit, on Tiny ImageNet (train.zip, val.zip, boxes.csv, classes.csv).
 
     python examples/train_tiny.py --root DIR --out camkit/models/tiny.safetensors
 
-Every setting was fixed before the run. The input size is the one choice left open; it is made on training images held out for it
-(the last `--holdout` of each class), never on val.zip, which is scored once, at the end.
+Every setting was fixed before the run. The input size is the one choice left open; it is made on training images held
+out for it (the last `--holdout` of each class), never on val.zip, which is scored once, at the end.
 """
 
 import csv
@@ -108,8 +108,15 @@ def train(
     model.to(memory_format=torch.channels_last)
     for epoch in range(epochs):
         size = TRAIN_SIZES[epoch * len(TRAIN_SIZES) // epochs]
-        loader = DataLoader(Photos(images, labels, augment(size)), batch, shuffle=True, drop_last=True, num_workers=1,
-                            collate_fn=lambda rows: cutmix(*default_collate(rows)), generator=torch.Generator().manual_seed(seed * 1000 + epoch))  # fmt: skip
+        loader = DataLoader(
+            Photos(images, labels, augment(size)),
+            batch,
+            shuffle=True,
+            drop_last=True,
+            num_workers=1,
+            collate_fn=lambda rows: cutmix(*default_collate(rows)),
+            generator=torch.Generator().manual_seed(seed * 1000 + epoch),
+        )
         model.train()
         total, start = 0.0, time.perf_counter()
         for x, y in tqdm(loader, f"epoch {epoch + 1}/{epochs} at {size}", leave=False, disable=None):
@@ -139,10 +146,8 @@ def main(root: Path, out: Path, epochs: int, batch: int, lr: float, seed: int, h
     keep, held = split_off(labels, holdout)
     torch.manual_seed(seed)
     model = TinyResNet(int(labels.max()) + 1)
-    print(
-        f"{len(keep)} images, {len(held)} held out, {sum(p.numel() for p in model.parameters())} parameters, torch {torch.__version__}",
-        flush=True,
-    )
+    parameters = sum(p.numel() for p in model.parameters())
+    print(f"{len(keep)} images, {len(held)} held out, {parameters} parameters, torch {torch.__version__}", flush=True)
     start = time.perf_counter()
     train(model, images[keep], labels[keep], epochs=epochs, batch=batch, lr=lr, seed=seed)
     minutes = (time.perf_counter() - start) / 60
@@ -151,8 +156,20 @@ def main(root: Path, out: Path, epochs: int, batch: int, lr: float, seed: int, h
     size = max(held_out, key=lambda s: held_out[s])
     accuracy = top1(model, *read(root, "val"), size)
     names = [row["name"].split(",")[0] for row in csv.DictReader((root / "classes.csv").open())]
-    card = {"classes": names, "mean": MEAN, "std": STD, "size": size, "top1_val": accuracy, "top1_held_out": held_out, "epochs": epochs, "batch": batch,
-            "lr": lr, "seed": seed, "minutes": round(minutes, 1), "torch": torch.__version__}  # fmt: skip
+    card = {
+        "classes": names,
+        "mean": MEAN,
+        "std": STD,
+        "size": size,
+        "top1_val": accuracy,
+        "top1_held_out": held_out,
+        "epochs": epochs,
+        "batch": batch,
+        "lr": lr,
+        "seed": seed,
+        "minutes": round(minutes, 1),
+        "torch": torch.__version__,
+    }
     print(json.dumps(card | {"classes": len(names)}, indent=1), flush=True)
     temporary = out.with_suffix(".part")
     state = {

@@ -1,0 +1,6 @@
+"""From a model to class maps: finding the head, picking up the features, weighing the channels."""
+
+from camkit.cam.extractor import CAM, ClassMaps, Features
+from camkit.cam.head import Head
+
+__all__ = ["CAM", "ClassMaps", "Features", "Head"]

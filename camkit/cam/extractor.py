@@ -1,0 +1,253 @@
+"""From a model and images to class maps: one forward pass for any number of classes and weightings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+
+from camkit.cam.find import IMAGES, Output, find_given, find_head, logits_of
+from camkit.cam.head import Head
+from camkit.cam.trace import tensors_in
+from camkit.cam.weightings import weigh
+from camkit.errors import CamkitError, HeadNotFound
+from camkit.recipe import Weighting
+
+Classes = torch.Tensor | Sequence[int] | int | str | None
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMaps:
+    """Class maps of a batch.
+
+    Attributes
+    ----------
+    maps : Tensor (N, K, h, w), float32
+        Before any normalisation. With signed weighting and average pooling ``maps.mean((-2, -1)) + offset`` equals the
+        logits of `classes`.
+    classes : Tensor (N, K), int64
+    logits : Tensor (N, all classes), float32
+    offset : Tensor (N, K), float32
+        The part of the logit that has no place in the image: biases, a norm's shift.
+    """
+
+    maps: torch.Tensor
+    classes: torch.Tensor
+    logits: torch.Tensor
+    offset: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What one forward pass leaves: enough for the class maps of any class under any weighting.
+
+    Attributes
+    ----------
+    features : Tensor (N, C, h, w), float32
+    pooled : Tensor (N, C), float32
+        As the model pools.
+    logits : Tensor (N, all classes), float32
+    head : Head
+    """
+
+    features: torch.Tensor
+    pooled: torch.Tensor
+    logits: torch.Tensor
+    head: Head
+
+    def class_maps(self, classes: Classes = None, weighting: Weighting = "signed") -> ClassMaps:
+        """``M_k = sum_c w_kc F_c`` for the wanted classes.
+
+        Parameters
+        ----------
+        classes : None, int, "all", sequence of int, Tensor (N,) or (N, K)
+            None: the predicted class of each image. One int or several: these classes for every image. A tensor: each
+            image its own; ``features.top(5)`` gives the five predicted ones.
+        weighting : {"signed", "positive", "negative"}
+        """
+        chosen = self.choose(classes)
+        weight, offset = self._weights(chosen)
+        maps = torch.bmm(weigh(weight, weighting), self.features.flatten(2))
+        return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset)
+
+    def top(self, k: int) -> torch.Tensor:
+        """The k classes with the highest logits, best first, (N, k)."""
+        return self.logits.topk(min(k, self.logits.shape[1]), dim=1).indices
+
+    def choose(self, classes: Classes) -> torch.Tensor:
+        """Class indices (N, K) in any of the forms that `class_maps` takes."""
+        n, total = self.logits.shape
+        device = self.logits.device
+        if classes is None:
+            return self.top(1)
+        if isinstance(classes, str):
+            if classes != "all":
+                raise CamkitError(f"classes={classes!r}: give indices, None for the predicted class, or 'all'")
+            return torch.arange(total, device=device).expand(n, -1)
+        if isinstance(classes, torch.Tensor):
+            index = classes.to(device)
+            index = index[:, None] if index.ndim == 1 else index
+        else:
+            index = torch.as_tensor([classes] if isinstance(classes, int) else list(classes), device=device).expand(
+                n, -1
+            )
+        if index.ndim != 2 or len(index) != n or index.is_floating_point():
+            raise CamkitError(
+                f"classes has shape {tuple(index.shape)} for {n} images: (N,) or (N, K) integers are wanted"
+            )
+        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= total):
+            raise CamkitError(
+                f"class {int(index.min() if index.min() < 0 else index.max())} of a model with {total} classes"
+            )
+        return index.long()
+
+    def _weights(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Class weights (N, K, C) and offsets (N, K) at each image's pooled features."""
+        head = self.head
+        if head.kind == "linearised":
+            return self._gradient(classes)
+        scale = head.scale(self.pooled)[:, None]
+        weight = head.weight.float()[classes] * scale[..., None]
+        offset = scale * head.scaled_bias.float()[classes] + head.bias.float()[classes]
+        return weight, offset
+
+    def _gradient(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """By one backward pass through the head alone: a row for each image and class."""
+        assert self.head.function is not None
+        n, k = classes.shape
+        with torch.inference_mode(False), torch.enable_grad():
+            rows = self.pooled.detach().clone().repeat_interleave(k, 0).requires_grad_()
+            picked = self.head.function(rows).gather(1, classes.clone().reshape(-1, 1))
+            (gradient,) = torch.autograd.grad(picked.sum(), rows)
+        weight = gradient.reshape(n, k, -1)
+        offset = picked.detach().reshape(n, k) - torch.einsum("nkc,nc->nk", weight, self.pooled)
+        return weight, offset
+
+
+class CAM:
+    """Class maps from any classifier whose logits are a linear function of pooled features.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In eval mode. DataParallel, DistributedDataParallel and ``torch.compile`` wrappers are looked through: camkit
+        runs the module inside. Nothing of the model is changed, and its hooks are gone when the block ends.
+    input_size : tuple of int
+        Height and width of the images that the head is searched with.
+    head : dict, optional
+        ``{"features": module name, "classifier": module name}`` to name the head instead of searching it.
+    output : callable, optional
+        Picks the logits out of what the model returns.
+
+    Raises
+    ------
+    HeadNotFound
+        If there is no pooled feature map, with the reason and a remedy.
+    CamkitError
+        If the model is in training mode.
+
+    Examples
+    --------
+    >>> from camkit.models.tiny import TinyResNet
+    >>> model = TinyResNet(num_classes=5).eval()
+    >>> with CAM(model, input_size=(64, 64)) as cam:
+    ...     out = cam(torch.rand(2, 3, 64, 64), weighting="signed")
+    >>> out.maps.shape
+    torch.Size([2, 1, 8, 8])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_size: tuple[int, int] = (224, 224),
+        head: dict[str, str] | None = None,
+        output: Output | None = None,
+    ) -> None:
+        self.model = unwrap(model)
+        self.output = output
+        if any(module.training for module in self.model.modules()):
+            raise CamkitError(
+                "the model is in training mode, where dropout and batch norm change its answers: call .eval()"
+            )
+        images = example_images(self.model, input_size)
+        try:
+            self.head = find_given(self.model, images, **head) if head else find_head(self.model, images, output)
+        except (RuntimeError, AssertionError, IndexError, TypeError) as error:
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise HeadNotFound(
+                f"the model fails on images of shape {tuple(images.shape)}: {reason}; pass the input_size that it takes"
+            ) from error
+
+    def __enter__(self) -> "CAM":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        """Nothing is left to undo: hooks live for one forward pass each."""
+
+    def features(self, images: torch.Tensor) -> Features:
+        """One forward pass.
+
+        Parameters
+        ----------
+        images : Tensor (N, channels, H, W)
+            After the model's own preprocessing, on the model's device. Under ``torch.autocast`` the network runs in
+            lower precision, the maps are made in float32 all the same.
+
+        Raises
+        ------
+        CamkitError
+            If the images lie on another device than the model.
+        """
+        device = next((p.device for p in self.model.parameters()), images.device)
+        if images.device != device:
+            raise CamkitError(f"the images are on {images.device} and the model on {device}: move one with .to()")
+        place = self.head.feature_map.place
+        rerun = bool(self.head.feature_map.calls)
+        held: list[torch.Tensor] = []
+
+        def keep(tensors: Any) -> None:
+            tensor = list(tensors_in(tensors))[place.position]
+            held[:] = [tensor.clone() if rerun else tensor]  # the model may go on to change it in place
+
+        module = self.model.get_submodule(place.module)
+        if place.side == "input":
+            handle = module.register_forward_pre_hook(lambda _m, a, k: keep((a, k)), with_kwargs=True)
+        else:
+            handle = module.register_forward_hook(lambda _m, _a, out: keep(out))
+        try:
+            with torch.no_grad():
+                logits = logits_of(self.model(images), self.output)
+        finally:
+            handle.remove()
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            features = self.head.feature_map.read(held[0], (images.shape[-2], images.shape[-1])).float()
+            return Features(features, self.head.pooled(features), logits.float().reshape(len(logits), -1), self.head)
+
+    def __call__(self, images: torch.Tensor, classes: Classes = None, weighting: Weighting = "positive") -> ClassMaps:
+        """Class maps (N, K, h, w) of the wanted classes; see `Features.class_maps`."""
+        return self.features(images).class_maps(classes, weighting)
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The module inside DataParallel, DistributedDataParallel and torch.compile."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise HeadNotFound(
+            "a ScriptModule hides its operations from hooks: load the Python model that it was made from"
+        )
+    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        return unwrap(model.module)
+    inner = getattr(model, "_orig_mod", None)
+    return unwrap(inner) if isinstance(inner, nn.Module) else model
+
+
+def example_images(model: nn.Module, size: tuple[int, int]) -> torch.Tensor:
+    """Two different images of noise, as the model's first convolution wants them."""
+    first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
+    channels = first.in_channels if first is not None else 3
+    parameter = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+    noise = torch.randn(IMAGES, channels, *size, generator=torch.Generator().manual_seed(0))
+    return noise.to(parameter.device, parameter.dtype)

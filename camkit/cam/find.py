@@ -1,0 +1,277 @@
+"""Finding the head: follow one forward pass back from the logits to where a map of positions became one vector."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from camkit.cam.affine import affine_parts, isolate_norm
+from camkit.cam.head import FeatureMap, Head, HeadFunction, Kind, grid
+from camkit.cam.refusal import refusal
+from camkit.cam.trace import Call, Trace, Value, between, tensors_in
+from camkit.errors import CamkitError, HeadNotFound
+from camkit.nn.pooling import ThresholdedAvgPool2d
+
+IMAGES = 2  # in the pass that is recorded: enough to tell the batch from the other axes
+TOLERANCE = 1e-3  # of the logits' range, for calling two computations of one thing the same
+VIEWS = {
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "permute",
+    "transpose",
+    "flatten",
+    "clone",
+    "contiguous",
+    "squeeze",
+    "alias",
+    "as_strided",
+}
+
+Output = Callable[[Any], torch.Tensor]
+
+
+def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = None) -> Head:
+    """Find pooling and classifier by what happens in one forward pass, not by names.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In eval mode. It is left as it was.
+    images : Tensor (2, channels, H, W)
+        Two different images, on the model's device.
+    output : callable, optional
+        Takes what the model returns and gives the logits (N, K); for outputs with several candidates.
+
+    Raises
+    ------
+    HeadNotFound
+        With the reason, and what would make it work.
+    """
+    trace = Trace(model, atoms=(ThresholdedAvgPool2d,))
+    with torch.no_grad(), trace:
+        trace.start(images)
+        logits = logits_of(model(images), output)
+    end = trace.value(logits)
+    if not torch.isfinite(logits).all():
+        raise HeadNotFound("the model returns NaN or infinite logits for ordinary images: check its weights")
+    if end is None:
+        raise HeadNotFound("the logits do not depend on the images: is this a classifier?")
+    start, feature, scale = collapse(end)
+    place_value, calls = pick_up(trace, feature)
+    place = trace.place_of(place_value)
+    assert place is not None
+    axis = channel_axis(feature, start, scale)
+    feature_map = FeatureMap(place, calls, place_value, feature, axis, IMAGES)
+    head = build(model, between(start, end), feature_map, start, end, scale)
+    return checked(head, feature, start, logits, (images.shape[-2], images.shape[-1]))
+
+
+def logits_of(output: Any, choose: Output | None = None) -> torch.Tensor:
+    """The logits (N, K) in whatever a model returns: a tensor, an object with ``.logits``, a tuple, a dictionary."""
+    if choose is not None:
+        output = choose(output)
+    if isinstance(output, torch.Tensor):
+        return output
+    for holder in (getattr(output, "logits", None), output.get("logits") if isinstance(output, Mapping) else None):
+        if isinstance(holder, torch.Tensor):
+            return holder
+    candidates = [t for t in tensors_in(output) if t.ndim == 2 and t.is_floating_point()]
+    if len(candidates) == 1 or (candidates and isinstance(output, tuple)):
+        return candidates[0]
+    keys = f" with the keys {', '.join(map(str, output))}" if isinstance(output, Mapping) else ""
+    raise HeadNotFound(
+        f"the model returns a {type(output).__name__}{keys} and camkit cannot tell which part is the logits: "
+        "pass output=, a function that picks them"
+    )
+
+
+def is_vector(value: Value) -> bool:
+    """One number, or one vector, an image: no positions left."""
+    return len([size for size in value.shape if size != 1]) <= 2 and value.shape[0] == IMAGES
+
+
+def collapse(end: Value) -> tuple[Value, Value, float]:
+    """The pooled vector, the feature map whose mean it is, and how many times the mean it is (1, or the positions)."""
+    edges: list[tuple[Value, Value]] = []
+    seen: set[Value] = set()
+    queue = [end]
+    while queue:
+        value = queue.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        for parent in value.call.parents if value.call else []:
+            if is_vector(parent):
+                queue.append(parent)
+            else:
+                edges.append((parent, value))
+    if not edges:
+        raise HeadNotFound("the logits are computed without any map of positions: is this a classifier of images?")
+    pooled, maps = {vector for _, vector in edges}, {parent for parent, _ in edges}
+    if len(pooled) == 1 and len(maps) == 1:
+        (start,), (feature,) = pooled, maps
+        if isinstance(getattr(start.call, "op", None), ThresholdedAvgPool2d):
+            return start, feature, 1.0
+        for candidate in (feature, *ancestors(feature)):
+            scale = times_the_mean(candidate, start)
+            if scale is not None and len(candidate.shape) >= 4:
+                return start, candidate, scale
+        scale = times_the_mean(feature, start)
+        if scale is not None:
+            return start, feature, scale
+    raise HeadNotFound(refusal(edges))
+
+
+def ancestors(value: Value) -> list[Value]:
+    """Values that this one is a view, or a partial sum, of: from near to far."""
+    found = []
+    while value.call is not None and len(value.call.parents) == 1 and value.call.name in VIEWS | {"mean", "sum"}:
+        (value,) = value.call.parents
+        found.append(value)
+    return found
+
+
+def times_the_mean(feature: Value, pooled: Value) -> float | None:
+    """How many times the mean over positions the pooled vector is, None if it is something else."""
+    if feature.tensor is None or pooled.tensor is None:
+        return None
+    vector = pooled.tensor.flatten(1).double()
+    for axis in range(1, len(feature.shape)):
+        if feature.shape[axis] == vector.shape[1]:
+            positions = feature.tensor.movedim(axis, 1).flatten(2).double()
+            mean, size = positions.mean(-1), positions.abs().amax()
+            for scale in (1.0, float(positions.shape[2])):
+                if torch.allclose(mean * scale, vector, rtol=1e-3, atol=1e-4 * scale * float(size)):
+                    return scale
+    return None
+
+
+def channel_axis(feature: Value, pooled: Value, scale: float) -> int:
+    assert feature.tensor is not None
+    assert pooled.tensor is not None
+    if isinstance(getattr(pooled.call, "op", None), ThresholdedAvgPool2d):
+        return 1
+    vector = pooled.tensor.flatten(1)
+    axes = [axis for axis in range(1, len(feature.shape)) if feature.shape[axis] == vector.shape[1]]
+
+    def distance(axis: int) -> float:
+        assert feature.tensor is not None
+        return float((feature.tensor.movedim(axis, 1).flatten(2).mean(-1) * scale - vector).abs().max())
+
+    return min(axes, key=distance)
+
+
+def pick_up(trace: Trace, feature: Value) -> tuple[Value, list[Call]]:
+    """The nearest value at or before the feature map that a module hands on, and the calls from there."""
+    value = feature
+    while trace.place_of(value) is None:
+        if value.call is None or len(value.call.parents) != 1:
+            raise HeadNotFound(
+                "the feature map is made between modules, by an operation of several maps, where no hook reaches: "
+                "let a module (nn.Identity will do) return it, or name it with head="
+            )
+        (value,) = value.call.parents
+    return value, between(value, feature) if value is not feature else []
+
+
+def build(model: nn.Module, calls: list[Call], feature_map: FeatureMap, start: Value, end: Value, scale: float) -> Head:
+    """Weights and kind of the head from its recorded operations."""
+    function, divides = isolate_norm(HeadFunction(calls, start, end, IMAGES))
+    parts = affine_parts(function)
+    classifier = last_weight(model, calls)
+    pool = getattr(start.call, "op", None)
+    weight, bias, scaled_bias = parts.weight * scale, parts.bias, parts.scaled_bias
+    kind: Kind
+    if not parts.is_affine:
+        kind = "linearised"
+    elif isinstance(pool, ThresholdedAvgPool2d):
+        kind = "TAP"
+    elif not classifier and torch.equal(weight, torch.eye(len(weight)).to(weight)):
+        kind = "score pooling"
+    elif function.norm is not None or any("batch_norm" in call.name for call in calls):
+        kind = "folded"
+    else:
+        kind = "exact"
+    tap = pool if isinstance(pool, ThresholdedAvgPool2d) else None
+    return Head(kind, feature_map, classifier, weight, bias, scaled_bias, function, divides, tap)
+
+
+def last_weight(model: nn.Module, calls: list[Call]) -> str:
+    """Name of the last module (or bare parameter) whose matrix the head multiplies with."""
+    names = {p.untyped_storage().data_ptr(): name for name, p in model.named_parameters() if p.ndim >= 2}
+    found = [names[t.untyped_storage().data_ptr()] for call in calls for t in call.constants
+             if t.untyped_storage().data_ptr() in names]  # fmt: skip
+    return found[-1].removesuffix(".weight") if found else ""
+
+
+def checked(head: Head, feature: Value, start: Value, logits: torch.Tensor, image_size: tuple[int, int]) -> Head:
+    """The head with its map size and its measured completeness error; refused where that is no rounding error."""
+    assert feature.tensor is not None
+    assert start.tensor is not None
+    features = feature.tensor.movedim(head.feature_map.axis, 1)
+    if features.ndim == 3:
+        features = features.unflatten(2, grid(features.shape[2], image_size))
+    if features.ndim != 4:
+        raise HeadNotFound(f"the feature map has {features.ndim - 2} axes of positions: camkit reads maps of 1 or 2")
+    map_size = (features.shape[2], features.shape[3])
+    pooled = head.pooled(features)
+    error = 0.0
+    if head.kind != "linearised":
+        total = head.scale(pooled)[:, None] * (pooled @ head.weight.T + head.scaled_bias) + head.bias
+        spread = (logits.amax() - logits.amin()).clamp(min=1e-6)
+        error = float((total - logits.reshape(len(logits), -1)).abs().max() / spread)
+        if error > TOLERANCE:
+            raise HeadNotFound(
+                f"pooled features times class weights miss the logits by {error:.1e} of their range: "
+                "the head does something that camkit does not know; name it with head="
+            )
+    return Head(**{**vars(head), "map_size": map_size, "completeness": error})
+
+
+def find_given(model: nn.Module, images: torch.Tensor, features: str, classifier: str) -> Head:
+    """A head that the caller names: the mean of one module's output, times another module's weight.
+
+    Raises
+    ------
+    CamkitError
+        If a module of that name does not exist or is of no use here.
+    """
+    modules = dict(model.named_modules())
+    for name in (features, classifier):
+        if name not in modules:
+            raise CamkitError(f"--head names {name!r}, which is no module of the model; `camkit inspect` lists them")
+    weight, bias = getattr(modules[classifier], "weight", None), getattr(modules[classifier], "bias", None)
+    if not isinstance(weight, torch.Tensor) or weight.flatten(1).shape[1] != weight.shape[1]:
+        raise CamkitError(f"--head classifier={classifier}: it is no linear layer and no 1x1 convolution")
+    weight = weight.detach().flatten(1)
+    trace = Trace(model)
+    with torch.no_grad(), trace:
+        trace.start(images)
+        held: list[torch.Tensor] = []
+        handle = modules[features].register_forward_hook(lambda _m, _a, out: held.extend(tensors_in(out)))
+        try:
+            logits = logits_of(model(images))
+        finally:
+            handle.remove()
+    value = trace.value(held[-1]) if held else None
+    place = trace.place_of(value) if value else None
+    if value is None or place is None or held[-1].ndim not in {3, 4}:
+        raise CamkitError(f"--head features={features}: it gives no map of positions")
+    axes = [axis for axis in range(1, held[-1].ndim) if held[-1].shape[axis] == weight.shape[1]]
+    if not axes:
+        raise CamkitError(
+            f"--head: {features} gives {tuple(held[-1].shape[1:])}, and {classifier} wants {weight.shape[1]} channels"
+        )
+    feature_map = FeatureMap(place, [], value, value, axes[0], IMAGES)
+    value.tensor = held[-1]
+    zero = weight.new_zeros(len(weight))
+    offset = zero if bias is None else bias.detach()
+    features_map = feature_map.read(held[-1], (images.shape[-2], images.shape[-1]))
+    total = features_map.mean((-2, -1)) @ weight.T + offset
+    error = float("nan")
+    if total.shape == logits.shape:
+        error = float((total - logits).abs().max() / (logits.amax() - logits.amin()).clamp(min=1e-6))
+    size = (features_map.shape[2], features_map.shape[3])
+    return Head("given", feature_map, classifier, weight, offset, zero, None, map_size=size, completeness=error)

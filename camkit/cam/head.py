@@ -1,0 +1,154 @@
+"""The head of a classifier: how a feature map becomes logits."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from camkit.cam.trace import Call, Place, Value, replay
+
+Kind = Literal["exact", "folded", "score pooling", "TAP", "linearised", "given"]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMap:
+    """Where a model's last feature map is picked up, and how it lies in memory.
+
+    Attributes
+    ----------
+    place : Place
+        The module that it comes out of or goes into.
+    calls : list of Call
+        Operations after it that no module owns (a functional ReLU), run again on what is picked up.
+    start, value : Value
+        The tensor at `place`, and the feature map after `calls`.
+    axis : int
+        The channels' axis. The others, but for the batch, are positions: (h, w), or tokens in raster order.
+    images : int
+        Images in the recorded pass.
+    """
+
+    place: Place
+    calls: list[Call]
+    start: Value
+    value: Value
+    axis: int
+    images: int
+
+    def read(self, picked_up: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
+        """The feature map F, (N, C, h, w), from the tensor at `place`."""
+        batch = (self.images, len(picked_up))
+        raw = replay(self.calls, {self.start: picked_up}, self.value, batch) if self.calls else picked_up
+        channels_first = raw.movedim(self.axis, 1)
+        if channels_first.ndim == 3:
+            channels_first = channels_first.unflatten(2, grid(channels_first.shape[2], image_size))
+        return channels_first
+
+
+def grid(tokens: int, image_size: tuple[int, int]) -> tuple[int, int]:
+    """The h x w that this many tokens in raster order lie in, of the image's shape as near as whole numbers allow."""
+    wanted = image_size[0] / image_size[1]
+    pairs = [(h, tokens // h) for h in range(1, tokens + 1) if tokens % h == 0]
+    return min(pairs, key=lambda pair: abs(torch.tensor(pair[0] / pair[1] / wanted).log().item()))
+
+
+@dataclass(frozen=True, eq=False)
+class HeadFunction:
+    """The part of the network from pooled vectors (N, C) to logits (N, K), as recorded.
+
+    Attributes
+    ----------
+    calls : list of Call
+        The operations, in order.
+    start, end : Value
+        The pooled vector and the logits.
+    images : int
+        Images in the recorded pass.
+    norm : Value or None
+        The one number an image that a norm multiplies (or divides) by, such as a layer norm's reciprocal deviation.
+        Held fixed, it leaves the head affine.
+    """
+
+    calls: list[Call]
+    start: Value
+    end: Value
+    images: int
+    norm: Value | None = None
+
+    def __call__(self, pooled: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
+        n = len(pooled)
+        feeds = {self.start: pooled.reshape(n, *self.start.shape[1:])}
+        if norm is not None and self.norm is not None:
+            feeds[self.norm] = norm.reshape(n, *self.norm.shape[1:])
+        logits = replay(self.calls, feeds, self.end, (self.images, n))
+        return logits.reshape(n, -1)
+
+    def norm_of(self, pooled: torch.Tensor) -> torch.Tensor:
+        """The norm's number for each image, (N,)."""
+        assert self.norm is not None
+        feeds = {self.start: pooled.reshape(len(pooled), *self.start.shape[1:])}
+        return replay(self.calls, feeds, self.norm, (self.images, len(pooled))).reshape(len(pooled))
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Pooling and classifier of one model, and what ties them to class maps.
+
+    For image i, class k and pooled features p: ``logit = s_i * (weight[k] @ p + scaled_bias[k]) + bias[k]``, where
+    ``s_i`` is 1 unless a norm between pooling and classifier divides each image by a number of its own.
+
+    Attributes
+    ----------
+    kind : str
+        "exact": affine. "folded": affine once a batch or layer norm is absorbed. "score pooling": the feature map
+        already holds class scores. "TAP": pooled by camkit's own pooling. "linearised": the gradient of the logit at
+        each image's pooled features. "given": named by the caller.
+    feature_map : FeatureMap
+    classifier : str
+        Name of the module (or parameter) that holds the class weights, "" where there is none.
+    weight : Tensor (K, C)
+    bias, scaled_bias : Tensor (K,)
+    function : HeadFunction
+    divides : bool
+        Whether the norm's number divides (``s_i = 1 / number``) or multiplies.
+    pool : nn.Module or None
+        camkit's own pooling, for kind "TAP".
+    map_size : tuple of int
+        h, w of the feature map at the input size of the search.
+    completeness : float
+        Largest ``|maps.mean((-2, -1)) + offset - logits|`` over the logits' range, measured when the head was found.
+    """
+
+    kind: Kind
+    feature_map: FeatureMap
+    classifier: str
+    weight: torch.Tensor
+    bias: torch.Tensor
+    scaled_bias: torch.Tensor
+    function: HeadFunction | None
+    divides: bool = False
+    pool: nn.Module | None = None
+    map_size: tuple[int, int] = (0, 0)
+    completeness: float = float("nan")
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.weight)
+
+    @property
+    def channels(self) -> int:
+        return self.weight.shape[1]
+
+    def pooled(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, C, h, w) to (N, C), as the model pools."""
+        if self.pool is not None:
+            features = self.pool(features)
+        return features.mean((-2, -1))
+
+    def scale(self, pooled: torch.Tensor) -> torch.Tensor:
+        """``s_i``, (N,)."""
+        if self.function is None or self.function.norm is None:
+            return pooled.new_ones(len(pooled))
+        number = self.function.norm_of(pooled)
+        return 1 / number if self.divides else number

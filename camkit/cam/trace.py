@@ -1,0 +1,231 @@
+"""One forward pass, written down: which operation made which tensor from which, and at which modules it passed by."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+from torch.utils.weak import WeakTensorKeyDictionary
+
+KEPT = 96  # tensors held at a time: those near the end of the pass, where the head is
+
+SIZED = {"view", "_unsafe_view", "reshape", "expand", "_reshape_alias", "view_copy", "as_strided"}
+
+
+@dataclass(eq=False)
+class Call:
+    """One operation (or one pooling module of ours) on tensors that depend on the images."""
+
+    op: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    outputs: list["Value"] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The operation's bare name, such as "mean"."""
+        name = getattr(self.op, "__name__", type(self.op).__name__)
+        return str(name).split(".", maxsplit=1)[0].rstrip("_")
+
+    @property
+    def parents(self) -> list["Value"]:
+        return list(values_in((self.args, self.kwargs)))
+
+    @property
+    def constants(self) -> list[torch.Tensor]:
+        """Tensors that the images have no part in: parameters, buffers, and views of them."""
+        return list(tensors_in((self.args, self.kwargs)))
+
+
+@dataclass(eq=False)
+class Value:
+    """A tensor that depends on the images. `tensor` is kept only near the end of the pass."""
+
+    shape: tuple[int, ...]
+    call: Call | None = None
+    tensor: torch.Tensor | None = None
+    places: list["Place"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value can be picked up in later passes: the n-th tensor that goes into or comes out of a module."""
+
+    module: str
+    side: str
+    position: int
+    call_number: int
+
+
+class Trace(TorchDispatchMode):
+    """Records a forward pass at the level of tensor operations, whatever Python code calls them.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its hooks are in place only inside the ``with`` block.
+    atoms : tuple of type
+        Module types that count as one operation.
+    """
+
+    def __init__(self, model: nn.Module, atoms: tuple[type[nn.Module], ...] = ()) -> None:
+        super().__init__()
+        self.model, self.atoms = model, atoms
+        self.values = WeakTensorKeyDictionary()
+        self.calls_of_module: dict[str, int] = {}
+        self._recent: deque[Value] = deque()
+        self._inputs_of_atom: list[tuple[Any, Any]] = []
+        self._hooks = ExitStack()
+
+    def __enter__(self) -> "Trace":
+        for name, module in self.model.named_modules():
+            for handle in (
+                module.register_forward_pre_hook(self._entering(name), with_kwargs=True),
+                module.register_forward_hook(self._leaving(name)),
+            ):
+                self._hooks.callback(handle.remove)
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._hooks.close()
+        super().__exit__(*error)
+
+    def start(self, images: torch.Tensor) -> None:
+        self.values[images] = Value(tuple(images.shape))
+
+    def value(self, tensor: torch.Tensor) -> Value | None:
+        found: Value | None = self.values.get(tensor)
+        return found
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        del types
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if any(self.value(t) is not None for t in tensors_in((args, kwargs))):
+            self._record(func, args, kwargs, out)
+        return out
+
+    def _record(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        substituted = tree_map_only(torch.Tensor, lambda t: self.value(t) or t, (args, kwargs))
+        call = Call(op, *substituted)
+        for tensor in tensors_in(out):
+            value = Value(tuple(tensor.shape), call, tensor)
+            call.outputs.append(value)
+            self.values[tensor] = value
+            self._recent.append(value)
+        while len(self._recent) > KEPT:
+            self._recent.popleft().tensor = None
+
+    def _entering(self, name: str) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self.calls_of_module[name] = self.calls_of_module.get(name, 0) + 1
+            self._mark(name, "input", (args, kwargs))
+            if isinstance(module, self.atoms):
+                self._inputs_of_atom.append((args, kwargs))
+
+        return hook
+
+    def _leaving(self, name: str) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+            del args
+            if isinstance(module, self.atoms):
+                inputs, named = self._inputs_of_atom.pop()
+                self._record(module, inputs, named, output)
+            self._mark(name, "output", output)
+
+        return hook
+
+    def _mark(self, name: str, side: str, tensors: Any) -> None:
+        for position, tensor in enumerate(tensors_in(tensors)):
+            value = self.value(tensor)
+            if value is not None:
+                value.places.append(Place(name, side, position, self.calls_of_module[name]))
+
+    def place_of(self, value: Value) -> Place | None:
+        """The shortest-named place where this value passes last, or None."""
+        last = [place for place in value.places if place.call_number == self.calls_of_module[place.module]]
+        named = [place for place in last if place.module] or last
+        return min(named, key=lambda place: (place.side != "output", place.module.count(".")), default=None)
+
+
+def tensors_in(tree: Any) -> Iterator[torch.Tensor]:
+    """Tensors inside nested tuples, lists, mappings and output objects, in order."""
+    if isinstance(tree, torch.Tensor):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for item in tree.values():
+            yield from tensors_in(item)
+    elif isinstance(tree, (tuple, list)):
+        for item in tree:
+            yield from tensors_in(item)
+
+
+def values_in(tree: Any) -> Iterator[Value]:
+    if isinstance(tree, Value):
+        yield tree
+    elif isinstance(tree, Mapping):
+        for item in tree.values():
+            yield from values_in(item)
+    elif isinstance(tree, (tuple, list)):
+        for item in tree:
+            yield from values_in(item)
+
+
+def between(start: Value, end: Value) -> list[Call]:
+    """The calls that lead from one value to the other, in the order in which they ran."""
+    order: list[Call] = []
+    seen: set[int] = {id(start)}
+
+    def visit(value: Value) -> bool:
+        if value is start:
+            return True
+        if value.call is None:
+            return False
+        if id(value.call) in seen:
+            return value.call in order
+        seen.add(id(value.call))
+        leads = [visit(parent) for parent in value.call.parents]
+        if any(leads):
+            order.append(value.call)
+        return any(leads)
+
+    visit(end)
+    return order
+
+
+def replay(calls: list[Call], feeds: dict[Value, Any], end: Value, batch: tuple[int, int]) -> torch.Tensor:
+    """Run recorded calls again on other tensors.
+
+    Parameters
+    ----------
+    calls : list of Call
+        As `between` gives them.
+    feeds : dict
+        Tensors for the values that the calls start from, and for those that are to be held fixed.
+    end : Value
+        What is wanted.
+    batch : tuple of int
+        Images in the recorded pass, images now: sizes that were written down are adapted.
+    """
+    known: dict[Value, Any] = dict(feeds)
+    then, now = batch
+
+    def resize(sizes: Any) -> Any:
+        return [now, *sizes[1:]] if len(sizes) > 1 and sizes[0] == then else sizes
+
+    for call in calls:
+        args, kwargs = tree_map_only(Value, lambda value: known[value], (call.args, call.kwargs))
+        if call.name in SIZED:
+            args = (args[0], resize(args[1]), *args[2:])
+        # strides were written down for the recorded pass: the shape is what was meant
+        out = args[0].reshape(args[1]) if call.name == "as_strided" else call.op(*args, **kwargs)
+        for value, tensor in zip(call.outputs, tensors_in(out), strict=True):
+            known.setdefault(value, tensor)
+    result: torch.Tensor = known[end]
+    return result
