@@ -1,0 +1,59 @@
+"""camkit: where in the picture is the class?
+
+Class activation maps and boxes from any classifier whose logits are a linear function of pooled features. What is
+named here is the whole public surface; it is loaded when it is first used, so that importing camkit costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from camkit._version import __version__
+from camkit.errors import CamkitError, HeadNotFound, UnreadableImage
+
+if TYPE_CHECKING:
+    from camkit.boxes import MaxThreshold, PercentileThreshold, boxes_from_maps
+    from camkit.cam import CAM, ClassMaps
+    from camkit.localizer import Localization, Localizer
+    from camkit.models import load_classifier
+    from camkit.nn import ThresholdedAvgPool2d
+    from camkit.recipe import Recipe
+
+ROOM_OF = {
+    "CAM": "camkit.cam",
+    "ClassMaps": "camkit.cam",
+    "Localization": "camkit.localizer",
+    "Localizer": "camkit.localizer",
+    "MaxThreshold": "camkit.boxes",
+    "PercentileThreshold": "camkit.boxes",
+    "Recipe": "camkit.recipe",
+    "ThresholdedAvgPool2d": "camkit.nn",
+    "boxes_from_maps": "camkit.boxes",
+    "load_classifier": "camkit.models",
+}
+
+__all__ = [
+    "CAM",
+    "CamkitError",
+    "ClassMaps",
+    "HeadNotFound",
+    "Localization",
+    "Localizer",
+    "MaxThreshold",
+    "PercentileThreshold",
+    "Recipe",
+    "ThresholdedAvgPool2d",
+    "UnreadableImage",
+    "__version__",
+    "boxes_from_maps",
+    "load_classifier",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ROOM_OF:
+        raise AttributeError(f"module 'camkit' has no attribute {name!r}")
+    return getattr(import_module(ROOM_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,44 @@
+"""The command line: one thin file a command, which parses, calls the library and prints."""
+
+import sys
+
+import click
+
+from camkit._version import __version__
+from camkit.cli.demo import demo
+from camkit.cli.inspect import inspect
+from camkit.cli.localize import localize
+from camkit.cli.models import models
+from camkit.errors import CamkitError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="camkit")
+def cli() -> None:
+    """Where in the picture is the class? Class activation maps and boxes from any classifier.
+
+    \b
+    Examples:
+      camkit demo
+      camkit localize --model resnet50 --images photos/ --out found
+      camkit inspect --model my_net.py:build
+    """
+
+
+for command in (localize, inspect, models, demo):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line: exit status 0 all done, 1 some inputs failed, 2 the call was wrong."""
+    try:
+        cli()
+    except CamkitError as error:
+        sys.exit(_said(str(error)))
+    except OSError as error:
+        sys.exit(_said(f"{error.filename or 'the system'}: {error.strerror or error}"))
+
+
+def _said(message: str) -> int:
+    click.echo(f"camkit: {' '.join(message.split())}", err=True)
+    return 2
