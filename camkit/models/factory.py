@@ -1,0 +1,128 @@
+"""A user's classifier: `path/to/file.py:factory`, a function without arguments that returns the network."""
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from torch import nn
+
+from camkit.errors import CamkitError
+from camkit.input_spec import InputSpec
+from camkit.models.checkpoint import load_weights, read_weights
+from camkit.models.classifier import DEFAULT, NONE, Classifier
+from camkit.models.messages import did_you_mean, one_line
+from camkit.models.parse import height_width, pixels, positive_triple, triple
+
+T = TypeVar("T")
+AS_RETURNED = "as the factory returns it"
+
+
+def load_factory(spec: str, weights: str) -> Classifier:
+    """Import the file, call the factory, read what the module says of its input, load `weights` if they are a file.
+
+    The module may define ``MEAN`` and ``STD`` (three numbers of an RGB image in [0, 1]), ``SIZE`` (pixels, or height
+    and width), ``RESIZE`` (pixels of the short side before the crop) and ``LABELS`` (a list of names, or the path of
+    a text file, one name a line, relative to the module's folder).
+    """
+    file, _, name = spec.rpartition(":") if not spec.endswith(".py") else (spec, "", "")
+    path = Path(file)
+    with _folder_on_path(path):
+        module = _import(path)
+        model = _call(_find(module, name, path), spec)
+    said = AS_RETURNED
+    if weights not in (DEFAULT, NONE):
+        load_weights(model, read_weights(weights), weights)
+        said = f"file {weights}"
+    return Classifier(model, spec, _input_spec(module, path), _labels(module, path), said)
+
+
+@contextmanager
+def _folder_on_path(path: Path) -> Iterator[None]:
+    """As if the file were run: what lies beside it can be imported."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+def _import(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise CamkitError(f"{path}: no such file; --model takes path/to/file.py:factory")
+    unique = f"camkit_factory_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
+    spec = importlib.util.spec_from_file_location(unique, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[unique] = module  # dataclasses and pickle look a class's module up there
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[unique]
+        raise CamkitError(f"{path}: the file cannot be imported ({one_line(error)})") from error
+    return module
+
+
+def _find(module: ModuleType, name: str, path: Path) -> Callable[[], object]:
+    factories = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+    if not name:
+        raise CamkitError(f"{path}: which function makes the model? Write {path}:NAME, one of {', '.join(factories)}")
+    factory = getattr(module, name, None)
+    if not callable(factory):
+        raise CamkitError(f"{path}: no function {name!r} in it{did_you_mean(name, factories)}")
+    return factory  # type: ignore[no-any-return]
+
+
+def _call(factory: Callable[[], object], spec: str) -> nn.Module:
+    try:
+        model = factory()
+    except (Exception, SystemExit) as error:
+        raise CamkitError(f"{spec}: the factory failed ({one_line(error)})") from error
+    if not isinstance(model, nn.Module):
+        raise CamkitError(f"{spec}: the factory must return a torch.nn.Module, it returned a {type(model).__name__}")
+    return model
+
+
+def _input_spec(module: ModuleType, path: Path) -> InputSpec:
+    usual = InputSpec()
+    size = _variable(
+        module, path, "SIZE", height_width, "a whole number of pixels, or two: height and width", usual.size
+    )
+    resize = round(min(size) * usual.resize / usual.size[0])
+    return InputSpec(
+        size,
+        _variable(module, path, "RESIZE", pixels, "a whole number of pixels", resize),
+        _variable(module, path, "MEAN", triple, "three numbers", usual.mean),
+        _variable(module, path, "STD", positive_triple, "three numbers above 0", usual.std),
+    )
+
+
+def _variable(module: ModuleType, path: Path, name: str, parse: Callable[[Any], T], form: str, default: T) -> T:
+    if not hasattr(module, name):
+        return default
+    value = getattr(module, name)
+    try:
+        return parse(value)
+    except (TypeError, ValueError) as error:
+        raise CamkitError(f"{path}: {name} must be {form}, not {value!r:.80}") from error
+
+
+def _labels(module: ModuleType, path: Path) -> tuple[str, ...] | None:
+    value = getattr(module, "LABELS", None)
+    if isinstance(value, str | Path):
+        file = path.resolve().parent / value
+        try:
+            return tuple(file.read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise CamkitError(f"{path}: LABELS names {file}, which cannot be read ({one_line(error)})") from error
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not all(isinstance(label, str) for label in value):
+        raise CamkitError(f"{path}: LABELS must be a list of names or the path of a text file, not {value!r:.80}")
+    return tuple(value)

@@ -1,0 +1,53 @@
+"""timm's classifiers, where timm is installed: `timm:NAME`."""
+
+from types import ModuleType
+
+from camkit.errors import CamkitError
+from camkit.input_spec import InputSpec
+from camkit.models.checkpoint import load_weights, read_weights
+from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier, imagenet_labels
+from camkit.models.messages import did_you_mean, one_line
+
+PREFIX = "timm:"
+
+
+def load_timm(spec: str, weights: str) -> Classifier:
+    """A classifier of timm's with its pretrained weights, with random ones, or with those of a file."""
+    timm = _timm()
+    name = spec.removeprefix(PREFIX)
+    if not timm.is_model(name):
+        raise CamkitError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}")
+    pretrained, classes = weights == DEFAULT, {}
+    state = {}
+    if weights not in (DEFAULT, NONE):
+        state = read_weights(weights)
+        last = f"{timm.get_pretrained_cfg(name).classifier}.weight"
+        classes = {"num_classes": state[last].shape[0]} if last in state else {}
+    try:
+        model = timm.create_model(name, pretrained=pretrained, **classes)
+    except Exception as error:  # the hub's client fails in its own ways
+        raise CamkitError(
+            f"{spec}: timm cannot make the model ({one_line(error)}); without a network, name its file with --weights"
+        ) from error
+    if state:
+        load_weights(model, state, weights)
+    said = f"file {weights}" if state else f"timm {model.pretrained_cfg.get('tag')}" if pretrained else RANDOM
+    named = said != RANDOM and model.num_classes == len(imagenet_labels())
+    return Classifier(model, spec, _input_spec(timm, model), imagenet_labels() if named else None, said)
+
+
+def _timm() -> ModuleType:
+    try:
+        import timm  # noqa: PLC0415 - an extra: only who asks for it pays for it
+        import timm.data  # noqa: PLC0415
+    except ImportError as error:
+        raise CamkitError(f"timm: models need timm ({one_line(error)}); run pip install 'camkit[timm]'") from error
+    return timm  # type: ignore[no-any-return]
+
+
+def _input_spec(timm: ModuleType, model: object) -> InputSpec:
+    config = timm.data.resolve_model_data_config(model)
+    _, height, width = config["input_size"]
+    resize = int(min(height, width) / config["crop_pct"])
+    interpolation = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
+    return InputSpec((height, width), resize, tuple(config["mean"]), tuple(config["std"]), interpolation)

@@ -1,0 +1,139 @@
+"""torchvision's classifiers: weights from its hub or from a file, preprocessing from the weights' own description."""
+
+import http.client
+import math
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+from torchvision.transforms import InterpolationMode
+
+from camkit.errors import CamkitError
+from camkit.input_spec import InputSpec
+from camkit.models.checkpoint import load_weights, read_weights
+from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier, imagenet_labels
+from camkit.models.messages import one_line
+
+PATIENCE = 20.0  # seconds without a byte before a download counts as impossible
+INCEPTIONS = ("googlenet", "inception_v3")
+
+
+def torchvision_names() -> list[str]:
+    """The names of torchvision's image classifiers."""
+    return list(models.list_models(module=models))
+
+
+def load_torchvision(name: str, weights: str) -> Classifier:
+    """One of torchvision's classifiers, with published weights, with random ones, or with those of a file.
+
+    The preprocessing is that of the published weights; for random weights and a file, that of the default ones.
+    """
+    published = models.get_model_weights(name)
+    if weights == NONE:
+        return _classifier(name, _build(name), published.DEFAULT, None, RANDOM)
+    entry = published.DEFAULT if weights == DEFAULT else _entry(published, weights)
+    if entry is not None:
+        model = _build(name, _cached(entry))
+        return _classifier(name, model, entry, tuple(entry.meta["categories"]), str(entry))
+    if not Path(weights).exists():
+        known = ", ".join(one.name for one in published)
+        raise CamkitError(f"weights {weights!r}: neither a file nor weights of {name} (DEFAULT, {known}, none)")
+    model = _build(name, Path(weights))
+    labels = imagenet_labels() if _rows(model, model.state_dict()) == len(imagenet_labels()) else None
+    return _classifier(name, model, published.DEFAULT, labels, f"file {weights}")
+
+
+def _classifier(name: str, model: nn.Module, entry: Any, labels: tuple[str, ...] | None, said: str) -> Classifier:
+    preset = entry.transforms()
+    (side,), (resize,) = preset.crop_size, preset.resize_size
+    bicubic = preset.interpolation == InterpolationMode.BICUBIC
+    spec = InputSpec((side, side), resize, tuple(preset.mean), tuple(preset.std), "bicubic" if bicubic else "bilinear")
+    if isinstance(model, models.VisionTransformer):  # it takes one size, and random weights are not of the entry's
+        spec = replace(spec, size=(model.image_size,) * 2, resize=round(resize * model.image_size / side))
+    return Classifier(model, name, spec, labels, said)
+
+
+def _entry(published: Any, weights: str) -> Any:
+    return next((one for one in published if weights in (one.name, str(one))), None)
+
+
+def _read(name: str, path: Path) -> dict[str, Tensor]:
+    state = read_weights(path)
+    if name.startswith("densenet"):  # its published files date from before module names could not hold a dot
+        for key in list(state):
+            state[re.sub(r"(norm|conv)\.([12])\.", r"\1\2.", key)] = state.pop(key)
+    return state
+
+
+def _build(name: str, path: Path | None = None) -> nn.Module:
+    """The architecture with as many classes as the file has, and its weights loaded; random without a file."""
+    state = _read(name, path) if path else {}
+    settings: dict[str, Any] = {}
+    if name in INCEPTIONS:
+        # transform_input takes ImageNet's normalisation, like every model here, to the one these were trained with.
+        aux = any(key.startswith(("aux", "Aux")) for key in state)
+        settings = {"aux_logits": aux, "transform_input": True, "init_weights": False}
+    if name.startswith("vit_") and (side := _image_size(state)):
+        settings["image_size"] = side
+    model: nn.Module = models.get_model(name, weights=None, **settings)
+    if path:
+        if _rows(model, state) != _rows(model, model.state_dict()):
+            model = models.get_model(name, weights=None, num_classes=_rows(model, state), **settings)
+        load_weights(model, state, path)
+    for head in ("aux1", "aux2", "AuxLogits"):
+        if hasattr(model, head):  # side heads serve training alone
+            setattr(model, head, None)
+            model.aux_logits = False  # type: ignore[assignment]
+    return model
+
+
+def _rows(model: nn.Module, state: dict[str, Tensor]) -> int:
+    """Classes in `state`: rows of the tensor that comes last in each of these architectures, the classifier's."""
+    *_, last = model.state_dict()
+    return state[last].shape[0] if last in state and state[last].ndim else len(imagenet_labels())
+
+
+def _image_size(state: dict[str, Tensor]) -> int | None:
+    """The side of the image that a ViT's position embedding and patches were made for, in pixels."""
+    positions, patches = state.get("encoder.pos_embedding"), state.get("conv_proj.weight")
+    if positions is None or patches is None or positions.ndim != 3 or patches.ndim != 4:
+        return None
+    return math.isqrt(max(positions.shape[1] - 1, 0)) * patches.shape[-1]
+
+
+def _cached(entry: Any) -> Path:
+    """The weights' file in PyTorch's cache, downloaded if it is not there yet."""
+    file = Path(urlparse(entry.url).path).name
+    path = Path(torch.hub.get_dir()) / "checkpoints" / file
+    if path.exists():
+        return path
+    checksum = re.search(r"-([0-9a-f]{8,})\.", file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _impatient():
+            torch.hub.download_url_to_file(entry.url, str(path), checksum[1] if checksum else None, sys.stderr.isatty())
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        raise CamkitError(
+            f"{entry}: cannot download {entry.url} ({one_line(error)}); "
+            f"fetch that file elsewhere and put it at {path}, or name it with --weights FILE"
+        ) from error
+    return path
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
