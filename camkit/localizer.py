@@ -123,6 +123,11 @@ class Failure:
 
 
 Result = list[Localization] | Failure
+Jobs = list[tuple[int, "Future[Result]"]]  # with the image's position
+
+
+def _failure(image: str, reason: str) -> Result:
+    return Failure(image, reason)
 
 
 @dataclass
@@ -265,9 +270,9 @@ class Localizer:
     ) -> Iterator[Result]:
         """Boxes are made by threads, so that the next forward pass does not wait for them."""
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
-            waiting: deque[list[tuple[int, Future[Result]]]] = deque()
+            waiting: deque[Jobs] = deque()
             for batches, failures in chunks:
-                jobs = [(s.index, threads.submit(Failure, s.name, s.error or "")) for s in failures]
+                jobs: Jobs = [(s.index, threads.submit(_failure, s.name, s.error or "")) for s in failures]
                 for batch in batches:
                     jobs += self._batch(batch, labels, threads)
                 waiting.append(sorted(jobs, key=lambda job: job[0]))
@@ -276,20 +281,18 @@ class Localizer:
             for jobs in waiting:
                 yield from (job.result() for _, job in jobs)
 
-    def _batch(
-        self, batch: Batch, labels: Mapping[str, int] | None, threads: ThreadPoolExecutor
-    ) -> list[tuple[int, "Future[Result]"]]:
+    def _batch(self, batch: Batch, labels: Mapping[str, int] | None, threads: ThreadPoolExecutor) -> "Jobs":
         known = [labels is None or s.name in labels for s in batch.samples]
         start = time.perf_counter()
         maps, classes, scores = self._forward(batch, labels)
         self.clock.forward += time.perf_counter() - start
         self.clock.images += len(batch.samples)
-        jobs = []
+        jobs: Jobs = []
         for i, sample in enumerate(batch.samples):
             if known[i]:
                 job = threads.submit(self._localize, sample, maps[i], classes[i].tolist(), scores[i].tolist())
             else:
-                job = threads.submit(Failure, sample.name, "no label for it: add the image to the labels")
+                job = threads.submit(_failure, sample.name, "no label for it: add the image to the labels")
             jobs.append((sample.index, job))
         return jobs
 
@@ -327,7 +330,7 @@ class Localizer:
             return Failure(sample.name, str(error))
         rows, columns = pixels_inside(view.window, view.size)
         empty = (boxes[:, 2] <= boxes[:, 0])[:, None]
-        boxes = np.where(empty, boxes, boxes + [columns.start, rows.start, columns.start, rows.start])
+        boxes = np.where(empty, boxes, boxes + np.array([columns.start, rows.start] * 2))
         return [
             Localization(
                 image=sample.name,
@@ -362,11 +365,11 @@ def as_classifier(
         model = load_classifier(model)
     if isinstance(model, nn.Module):
         if any(module.training for module in model.modules()):
-            raise CamkitError("the model is in training mode, where dropout and batch norm change its answers: call .eval()")
+            raise CamkitError(
+                "the model is in training mode, where dropout and batch norm change its answers: call .eval()"
+            )
         model = Classifier(model, type(model).__name__, InputSpec(), None, "as given")
-    return replace(
-        model, input=input_spec or model.input, labels=tuple(labels) if labels is not None else model.labels
-    )
+    return replace(model, input=input_spec or model.input, labels=tuple(labels) if labels is not None else model.labels)
 
 
 def as_pixels(image: Any) -> torch.Tensor:

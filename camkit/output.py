@@ -78,7 +78,9 @@ class RunFolder:
             if held and overwrite:
                 self._remove(held)
             elif held and not resume:
-                raise CamkitError(f"{path} already holds a run ({', '.join(held)}): give --resume, --overwrite or another --out")
+                raise CamkitError(
+                    f"{path} already holds a run ({', '.join(held)}): give --resume, --overwrite or another --out"
+                )
             self._open_journal()
         except OSError as error:
             raise CamkitError(f"cannot write to {path}: {error.strerror}; give another --out") from error

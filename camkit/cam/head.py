@@ -10,6 +10,15 @@ from camkit.cam.trace import Call, Place, Value, replay
 
 Kind = Literal["exact", "folded", "score pooling", "TAP", "linearised", "given"]
 
+MEANING: dict[Kind, str] = {
+    "exact": "logits are the mean over positions of the class maps, plus a constant",
+    "folded": "exact once the norm between pooling and classifier is absorbed, for each image",
+    "score pooling": "the feature map already holds class scores, which the network averages",
+    "TAP": "class weights over raw features; the network pools each channel over its activated positions alone",
+    "linearised": "no linear head: the gradient of the logit at each image's pooled features serves as class weights",
+    "given": "as named by the caller",
+}
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureMap:
@@ -100,10 +109,8 @@ class Head:
 
     Attributes
     ----------
-    kind : str
-        "exact": affine. "folded": affine once a batch or layer norm is absorbed. "score pooling": the feature map
-        already holds class scores. "TAP": pooled by camkit's own pooling. "linearised": the gradient of the logit at
-        each image's pooled features. "given": named by the caller.
+    kind : Kind
+        See `MEANING`.
     feature_map : FeatureMap
     classifier : str
         Name of the module (or parameter) that holds the class weights, "" where there is none.

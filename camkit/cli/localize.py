@@ -13,8 +13,11 @@ from camkit.cli.options import load, model_options
 @model_options
 @click.option("--images", required=True, help="A folder (searched recursively), a file, a glob, or @list.txt.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
-@click.option("--labels", type=click.Path(dir_okay=False, path_type=Path),
-              help="CSV with the columns image,label (number or name): the class to find. Default: the predicted one.")
+@click.option(
+    "--labels",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV with the columns image,label (number or name): the class to find. Default: the predicted one.",
+)
 @click.option("--topk", default=1, show_default=True, help="Predicted classes for each image.")
 @click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping.")
 @click.option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding.")
@@ -22,8 +25,13 @@ from camkit.cli.options import load, model_options
 @click.option("--theta", type=float, help="Share of the percentile or maximum.  [default: 0.35 with PaS, 0.2 without]")
 @click.option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True)
 @click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True)
-@click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
-              help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept.")
+@click.option(
+    "--fit",
+    type=click.Choice(["stretch", "crop", "keep"]),
+    default="stretch",
+    show_default=True,
+    help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept.",
+)
 @click.option("--batch-size", default=16, show_default=True)
 @click.option("--workers", type=int, help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]")
 @click.option("--device", default="auto", show_default=True)
@@ -34,8 +42,13 @@ from camkit.cli.options import load, model_options
 @click.option("--formats", default="csv,coco", show_default=True, help="Any of csv, coco, jsonl.")
 @click.option("--resume", is_flag=True, help="Go on where a run of the same settings stopped.")
 @click.option("--overwrite", is_flag=True, help="Remove what an earlier run left in --out.")
-@click.option("--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True,
-              help="skip: report an image that fails and go on; fail: stop there.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["skip", "fail"]),
+    default="skip",
+    show_default=True,
+    help="skip: report an image that fails and go on; fail: stop there.",
+)
 def localize(**options: Any) -> None:
     """Find the objects in photographs: OUT gets boxes.csv, coco.json, overlays/, failures.csv and run.json.
 
@@ -45,10 +58,9 @@ def localize(**options: Any) -> None:
       camkit localize --model resnet50 --images 'photos/*.jpg' --out found --topk 5
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
     """  # fmt: skip
-    from camkit.run import run_localize  # noqa: PLC0415 - nothing heavy before a command runs
+    from camkit.run import run_localize
 
-    names = ("model", "weights", "size", "mean", "std")
-    classifier = load(*(options.pop(name) for name in names))
+    classifier = load(**{name: options.pop(name) for name in ("model", "weights", "names", "size", "mean", "std")})
     report = run_localize(classifier, show_progress=sys.stderr.isatty(), **options)
     click.echo("\n".join(report.lines))
     if report.failed:

@@ -34,7 +34,10 @@ def heat(pixels: torch.Tensor | None, score_map: NDArray[np.float32]) -> NDArray
     share = (score_map - low) / ((high - low) or 1.0)
     colours = mpl.colormaps[HEAT](share)[..., :3] * 255
     alpha = STRENGTH * share[..., None]
-    return ((1 - alpha) * pixels.permute(1, 2, 0).numpy() + alpha * colours).round().astype(np.uint8)
+    blended: NDArray[np.uint8] = (
+        ((1 - alpha) * pixels.permute(1, 2, 0).numpy() + alpha * colours).round().astype(np.uint8)
+    )
+    return blended
 
 
 def overlay(pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Box, title: str) -> torch.Tensor:

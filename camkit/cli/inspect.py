@@ -1,0 +1,38 @@
+"""camkit inspect: what camkit finds in a model."""
+
+from typing import Any
+
+import click
+
+from camkit.cli.options import load, model_options
+
+
+@click.command(short_help="Say what camkit finds in a model: its head, exactness, map size.")
+@model_options
+def inspect(head: dict[str, str] | None, **options: Any) -> None:
+    """Say what camkit finds in a model: its head, exactness, map size.
+
+    \b
+    Examples:
+      camkit inspect --model tiny
+      camkit inspect --model resnet50 --weights none
+      camkit inspect --model my_net.py:build --weights my.safetensors --size 320
+    """
+    from camkit import CAM
+    from camkit.cam.head import MEANING
+
+    classifier = load(**options)
+    found = CAM(classifier.model, classifier.input.size, head=head).head
+    place = found.feature_map.place
+    (height, width), (h, w) = classifier.input.size, found.map_size
+    rows = {
+        "model": f"{classifier.name}, weights: {classifier.weights}",
+        "input": f"{height}x{width}, mean {classifier.input.mean}, std {classifier.input.std}",
+        "features": f"{found.channels} channels, {place.side} of {place.module or 'the model'}",
+        "map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels",
+        "classifier": f"{found.classifier or 'none'}, {found.num_classes} classes",
+        "head": f"{found.kind}: {MEANING[found.kind]}",
+        "completeness": f"maps miss the logits by {found.completeness:.1e} of their range",
+    }
+    for name, text in rows.items():
+        click.echo(f"{name:<13} {text}")
