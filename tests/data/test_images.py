@@ -1,0 +1,339 @@
+import io
+import os
+import struct
+import time
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from camkit.data import find_images, read_image
+from camkit.errors import CamkitError, UnreadableImage
+
+# Upright, 2 x 3, every pixel different.
+PIXELS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[255, 255, 0], [0, 255, 255], [9, 8, 7]]], np.uint8)
+
+# How a camera stores an upright picture for each orientation, spelled out for A B C above D E F.
+STORED = {
+    1: ["ABC", "DEF"],
+    2: ["CBA", "FED"],
+    3: ["FED", "CBA"],
+    4: ["DEF", "ABC"],
+    5: ["AD", "BE", "CF"],
+    6: ["CF", "BE", "AD"],
+    7: ["FC", "EB", "DA"],
+    8: ["DA", "EB", "FC"],
+}
+
+
+def rgb(tensor):
+    assert tensor.dtype == torch.uint8
+    assert tensor.shape[0] == 3
+    return tensor.permute(1, 2, 0).numpy()
+
+
+def encoded(image, kind="PNG", **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def one_line(error):
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def oriented(orientation):
+    letters = dict(zip("ABCDEF", PIXELS.reshape(-1, 3), strict=True))
+    stored = np.array([[letters[letter] for letter in row] for row in STORED[orientation]])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return stored, exif
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_orientation_of_every_kind_of_file(orientation, kind):
+    stored, exif = oriented(orientation)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(Image.fromarray(stored), kind, exif=exif, **options)
+    np.testing.assert_array_equal(rgb(read_image(data)), PIXELS)
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_orientation_of_jpeg_by_both_decoders(orientation, mode):
+    stored, exif = oriented(orientation)
+    blocks = np.kron(stored, np.ones((16, 16, 1), np.uint8))
+    image = Image.fromarray(blocks).convert(mode)
+    out = rgb(read_image(encoded(image, "JPEG", quality=100, subsampling=0, exif=exif)))
+    assert out.shape == (32, 48, 3)
+    assert np.abs(out[8::16, 8::16].astype(int) - PIXELS).max() <= 6
+
+
+def test_orientation_behind_another_application_block():
+    stored, exif = oriented(6)
+    data = encoded(Image.fromarray(np.kron(stored, np.ones((16, 16, 1), np.uint8))), "JPEG", exif=exif)
+    note = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    data = data[:2] + b"\xff\xe1" + struct.pack(">H", len(note) + 2) + note + data[2:]
+    assert read_image(data).shape == (3, 32, 48)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_a_broken_exif_block_costs_nothing():
+    blocks = np.kron(PIXELS, np.ones((16, 16, 1), np.uint8))
+    broken = b"Exif\0\0II*\0\xff\xff\xff\x7f"
+    assert read_image(encoded(Image.fromarray(blocks), "JPEG", exif=broken)).shape == (3, 32, 48)
+    assert read_image(encoded(Image.fromarray(PIXELS), "PNG", exif=b"Exif\0\0nonsense")).shape == (3, 2, 3)
+
+
+def test_fast_and_slow_decoder_agree(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (61, 83, 3), np.uint8)
+    for image in (Image.fromarray(noise), Image.fromarray(noise[..., 0])):
+        for options in ({}, {"progressive": True}, {"subsampling": 2}):
+            data = encoded(image, "JPEG", **options)
+            fast = rgb(read_image(data))
+            with monkeypatch.context() as without:
+                without.delattr("torchvision.io.decode_jpeg")
+                np.testing.assert_array_equal(rgb(read_image(data)), fast)
+
+
+def test_16_bit_grey_is_scaled_not_clipped():
+    levels = np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16)
+    out = rgb(read_image(encoded(Image.fromarray(levels))))
+    np.testing.assert_array_equal(out, np.array([[[v] * 3 for v in (0, 0, 1, 1, 128, 255)]]))
+    for kind in ("TIFF", "PPM"):
+        np.testing.assert_array_equal(rgb(read_image(encoded(Image.fromarray(levels), kind))), out)
+
+
+def test_grey_values_without_a_white_are_refused():
+    for values in (np.array([[0, 70000]], np.int32), np.array([[0.5, 1.0]], np.float32)):
+        with pytest.raises(UnreadableImage, match="save it as 16-bit"):
+            read_image(encoded(Image.fromarray(values), "TIFF"))
+
+
+def test_black_and_white_grey_palette():
+    bits = np.array([[True, False, True]])
+    np.testing.assert_array_equal(rgb(read_image(encoded(Image.fromarray(bits))))[0, :, 0], [255, 0, 255])
+    grey = np.array([[0, 77, 255]], np.uint8)
+    np.testing.assert_array_equal(rgb(read_image(encoded(Image.fromarray(grey)))), np.repeat(grey[..., None], 3, 2))
+    palette = Image.fromarray(PIXELS).quantize(6)
+    np.testing.assert_array_equal(rgb(read_image(encoded(palette))), PIXELS)
+
+
+def test_transparency_is_composited_over_white():
+    rgba = np.array([[[255, 0, 0, 255], [255, 0, 0, 0], [0, 0, 0, 128]]], np.uint8)
+    over_white = [[[255, 0, 0], [255, 255, 255], [127, 127, 127]]]
+    np.testing.assert_array_equal(rgb(read_image(encoded(Image.fromarray(rgba)))), over_white)
+    la = Image.fromarray(np.array([[[0, 255], [0, 0], [0, 128]]], np.uint8))
+    np.testing.assert_array_equal(rgb(read_image(encoded(la)))[0, :, 0], [0, 255, 127])
+    palette = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    for transparency in (1, b"\xff\x00"):
+        out = rgb(read_image(encoded(palette, transparency=transparency)))
+        np.testing.assert_array_equal(out, [[[10, 20, 30], [255, 255, 255]]])
+    keyed = encoded(Image.fromarray(PIXELS), transparency=(9, 8, 7))
+    np.testing.assert_array_equal(rgb(read_image(keyed))[1, 2], [255, 255, 255])
+
+
+def test_cmyk():
+    inks = np.zeros((16, 32, 4), np.uint8)
+    inks[:, 16:, 1:3] = 255  # magenta and yellow make red; no ink is white
+    out = rgb(read_image(encoded(Image.fromarray(inks, "CMYK"), "JPEG", quality=100)))
+    assert np.abs(out[8, 8].astype(int) - [255, 255, 255]).max() <= 4
+    assert np.abs(out[8, 24].astype(int) - [255, 0, 0]).max() <= 4
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
+def test_the_first_frame_of_an_animation(kind):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    assert Image.open(io.BytesIO(data)).n_frames == 3
+    assert (rgb(read_image(data)) == [255, 0, 0]).all()
+
+
+def test_no_image_is_one_line(tmp_path):
+    text = tmp_path / "letter.jpg"
+    text.write_text("Dear reader,\nthis is no photograph.\n" * 20)
+    empty = tmp_path / "empty\n.png"
+    empty.touch()
+    with pytest.raises(UnreadableImage) as error:
+        read_image(text)
+    assert "letter.jpg" in one_line(error)
+    assert "JPEG" in one_line(error)
+    with pytest.raises(UnreadableImage, match="empty") as error:
+        read_image(empty)
+    assert "empty\\n.png" in one_line(error)
+    with pytest.raises(UnreadableImage, match=r"nowhere.*No such file"):
+        read_image(tmp_path / "nowhere.jpg")
+    with pytest.raises(UnreadableImage, match="not a file"):
+        read_image(tmp_path)
+    with pytest.raises(UnreadableImage, match="null"):
+        read_image("a\0.jpg")
+    with pytest.raises(UnreadableImage, match=r"'n01/7\.JPEG'"):
+        read_image(b"", name="n01/7.JPEG")
+
+
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(UnreadableImage, match="not a file"):
+        read_image(tmp_path / "pipe.jpg")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(encoded(Image.fromarray(PIXELS)))
+    secret.chmod(0)
+    with pytest.raises(UnreadableImage, match=r"secret\.png.*Permission denied"):
+        read_image(secret)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}], ids=str)
+def test_a_truncated_jpeg_is_an_error_wherever_it_is_cut(options):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = encoded(Image.fromarray(noise), "JPEG", **options)
+    for length in [*range(1, len(data) - 2, 97), len(data) - 2]:
+        with pytest.raises(UnreadableImage):
+            read_image(data[:length])
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM"])
+def test_other_truncated_files_are_errors(kind):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    data = encoded(Image.fromarray(noise), kind)
+    for length in range(1, len(data) * 9 // 10, len(data) // 20):
+        with pytest.raises(UnreadableImage):
+            read_image(data[:length])
+
+
+def test_broken_bytes_give_pixels_or_one_line():
+    noise = np.random.default_rng(0)
+    image = Image.fromarray(noise.integers(0, 256, (24, 24, 3), np.uint8))
+    messages = []
+    for kind in ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "PPM"):
+        whole = np.frombuffer(encoded(image, kind), np.uint8)
+        for _ in range(60):
+            data = whole.copy()
+            where = noise.integers(0, min(len(data), 400), 3)
+            data[where] = noise.integers(0, 256, 3)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    pixels = read_image(data.tobytes(), max_pixels=10**6)
+                except UnreadableImage as error:
+                    messages.append(str(error))
+                else:
+                    assert pixels.dtype == torch.uint8
+    assert messages
+    assert not any("\n" in message for message in messages)
+
+
+def huge_png(side):
+    """A header that promises side x side pixels and has none."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    crc = struct.pack(">I", zlib.crc32(chunk))
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + crc + struct.pack(">I", 0) + b"IDAT\x35\xaf\x06\x1e"
+
+
+@pytest.mark.parametrize("side", [10_001, 12_000, 20_000])
+def test_too_many_pixels_are_refused_from_the_header(side):
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UnreadableImage, match=f"{side} x {side}.*--max-pixels {side * side}"):
+            read_image(huge_png(side))
+    assert time.perf_counter() - start < 1
+
+
+def test_max_pixels_is_the_only_limit_and_pil_keeps_its_own(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
+    data = encoded(Image.fromarray(PIXELS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(rgb(read_image(data, max_pixels=6)), PIXELS)
+    with pytest.raises(UnreadableImage):
+        read_image(data, max_pixels=5)
+    assert Image.MAX_IMAGE_PIXELS == 4
+
+
+@pytest.fixture
+def album(tmp_path):
+    for name in ("b/2.JPG", "b/1.png", "a/1.png", "a/notes.txt", "z.Tiff", ".hidden/1.png", "b/.1.png", "photo.heic"):
+        file = tmp_path / "album" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return tmp_path / "album"
+
+
+def names(spec):
+    return [file.name for file in find_images(spec)]
+
+
+def test_a_folder(album):
+    assert names(album) == names(str(album)) == ["a/1.png", "b/1.png", "b/2.JPG", "photo.heic", "z.Tiff"]
+    assert [file.path for file in find_images(album)] == [album / name for name in names(album)]
+
+
+def test_files_globs_lists_and_several_at_once(album, tmp_path):
+    assert names(album / "a" / "notes.txt") == ["notes.txt"]
+    assert names(f"{album}/*/1.png") == ["a/1.png", "b/1.png"]
+    assert names(f"{album}/**/*.png") == ["a/1.png", "b/1.png"]
+    assert names(f"{album}/b*") == ["b/1.png", "b/2.JPG"]
+    listing = album / "list.txt"
+    listing.write_text(f"# two here, one elsewhere\n\nb/1.png\nb/missing.jpg\r\n{tmp_path}/other.png\n", "utf-8-sig")
+    found = find_images(f"@{listing}")
+    assert [file.name for file in found] == ["b/1.png", "b/missing.jpg", "other.png"]
+    assert found[2].path == tmp_path / "other.png"
+    assert names([album / "z.Tiff", album, f"{album}/z.*"]) == ["z.Tiff", "a/1.png", "b/1.png", "b/2.JPG", "photo.heic"]
+
+
+def test_names_that_clash_are_lengthened(album):
+    assert names([album / "a" / "1.png", album / "b" / "1.png", album / "z.Tiff"]) == ["a/1.png", "b/1.png", "z.Tiff"]
+    assert names([album / "a", album / "b"]) == ["a/1.png", "b/1.png", "2.JPG"]
+    (album / "a" / "list.txt").write_text("../b/2.JPG")
+    assert names(f"@{album}/a/list.txt") == ["2.JPG"]
+
+
+def test_what_exists_is_meant_literally(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("@home", "[1]"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.png").touch()
+        assert names(folder) == ["x.png"]
+
+
+def test_links(album):
+    (album / "a" / "loop").symlink_to(album)
+    (album / "a" / "again.png").symlink_to(album / "a" / "1.png")
+    (album / "c").symlink_to(album / "b")
+    (album / "gone.png").symlink_to(album / "nowhere")
+    found = names(album)
+    assert sorted(n.rsplit("/")[-1] for n in found) == sorted(
+        ["1.png", "1.png", "2.JPG", "again.png", "gone.png", "photo.heic", "z.Tiff"]
+    )
+    assert len(names(f"{album}/**/*.png")) == 4
+
+
+def test_nothing_found_is_one_line(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "blank.txt").write_text("# nothing\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00\x01")
+    for spec, words in {
+        f"{tmp_path}/empty": r"no images below .*empty.*\.jpg",
+        f"{tmp_path}/missing": "no such file or folder: .*missing.*check the path",
+        f"{tmp_path}/*.jpg": "no image matches .*jpg.*check the pattern",
+        f"@{tmp_path}/blank.txt": "names no image",
+        f"@{tmp_path}/binary.txt": "not UTF-8",
+        f"@{tmp_path}/none.txt": "No such file",
+    }.items():
+        with pytest.raises(CamkitError, match=words) as error:
+            find_images(spec)
+        assert one_line(error)
+    with pytest.raises(CamkitError, match="no images given"):
+        find_images([])
