@@ -200,6 +200,9 @@ class Localizer:
         if precision not in ("fp32", *DTYPES):
             raise CamkitError(f"precision {precision!r}: choose fp32, bf16 or fp16")
         self.cam = CAM(self.classifier.model.to(self.device), self.classifier.input.size, head=head)
+        names, classes = self.classifier.labels, self.cam.head.num_classes
+        if names is not None and len(names) != classes:
+            raise CamkitError(f"{len(names)} class names for a model with {classes} classes: give one for each")
         self.clock = Clock()
 
     def __call__(self, images: Any, labels: Sequence[int] | None = None) -> list[Localization]:

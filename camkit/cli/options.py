@@ -57,7 +57,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def load(*, model: str, weights: str, names: Path | None, size: Any, mean: Any, std: Any) -> Any:
     """The classifier that the options name, with what they override."""
-        from camkit.models import load_classifier
+    from camkit.models import load_classifier
 
     classifier = load_classifier(model, weights)
     changes: dict[str, Any] = {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
