@@ -83,7 +83,7 @@ def find_images(spec: str | Path | Sequence[str | Path]) -> list[ImageFile]:
 def _expand(spec: str | Path) -> tuple[Path, list[Path]]:
     """Give the files that one spec means, and the folder below which their paths are their names."""
     given = Path(spec)
-    if given.is_dir():
+    if path.isdir(given):
         root, files = given, _images_below(given)
         why = f"no images below the folder {str(spec)!r}: it should hold {' '.join(sorted(SUFFIXES))} files"
     elif path.lexists(given):
@@ -97,7 +97,7 @@ def _expand(spec: str | Path) -> tuple[Path, list[Path]]:
         files = _matches(root, str(given.relative_to(root)))
         why = f"no image matches {str(spec)!r}: check the pattern (* is one folder deep, ** any depth)"
     else:
-        raise CamkitError(f"no such file or folder: {str(spec)!r}; check the path")
+        raise CamkitError(f"no such file or folder: {str(spec)!r}; check the path and its rights")
     if not files:
         raise CamkitError(why)
     return root, files
@@ -127,7 +127,7 @@ def _matches(root: Path, pattern: str) -> list[Path]:
     except (ValueError, OSError) as error:
         raise CamkitError(f"the glob {pattern!r} cannot be searched: {error}; give a folder instead") from None
     visible = [match for match in matches if not any(part.startswith(".") for part in match.relative_to(root).parts)]
-    return [file for match in visible for file in (_images_below(match) if match.is_dir() else [match])]
+    return [file for match in visible for file in (_images_below(match) if path.isdir(match) else [match])]
 
 
 def _listed(listing: Path) -> list[Path]:
