@@ -145,7 +145,7 @@ class Localizer:
     ----------
     model : str, Classifier or nn.Module
         A name as ``--model`` takes it, a loaded classifier, or a network in eval mode (then `input_spec` says what it
-        wants to be shown; ImageNet's usual preprocessing by default).
+        wants to be shown; ImageNet's usual preprocessing by default). It is moved to `device`.
     recipe : str or Recipe
         "cam", "nwc", "pas", "nwc+pas", or a recipe of your own.
     topk : int
@@ -367,10 +367,6 @@ def as_classifier(
     if isinstance(model, str):
         model = load_classifier(model)
     if isinstance(model, nn.Module):
-        if any(module.training for module in model.modules()):
-            raise CamkitError(
-                "the model is in training mode, where dropout and batch norm change its answers: call .eval()"
-            )
         model = Classifier(model, type(model).__name__, InputSpec(), None, "as given")
     return replace(model, input=input_spec or model.input, labels=tuple(labels) if labels is not None else model.labels)
 

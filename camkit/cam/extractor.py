@@ -167,10 +167,8 @@ class CAM:
     ) -> None:
         self.model = unwrap(model)
         self.output = output
-        if any(module.training for module in self.model.modules()):
-            raise CamkitError(
-                "the model is in training mode, where dropout and batch norm change its answers: call .eval()"
-            )
+        if in_training(self.model):
+            raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
         images = example_images(self.model, input_size)
         try:
             self.head = find_given(self.model, images, **head) if head else find_head(self.model, images, output)
@@ -230,6 +228,12 @@ class CAM:
     def __call__(self, images: torch.Tensor, classes: Classes = None, weighting: Weighting = "positive") -> ClassMaps:
         """Class maps (N, K, h, w) of the wanted classes; see `Features.class_maps`."""
         return self.features(images).class_maps(classes, weighting)
+
+
+def in_training(model: nn.Module) -> bool:
+    """Whether the model, or a part of it that answers differently then, is in training mode."""
+    fickle = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
+    return model.training or any(module.training for module in model.modules() if isinstance(module, fickle))
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -35,9 +35,6 @@ class Classifier:
     labels: tuple[str, ...] | None
     weights: str
 
-    def __post_init__(self) -> None:
-        self.model.eval().float().cpu()
-
 
 def imagenet_labels() -> tuple[str, ...]:
     """The 1,000 class names of ImageNet-1k, in the order every published classifier uses."""

@@ -41,7 +41,12 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
     CamkitError
         The name is unknown, the weights cannot be had, or they do not fit the model.
     """
-    weights = _plain(weights)
+    classifier = _load(spec, _plain(weights))
+    classifier.model.eval().float().cpu()
+    return classifier
+
+
+def _load(spec: str, weights: str) -> Classifier:
     if spec == TINY:
         return _load_tiny(weights)
     if spec.startswith(PREFIX):
