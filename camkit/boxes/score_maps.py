@@ -13,6 +13,9 @@ from camkit.errors import CamkitError
 Interpolation = Literal["bilinear", "bicubic"]
 Normalization = Literal["minmax", "none"]
 
+# Of a map's size: a smaller span is what sums in float32 leave of a constant map, and would be blown up to 0..1.
+FLAT = 1e-5
+
 
 def resize_maps(
     maps: torch.Tensor,
@@ -67,7 +70,8 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
     maps : Tensor (..., H, W)
     normalization : "minmax" or "none"
         "minmax": each map by itself, ``(M - min) / (max - min)``, as the papers' published code does; a constant map
-        gives zeros. "none": the map as it is, as the papers' equations are printed.
+        gives zeros, and so does one whose span is below 1e-5 of its largest magnitude. "none": the map as it is, as
+        the papers' equations are printed.
 
     Returns
     -------
@@ -92,7 +96,8 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
         )
     if normalization == "none":
         return maps
-    return torch.where(span > 0, (maps - low) / span, 0.0)
+    flat = span <= FLAT * torch.maximum(low.abs(), high.abs())
+    return torch.where(flat, 0.0, (maps - low) / span)
 
 
 def _sampling(

@@ -1,0 +1,180 @@
+"""The pipeline: a drawn square is found where it is, whatever the fit, the batch size, the workers."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small import Plain, perturb
+from torch import nn
+
+from camkit import CamkitError, Localizer, MaxThreshold, Recipe, UnreadableImage
+from camkit.data import find_images
+from camkit.input_spec import InputSpec
+from camkit.localizer import Failure
+
+SPEC = InputSpec((32, 32), 40, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+class Redness(nn.Module):
+    """Class 0 is red, class 1 is blue: every pixel a position, so that a box is known beforehand."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Conv2d(3, 3, 1, bias=False)
+        self.features.weight.data = torch.eye(3).reshape(3, 3, 1, 1)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(3, 2, bias=False)
+        self.fc.weight.data = torch.tensor([[1.0, 0.0, -1.0], [-1.0, 0.0, 1.0]])
+
+    def forward(self, x):
+        return self.fc(self.pool(self.features(x)).flatten(1))
+
+
+def picture(box, size=(64, 96), colour=(255, 0, 0)):
+    image = np.zeros((*size, 3), np.uint8)
+    x0, y0, x1, y1 = box
+    image[y0:y1, x0:x1] = colour
+    return image
+
+
+def localizer(**options):
+    options = {"recipe": Recipe("positive", MaxThreshold(0.5)), "input_spec": SPEC, "labels": ("red", "blue")} | options
+    return Localizer(Redness().eval(), **options)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(9):
+        noise = rng.integers(0, 255, (20 + 5 * i, 33, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{i}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("fit", ["stretch", "keep"])
+def test_a_red_square_is_found(fit):
+    (found,) = localizer(fit=fit)(picture((24, 16, 60, 40)))
+    assert (found.name, found.rank, found.size) == ("red", 1, (64, 96))
+    assert np.abs(np.array(found.box) - (24, 16, 60, 40)).max() <= 2  # half an input pixel is 1 to 1.5 of the image's
+    assert found.map.shape == (64, 96)
+    assert found.map.max() == 1.0
+
+
+def test_a_crop_shows_its_own_part_and_boxes_come_back():
+    """64x96, short side to 40, crop 32: the window is x 22.4..73.6, y 6.4..57.6. The square reaches out on the left."""
+    (found,) = localizer(fit="crop")(picture((0, 16, 60, 40)))
+    assert found.view.window == pytest.approx((22.4, 6.4, 73.6, 57.6), abs=1.0)
+    assert found.box[0] == round(found.view.window[0])
+    assert np.abs(np.array(found.box[1:]) - (16, 60, 40)).max() <= 2
+    outside = found.map.copy()
+    outside[6:58, 22:74] = 0
+    assert outside.max() == 0
+
+
+def test_a_class_by_label_and_the_score_is_its_probability():
+    image = picture((24, 16, 60, 40))
+    image[50:60, 4:20] = (0, 0, 255)
+    (red,), (blue,) = localizer()(image), localizer()(image, labels=[1])
+    assert blue.name == "blue"
+    assert np.abs(np.array(blue.box) - (4, 50, 20, 60)).max() <= 2
+    assert red.score + blue.score == pytest.approx(1)
+    both = localizer(topk=2)(image)
+    assert [(f.label, f.rank, f.box) for f in both] == [(0, 1, red.box), (1, 2, blue.box)]
+
+
+def test_the_same_boxes_whatever_the_batch_size_and_workers(folder):
+    torch.manual_seed(0)
+    model = perturb(Plain())
+    files = find_images(folder)
+
+    def boxes(**options):
+        pipeline = Localizer(model, input_spec=SPEC, **options)
+        return [(f.image, f.box, f.label) for found in pipeline.stream(files) for f in found]
+
+    expected = boxes(batch_size=1)
+    assert [image for image, *_ in expected] == [file.name for file in files]
+    for options in ({"batch_size": 2}, {"batch_size": 7}, {"batch_size": 32}, {"batch_size": 4, "workers": 2}):
+        assert boxes(**options) == expected
+    kept = boxes(fit="keep", batch_size=4)
+    assert [image for image, *_ in kept] == [file.name for file in files]
+    assert boxes(fit="keep", batch_size=1) == kept
+
+
+def test_one_broken_file_loses_nothing_else(folder):
+    (folder / "4.png").write_bytes(b"no picture")
+    results = list(localizer(batch_size=4).stream(find_images(folder)))
+    assert [isinstance(result, Failure) for result in results] == [i == 4 for i in range(9)]
+    assert results[4].image == "4.png"
+    with pytest.raises(UnreadableImage, match=r"4\.png"):
+        localizer()(folder)
+
+
+def test_a_missing_label_is_a_failure_of_that_image(folder):
+    files = find_images(folder)
+    results = list(localizer().stream(files, {file.name: 1 for file in files[1:]}))
+    assert isinstance(results[0], Failure)
+    assert all(found[0].label == 1 for found in results[1:])
+
+
+def test_nan_is_a_failure_with_a_reason():
+    model = Redness().eval()
+    pipeline = Localizer(model, input_spec=SPEC)
+    model.fc.weight.data[:] = float("nan")
+    pipeline.cam.head.weight[:] = float("nan")
+    with pytest.raises(UnreadableImage, match="NaN"):
+        pipeline(picture((1, 1, 9, 9)))
+
+
+def test_a_constant_image_has_an_empty_box():
+    (found,) = localizer()(np.full((20, 30, 3), 7, np.uint8))
+    assert found.box == (0, 0, 0, 0)
+    assert found.overlay().shape == (3, 20, 30)
+
+
+def test_pictures():
+    (found,) = localizer()(picture((24, 16, 60, 40), size=(160, 120)))
+    assert found._repr_png_().startswith(b"\x89PNG")
+    ax = found.plot()
+    assert ax.get_title() == found.title
+    (box,) = ax.patches
+    assert (box.get_x(), box.get_y(), box.get_width()) == (found.box[0], found.box[1], found.box[2] - found.box[0])
+    drawn = found.overlay()
+    assert drawn.shape == (3, 160, 120)
+    x0, y0, *_ = found.box
+    assert drawn[:, y0 + 3, x0].tolist() == [255, 214, 10]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"topk": 0},
+        {"batch_size": 0},
+        {"workers": -1},
+        {"precision": "fp8"},
+        {"device": "warp"},
+        {"labels": ["one"]},
+        {"fit": "pad"},
+    ],
+)
+def test_wrong_settings_are_refused_in_one_line(options):
+    with pytest.raises(CamkitError) as refusal:
+        localizer(**options)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_image_of_the_wrong_kind_is_refused():
+    for image in (np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), torch.zeros(4, 4)):
+        with pytest.raises(CamkitError):
+            localizer()(image)
+    (grey,) = localizer()(np.zeros((4, 5), np.uint8))
+    assert grey.size == (4, 5)
+
+
+def test_bf16_moves_boxes_by_little(folder):
+    torch.manual_seed(0)
+    model = perturb(Plain())
+    full, half = (Localizer(model, "cam", input_spec=SPEC, precision=p)(folder) for p in ("fp32", "bf16"))
+    for a, b in zip(full, half, strict=True):
+        spread = a.class_map.max() - a.class_map.min()
+        if a.label == b.label:
+            assert (a.class_map - b.class_map).abs().max() < 0.02 * max(spread, a.class_map.abs().max())

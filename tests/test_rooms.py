@@ -1,0 +1,63 @@
+"""Imports follow the flow of the data: a room imports only what lies below it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import camkit
+
+# From the ground up; rooms in one set do not import each other.
+FLOORS = [
+    {"_version", "errors"},
+    {"boxes", "nn", "figures", "input_spec"},
+    {"recipe"},
+    {"cam", "models", "data", "metrics"},
+    {"localizer"},
+    {"output"},
+    {"run"},
+    {"cli"},
+]
+FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+PACKAGE = Path(camkit.__file__).parent
+LIBRARIES = {"click": {"cli"}, "matplotlib": {"figures"}}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path):
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if room == "__init__":
+        return
+    assert room in FLOOR, f"{room} has no floor yet"
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top in LIBRARIES:
+            assert room in LIBRARIES[top]
+        if top == "camkit" and rest:
+            assert rest[0] == room or FLOOR[rest[0]] < FLOOR[room], f"{room} imports {rest[0]}"
+
+
+def test_help_does_not_load_torch():
+    code = (
+        "import sys; from camkit.cli import cli; cli(['--help'], standalone_mode=False); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+    assert "camkit demo" in done.stdout
+
+
+def test_the_public_surface_is_there():
+    for name in camkit.__all__:
+        assert getattr(camkit, name) is not None
+    with pytest.raises(AttributeError):
+        _ = camkit.nothing
