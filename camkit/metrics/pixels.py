@@ -1,0 +1,112 @@
+"""PxAP: the area under a whole data set's precision-recall curve of pixels (Choe et al. 2020, OpenImages30K)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from camkit.errors import CamkitError
+from camkit.metrics.intervals import bootstrap, in_canonical_order
+from camkit.metrics.per_image import NO_THRESHOLD, PerImage, Result
+from camkit.metrics.wsol import SIDE, protocol_map, thresholds
+
+Mask = NDArray[np.bool_]
+
+
+def protocol_mask(mask: Mask) -> Mask:
+    """A mask (H, W) at 224x224, nearest: x shows pixel ``floor(x * W / 224)``, the factor rounded as in OpenCV."""
+    rows, columns = (np.floor(np.arange(SIDE) * (1 / (SIDE / length))).astype(np.int64) for length in mask.shape)
+    return mask[np.ix_(rows, columns)]
+
+
+def score_histograms(
+    score_map: NDArray[np.float64], foreground: Mask, ignored: Mask, bins: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """Scores of an image's foreground and background pixels, counted.
+
+    Parameters
+    ----------
+    score_map : ndarray (H, W), float64
+        Scores in [0, 1], not quantised.
+    foreground, ignored : ndarray (H, W), bool
+        Foreground counts also where it is ignored.
+    bins : ndarray (B + 1,)
+        Edges.
+
+    Returns
+    -------
+    ndarray (2, B), int64
+    """
+    background = ~(foreground | ignored)
+    return np.stack([np.histogram(score_map[pixels], bins)[0] for pixels in (foreground, background)])
+
+
+def average_precision(histograms: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """``100 * sum(precision[1:] * diff(recall))``, cumulated from the highest score.
+
+    Parameters
+    ----------
+    histograms : ndarray (..., 2, B)
+        Counts of foreground and background scores, ascending.
+
+    Returns
+    -------
+    ndarray (...)
+        In percent; 0 without foreground.
+    """
+    true, false = np.moveaxis(histograms[..., ::-1].cumsum(axis=-1, dtype=np.float64), -2, 0)
+    with np.errstate(invalid="ignore"):
+        precision = np.where(true + false > 0, true / (true + false), 0)
+        recall = np.where(true[..., -1:] > 0, true / true[..., -1:], 0)
+    return np.asarray(100 * (precision[..., 1:] * np.diff(recall)).sum(-1))
+
+
+class PxAP(PerImage):
+    """PxAP, in percent. It needs no threshold.
+
+    Parameters
+    ----------
+    step : float
+        Width of the bins of scores; the protocol's are 0.001 and 0.01.
+    """
+
+    def __init__(self, step: float = 0.001) -> None:
+        self.bins = np.append(thresholds(step), [1.0, 2.0, 3.0])
+        super().__init__(columns=2 * (len(self.bins) - 1), dtype=torch.int32, threshold_split=NO_THRESHOLD)
+
+    def update(self, maps: Sequence[Tensor] | Tensor, masks: Sequence[tuple[Mask, Mask]]) -> None:
+        """Take in N images.
+
+        Parameters
+        ----------
+        maps : Tensor (N, h, w) or sequence of Tensor (h, w)
+            The maps of the images' own classes.
+        masks : sequence of (mask, ignore)
+            Each image's foreground, and what does not count: bool (H, W), as `Record.read_mask` gives them.
+        """
+        for class_map, (mask, ignore) in zip(maps, masks, strict=True):
+            counts = score_histograms(protocol_map(class_map), protocol_mask(mask), protocol_mask(ignore), self.bins)
+            self.append(torch.from_numpy(counts.reshape(1, -1)))
+
+    def compute(self) -> Tensor:
+        """PxAP, float64."""
+        histograms = self.per_image().sum(axis=0, dtype=np.int64).reshape(2, -1)
+        _check_foreground(histograms)
+        return torch.tensor(average_precision(histograms))
+
+    def estimate(self, rows: NDArray[np.int32], rng: np.random.Generator) -> Result:
+        # As float64 for the fast matrix product; counts still add up exactly.
+        ordered = in_canonical_order(rows).astype(np.float64)
+        _check_foreground(ordered.sum(axis=0).reshape(2, -1))
+
+        def statistic(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+            return average_precision((counts @ ordered).reshape(len(counts), 2, -1))
+
+        return Result.of(bootstrap(statistic, len(rows), rng), self.threshold_split)
+
+
+def _check_foreground(histograms: NDArray[np.int64] | NDArray[np.float64]) -> None:
+    if not histograms[0].any():
+        raise CamkitError("PxAP needs foreground pixels, and the masks of these images have none: look at the masks")
