@@ -92,9 +92,10 @@ def main(data: Path, model: str, weights: str, fit: str, batch_size: int, seed: 
     call = " ".join(shlex.quote(word.rstrip("/").rsplit("/", 1)[-1]) for word in sys.argv[1:])
     lines += [
         "",
-        f"n = {len(photographs)} photographs, `--fit {fit}`, IoU >= 0.5, thresholds fixed beforehand (0.2 of the maximum,",
-        f"0.35 of the 90th percentile). Top-1 Cls {cls.value:.2f} ({cls.low:.2f} to {cls.high:.2f}). The ground-truth",
-        f"boxes cover {truth:.1f} % of the image on average. Intervals are bootstrapped over images, seed {seed}.",
+        f"n = {len(photographs)} photographs, `--fit {fit}`, IoU >= 0.5, thresholds fixed beforehand (0.2 of the",
+        "maximum, 0.35 of the 90th percentile). "
+        f"Top-1 Cls {cls.value:.2f} ({cls.low:.2f} to {cls.high:.2f}). The ground-truth boxes cover {truth:.1f} %",
+        f"of the image on average. Intervals are bootstrapped over images, seed {seed}.",
         "",
         f"    python benchmarks/gt_known_loc.py {call}",
         "",

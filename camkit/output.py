@@ -18,7 +18,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from camkit.data import ImageFile
 from camkit.errors import CamkitError
-from camkit.localizer import Failure, Localization, Result
+from camkit.localization import Failure, Localization, Result
 
 JOURNAL = ".camkit-journal.jsonl"
 COLUMNS = ("image", "width", "height", "rank", "label", "name", "score", "x0", "y0", "x1", "y1", "tau")

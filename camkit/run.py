@@ -17,7 +17,9 @@ from camkit._version import __version__
 from camkit.boxes import Interpolation, MaxThreshold, Normalization, PercentileThreshold
 from camkit.data import MAX_PIXELS, Fit, find_images
 from camkit.errors import CamkitError
-from camkit.localizer import Failure, Localizer, Precision
+from camkit.inference import Precision
+from camkit.localization import Failure
+from camkit.localizer import Localizer
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder
 from camkit.recipe import Recipe
@@ -128,8 +130,8 @@ def run_localize(
         max_pixels=max_pixels,
         head=head,
     )
-    localizer.workers = (4 if localizer.device.type == "cuda" else 0) if workers is None else workers
-    known = None if labels is None else read_labels(labels, classifier.labels, localizer.cam.head.num_classes)
+    localizer.workers = (4 if localizer.inference.device.type == "cuda" else 0) if workers is None else workers
+    known = None if labels is None else read_labels(labels, classifier.labels, localizer.inference.cam.head.num_classes)
     strangers = sorted(set(known or ()) - {file.name for file in files})
     if strangers:
         raise CamkitError(f"{labels}: {len(strangers)} of its images are not among {images}, such as {strangers[0]!r}")
@@ -164,8 +166,8 @@ def run_localize(
         "images": len(files),
         "resumed": len(files) - len(todo),
         "seconds": round(seconds, 3),
-        "forward_seconds": round(localizer.clock.forward, 3),
-        "device": str(localizer.device),
+        "forward_seconds": round(localizer.inference.seconds, 3),
+        "device": str(localizer.inference.device),
         "batch_size": batch_size,
         "workers": localizer.workers,
         "versions": versions(),
@@ -175,7 +177,7 @@ def run_localize(
 
 
 def asdict_head(localizer: Localizer) -> dict[str, Any]:
-    head = localizer.cam.head
+    head = localizer.inference.cam.head
     place = head.feature_map.place
     return {
         "kind": head.kind,
