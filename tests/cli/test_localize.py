@@ -176,7 +176,7 @@ def test_labels(place):
         (["--size", "big"], "224"),
         (["--mean", "1,2"], "three"),
         (["--device", "warp"], "cpu"),
-        (["--batch-size", "0"], "batch size"),
+        (["--batch-size", "0"], "--batch-size"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--head", "features=x,classifier=4"], "no module"),
         (["--head", "0"], "classifier=MODULE"),
