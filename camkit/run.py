@@ -198,6 +198,11 @@ def versions() -> dict[str, str]:
     }
 
 
+def printable(text: str) -> str:
+    """The text as a terminal may be shown it: file names can hold control characters and bytes that are no UTF-8."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
 def closing_lines(
     out: Path,
     facts: Mapping[str, Any],
@@ -207,7 +212,7 @@ def closing_lines(
     overlays: bool,
 ) -> list[str]:
     """What was done, how fast, and where to look."""
-    lines = [f"{entry['image']}: {entry['reason']}" for entry in failures[:10]]
+    lines = [printable(f"{entry['image']}: {entry['reason']}") for entry in failures[:10]]
     if len(failures) > len(lines):
         lines.append(f"... and {len(failures) - len(lines)} more, all in {out / 'failures.csv'}")
     without = sum(row["x1"] <= row["x0"] for row in rows)

@@ -42,5 +42,6 @@ def main() -> None:
 
 
 def _said(message: str) -> int:
-    click.echo(f"camkit: {' '.join(message.split())}", err=True)
+    words = " ".join(message.split())
+    click.echo(f"camkit: {words.encode(errors='replace').decode()}", err=True)
     return 2
