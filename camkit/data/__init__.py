@@ -1,21 +1,27 @@
 """Images and annotations: one reader a format, all giving the same records."""
 
-from camkit.data.dataset import Batch, ImageDataset, Sample, collate
+from camkit.data.annotations import AnnotatedSet
+from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
 from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image
 from camkit.data.preprocess import Fit, Preprocess, View
+from camkit.data.readers import READERS, read_dataset
 from camkit.data.records import Record
 
 __all__ = [
     "MAX_PIXELS",
+    "READERS",
+    "AnnotatedSet",
     "Batch",
     "Fit",
     "ImageDataset",
     "ImageFile",
     "Preprocess",
     "Record",
+    "RecordDataset",
     "Sample",
     "View",
     "collate",
     "find_images",
+    "read_dataset",
     "read_image",
 ]

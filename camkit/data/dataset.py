@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from camkit.data.annotations import check_inside
 from camkit.data.images import MAX_PIXELS, ImageFile, read_image
 from camkit.data.preprocess import Preprocess, View
-from camkit.errors import CamkitError
+from camkit.data.records import Record
+from camkit.errors import CamkitError, UnreadableImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,33 @@ class Batch:
     samples: list[Sample]
 
 
-class ImageDataset(Dataset[Sample]):
+class _Prepared(Dataset[Sample]):
+    """Images, read and preprocessed; a subclass says what their names are and how one is read."""
+
+    def __init__(self, preprocess: Preprocess, max_pixels: int, keep_image: bool) -> None:
+        self.preprocess = preprocess
+        self.max_pixels = max_pixels
+        self.keep_image = keep_image
+
+    def name(self, index: int) -> str:
+        raise NotImplementedError
+
+    def read(self, index: int) -> Tensor:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> Sample:
+        name = self.name(index)
+        try:
+            image = self.read(index)
+            pixels, view = self.preprocess(image)
+        except CamkitError as error:
+            return Sample(index, name, error=str(error))
+        except Exception as error:  # out of memory, say; the other images are not to blame
+            return Sample(index, name, error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return Sample(index, name, image if self.keep_image else None, pixels, view)
+
+
+class ImageDataset(_Prepared):
     """Image files, read and preprocessed.
 
     Parameters
@@ -73,24 +101,71 @@ class ImageDataset(Dataset[Sample]):
         max_pixels: int = MAX_PIXELS,
         keep_image: bool = False,
     ) -> None:
+        super().__init__(preprocess, max_pixels, keep_image)
         self.files = list(files)
-        self.preprocess = preprocess
-        self.max_pixels = max_pixels
-        self.keep_image = keep_image
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> Sample:
-        file = self.files[index]
+    def name(self, index: int) -> str:
+        """The image's name in every output."""
+        return self.files[index].name
+
+    def read(self, index: int) -> Tensor:
+        """The image, (3, H, W), uint8."""
+        return read_image(self.files[index].path, self.max_pixels)
+
+
+class RecordDataset(_Prepared):
+    """Annotated images, read, held against their annotation, and preprocessed.
+
+    An image of another size than its annotation states, or with a box more than a pixel outside it, is a failure.
+
+    Parameters
+    ----------
+    records : sequence of Record
+        `Sample.index` is the position in it.
+    preprocess : Preprocess
+    max_pixels : int
+        Larger images are refused.
+    keep_image : bool
+        Give each sample its original image, for pictures of the result.
+    upright : bool
+        As `AnnotatedSet.upright` says.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        preprocess: Preprocess,
+        max_pixels: int = MAX_PIXELS,
+        keep_image: bool = False,
+        upright: bool = False,
+    ) -> None:
+        super().__init__(preprocess, max_pixels, keep_image)
+        self.records = list(records)
+        self.upright = upright
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def name(self, index: int) -> str:
+        """The image's name in every output."""
+        return self.records[index].image
+
+    def read(self, index: int) -> Tensor:
+        """The image, (3, H, W), uint8."""
+        record = self.records[index]
+        image = read_image(record.read(), self.max_pixels, record.image, self.upright)
+        size = image.shape[-2], image.shape[-1]
+        if record.size not in (None, size):
+            stated, actual = (f"{width} x {height}" for height, width in (record.size, size))
+            raise UnreadableImage(f"{record.image!r} has {actual} pixels, and its annotation speaks of {stated}")
         try:
-            image = read_image(file.path, self.max_pixels)
-            pixels, view = self.preprocess(image)
+            check_inside(record.boxes.tolist(), size)
         except CamkitError as error:
-            return Sample(index, file.name, error=str(error))
-        except Exception as error:  # out of memory, say; the other images are not to blame
-            return Sample(index, file.name, error=f"{type(error).__name__}: {' '.join(str(error).split())}")
-        return Sample(index, file.name, image if self.keep_image else None, pixels, view)
+            raise UnreadableImage(f"{record.image!r}: {error}") from None
+        return image
 
 
 def collate(samples: Sequence[Sample]) -> tuple[list[Batch], list[Sample]]:

@@ -160,7 +160,9 @@ def _unique_names(roots_and_files: list[tuple[Path, Path]]) -> list[str]:
         depths = longer
 
 
-def read_image(source: str | Path | bytes, max_pixels: int = MAX_PIXELS, name: str | None = None) -> Tensor:
+def read_image(
+    source: str | Path | bytes, max_pixels: int = MAX_PIXELS, name: str | None = None, upright: bool = True
+) -> Tensor:
     """Read an image as a person sees it: the first frame, upright, in 8-bit RGB.
 
     EXIF orientation is applied; 16-bit grey is scaled by 255/65535 and rounded; transparent pixels are composited over
@@ -174,6 +176,8 @@ def read_image(source: str | Path | bytes, max_pixels: int = MAX_PIXELS, name: s
         Images with more pixels than this are refused before they are decoded.
     name : str, optional
         What messages call the image; by default the path.
+    upright : bool
+        Apply the EXIF orientation. Public data sets annotate the pixels as they are stored, whatever EXIF says.
 
     Returns
     -------
@@ -188,11 +192,11 @@ def read_image(source: str | Path | bytes, max_pixels: int = MAX_PIXELS, name: s
     name = repr(name or ("<bytes>" if isinstance(source, bytes) else str(source)))
     try:
         if isinstance(source, bytes):
-            return _decode(BytesIO(source), max_pixels)
+            return _decode(BytesIO(source), max_pixels, upright)
         if path.exists(source) and not path.isfile(source):  # opening a pipe would wait for ever
             raise _Refused("it is not a file; give the path of an image file")
         with open(source, "rb") as file:
-            return _decode(file, max_pixels)
+            return _decode(file, max_pixels, upright)
     except _Refused as refusal:
         reason = str(refusal)
     except (FileNotFoundError, PermissionError) as error:
@@ -206,7 +210,7 @@ class _Refused(Exception):
     """Why an image is not decoded, and what to do."""
 
 
-def _decode(file: BinaryIO, max_pixels: int) -> Tensor:
+def _decode(file: BinaryIO, max_pixels: int, upright: bool) -> Tensor:
     image = _open(file)
     width, height = image.size
     if width * height > max_pixels:
@@ -217,12 +221,13 @@ def _decode(file: BinaryIO, max_pixels: int) -> Tensor:
         file.seek(0)
         try:  # two to four times as fast as PIL, and the same pixels
             encoded = torch.frombuffer(bytearray(file.read()), dtype=torch.uint8)
-            return _upright(torchvision.io.decode_jpeg(encoded, torchvision.io.ImageReadMode.RGB), image)
+            pixels = torchvision.io.decode_jpeg(encoded, torchvision.io.ImageReadMode.RGB)
+            return _upright(pixels, image) if upright else pixels
         except (RuntimeError, AttributeError, Warning):
             file.seek(0)
             image = _open(file)  # PIL says what is wrong, if anything is
     image.load()
-    return _upright(_rgb(image), image)
+    return _upright(_rgb(image), image) if upright else _rgb(image)
 
 
 def _open(file: BinaryIO) -> Image.Image:

@@ -1,9 +1,13 @@
+import zipfile
+
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from camkit.data import ImageDataset, Preprocess, collate, find_images, read_image
+from camkit.data import ImageDataset, Preprocess, Record, RecordDataset, collate, find_images, read_image
+from camkit.data.sources import FileBytes, source
 from camkit.input_spec import InputSpec
 
 
@@ -52,3 +56,43 @@ def test_an_error_that_nobody_foresaw_is_a_failure_too(files):
 
     sample = ImageDataset(files, no_memory)[0]
     assert sample.error == "MemoryError: cannot allocate"
+
+
+@pytest.mark.parametrize(("workers", "context"), [(0, None), (2, "fork"), (1, "spawn")])
+def test_records_are_read_as_files_are_and_travel_to_workers(tmp_path, workers, context):
+    with zipfile.ZipFile(tmp_path / "val.zip", "w") as archive:
+        for index in range(6):
+            Image.new("RGB", (20, 10), (40 * index, 0, 0)).save(tmp_path / f"{index}.png")
+            archive.write(tmp_path / f"{index}.png", f"{index}.png")
+    zipped = source(tmp_path / "val")
+    whole, outside = np.array([[0.0, 0, 20, 10]]), np.array([[0.0, 0, 20, 10], [5, 5, 22, 6]])
+    records = [
+        Record("0", zipped.reader("0.png"), 3, whole, (10, 20)),
+        Record("1", FileBytes(str(tmp_path / "1.png")), 3, whole),
+        Record("2", zipped.reader("2.png"), 3, outside),
+        Record("3", zipped.reader("3.png"), 3, whole, (20, 10)),
+        Record("4", FileBytes(str(tmp_path / "gone.png"))),
+        Record("5", zipped.reader("5.png")),
+    ]
+    preprocess = Preprocess(InputSpec(size=(16, 16)))
+    dataset = RecordDataset(records, preprocess)
+    loader = DataLoader(dataset, 6, num_workers=workers, multiprocessing_context=context, collate_fn=collate)
+    [([batch], failures)] = list(loader)
+    assert [(sample.index, sample.name) for sample in batch.samples] == [(0, "0"), (1, "1"), (5, "5")]
+    for row, sample in zip(batch.input, batch.samples, strict=True):
+        assert torch.equal(row, preprocess(read_image(tmp_path / f"{sample.name}.png"))[0])
+    assert [failure.error for failure in failures] == [
+        "'2': the box from 5, 5 to 22, 6 (half open) reaches outside the image of 20 x 10 pixels",
+        "'3' has 20 x 10 pixels, and its annotation speaks of 10 x 20",
+        f"cannot read '{tmp_path / 'gone.png'}': no such file; check the path and its rights",
+    ]
+
+
+def test_records_show_stored_pixels_unless_upright_is_asked_for(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # shown turned by 90 degrees
+    Image.new("RGB", (20, 10)).save(tmp_path / "a.jpg", exif=exif)
+    record = Record("a.jpg", FileBytes(str(tmp_path / "a.jpg")))
+    preprocess = Preprocess(InputSpec(size=(16, 16)))
+    assert RecordDataset([record], preprocess)[0].view.size == (10, 20)
+    assert RecordDataset([record], preprocess, upright=True)[0].view.size == (20, 10)

@@ -1,0 +1,110 @@
+"""CUB-200-2011 (Wah et al. 2011) in its official folder: 200 kinds of birds, one box and one mask an image.
+
+``images.txt`` (``id path``), ``train_test_split.txt`` (``id 1`` for training, ``id 0`` for test), ``classes.txt``
+(``class name``), ``image_class_labels.txt`` (``id class``, classes from **1**: a record's label is one less),
+``bounding_boxes.txt`` (``id x y width height``), and ``segmentations/``, an archive of its own, with a grey PNG for
+each image.
+
+The upper left corner ``x, y`` is **0-based**, and ``x + width, y + height`` is the last pixel **inside** the box: a box
+over all of an image of 500 pixels is written ``0 ... 499``. A record's box ends at ``x + width + 1``. In a mask the
+grey value is the share of annotators who called the pixel bird; the object is where more than half did (> 127).
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from camkit.data.annotations import AnnotatedSet, Draft, Entry, with_label_and_box
+from camkit.data.masks import MaskFiles
+from camkit.data.records import Record
+from camkit.data.sources import Source, find_source, source
+from camkit.data.tables import Line, lines, mending
+from camkit.errors import CamkitError
+
+IS_TRAINING = {"train": "1", "test": "0"}
+HALF = 127
+
+
+def read_cub(root: Path, split: str) -> AnnotatedSet:
+    """Read the official folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder ``CUB_200_2011``. ``images`` and ``segmentations`` may be zip archives; the latter may also lie
+        beside the folder, or be missing: then no record has a mask.
+    split : {"train", "test"}
+
+    Returns
+    -------
+    AnnotatedSet
+
+    Raises
+    ------
+    CamkitError
+        The split is unknown, a file is missing or annotates an image that ``images.txt`` does not list, or no image
+        can be used.
+    """
+    if split not in IS_TRAINING:
+        raise CamkitError(f"CUB-200-2011 has no split {split!r}: use train or test; CUBV2's val is in the wsol format")
+    draft = Draft("cub", split, root / "images.txt")
+    chosen = _chosen(root, IS_TRAINING[split])
+    others = set()
+    for line in lines(draft.listing, 2):
+        key = line.fields[0]
+        if not chosen.get(key, True):
+            others.add(key)
+            continue
+        entry = draft.add(key, line.fields[-1], line.where)
+        if line.fault or key not in chosen:
+            entry.refuse(f"{line.where}: {line.fault or 'train_test_split.txt does not name the image'}")
+    draft.require_images()
+    names: dict[int, str] = {}
+    for line in lines(root / "classes.txt", 2):
+        with mending(line):
+            names[line.whole(0)] = line.fields[1]
+    if sorted(names) != list(range(1, len(names) + 1)):
+        raise CamkitError(f"{root / 'classes.txt'}: its classes are not numbered from 1 without a gap; mend it")
+
+    def label(entry: Entry, line: Line) -> None:
+        if line.whole(1) not in names:
+            raise CamkitError(f"class {line.whole(1)} is none of the {len(names)} in classes.txt")
+        entry.set_label(line.whole(1) - 1)
+
+    def box(entry: Entry, line: Line) -> None:
+        x, y, width, height = line.numbers(1, 5)
+        if entry.boxes:
+            raise CamkitError("a second box for the image")
+        entry.add_box(x, y, x + width + 1, y + height + 1)
+
+    for file, wanted, read in (("image_class_labels.txt", 2, label), ("bounding_boxes.txt", 5, box)):
+        for line in lines(root / file, wanted):
+            if line.fields[0] not in others:
+                with draft.reading(line) as entry:
+                    read(entry, line)
+    masks = find_source(root / "segmentations", root.parent / "segmentations")
+    return draft.finish(
+        source(root / "images"),
+        [names[number] for number in sorted(names)],
+        lambda entry, record: _with_mask(entry, record, masks),
+    )
+
+
+def _chosen(root: Path, wanted: str) -> dict[str, bool]:
+    """Whether an image is of the split, by id."""
+    chosen: dict[str, bool] = {}
+    for line in lines(root / "train_test_split.txt", 2):
+        with mending(line):
+            key, is_training = line.fields
+            if is_training not in IS_TRAINING.values():
+                raise CamkitError(f"{is_training!r} is neither 1 nor 0")
+            if chosen.setdefault(key, is_training == wanted) != (is_training == wanted):
+                raise CamkitError(f"the image {key!r} is in the other split already")
+    return chosen
+
+
+def _with_mask(entry: Entry, record: Record, masks: Source | None) -> list[Record]:
+    [record] = with_label_and_box(entry, record)
+    if masks is None:
+        return [record]
+    file = str(Path(record.image).with_suffix(".png").as_posix())
+    return [replace(record, read_mask=MaskFiles((masks.reader(file),), above=HALF))]

@@ -1,0 +1,98 @@
+"""The public WSOL splits (Choe et al. 2020): CUB and CUBV2, ILSVRC and ImageNetV2, OpenImages30K.
+
+A split is a folder of four text files: ``image_ids.txt`` (one id a line, the image's path), ``class_labels.txt``
+(``id,label``, labels from 0), ``image_sizes.txt`` (``id,width,height``; not with OpenImages30K) and
+``localization.txt``, which holds either boxes, ``id,x0,y0,x1,y1``, one a line, or masks,
+``id,mask_path,ignore_path``, one object a line, the ignore path on one of an image's lines.
+
+Corners are numbers of pixels, 0-based and **inclusive**: boxes at the right border of an image of 500 pixels end at
+499. A record's box ends one further, at 500.
+"""
+
+from pathlib import Path
+
+from camkit.data.annotations import AnnotatedSet, Draft, Entry, with_label, with_label_and_box
+from camkit.data.masks import MaskFiles
+from camkit.data.records import Record
+from camkit.data.sources import Read, Source, find_source, source
+from camkit.data.tables import Line, lines
+from camkit.errors import CamkitError
+
+BOX_FIELDS, MASK_FIELDS = 5, 3
+
+
+def read_wsol(root: Path, split: str, name: str = "wsol") -> AnnotatedSet:
+    """Read a split in the public metadata format.
+
+    Parameters
+    ----------
+    root : Path
+        The data set's metadata folder, with a folder for each split. Images lie in ``root/images``, else where the
+        public code has them, ``root/../../dataset/<root's name>``, else in ``root`` itself; masks in ``root/masks``,
+        else beside the images. Each may be a zip archive.
+    split : str
+        Such as train, val or test.
+    name : str
+
+    Returns
+    -------
+    AnnotatedSet
+        Without boxes and masks where the split has no ``localization.txt``.
+
+    Raises
+    ------
+    CamkitError
+        A file is missing or annotates an image that ``image_ids.txt`` does not list, or no image can be used.
+    """
+    folder = root / split
+    draft = Draft(name, split, folder / "image_ids.txt")
+    for line in lines(draft.listing, 1):
+        draft.add(line.fields[0], line.fields[0], line.where)
+    draft.require_images()
+    for line in lines(folder / "class_labels.txt", 2, ","):
+        with draft.reading(line) as entry:
+            entry.set_label(line.whole(1))
+    if (folder / "image_sizes.txt").exists():
+        for line in lines(folder / "image_sizes.txt", 3, ","):
+            with draft.reading(line) as entry:
+                entry.set_size(line.whole(2), line.whole(1))
+    images = source(root / "images", root.resolve().parent.parent / "dataset" / root.resolve().name, root)
+    if not (folder / "localization.txt").exists():
+        return draft.finish(images, None, with_label)
+    rows = list(lines(folder / "localization.txt", _width(folder / "localization.txt"), ","))
+    if len(rows[0].fields) == MASK_FIELDS:
+        masks = _MaskPaths(draft, rows, find_source(root / "masks") or images)
+        return draft.finish(images, None, masks.complete)
+    for line in rows:
+        with draft.reading(line) as entry:
+            x0, y0, x1, y1 = line.numbers(1, BOX_FIELDS)
+            entry.add_box(x0, y0, x1 + 1, y1 + 1)
+    return draft.finish(images, None, with_label_and_box)
+
+
+def _width(path: Path) -> int:
+    """Whether a localization file is of boxes or of masks: its first line tells."""
+    first = next(lines(path, BOX_FIELDS, ","), None)
+    if first is None or len(first.fields) not in (BOX_FIELDS, MASK_FIELDS):
+        raise CamkitError(f"{path}, line 1: neither id,x0,y0,x1,y1 nor id,mask_path,ignore_path; mend or remove it")
+    return len(first.fields)
+
+
+class _MaskPaths:
+    """The mask files of each image."""
+
+    def __init__(self, draft: Draft, rows: list[Line], files: Source) -> None:
+        self.instances: dict[str, list[Read]] = {}
+        self.ignore: dict[str, Read] = {}
+        for line in rows:
+            with draft.reading(line) as entry:
+                mask, ignore = line.text(1), line.text(2)
+                self.instances.setdefault(entry.image, []).append(files.reader(mask))
+                if ignore and self.ignore.setdefault(entry.image, files.reader(ignore)) != files.reader(ignore):
+                    raise CamkitError("a second ignore region for the image")
+
+    def complete(self, entry: Entry, record: Record) -> list[Record]:
+        if entry.image not in self.instances:
+            raise CamkitError("it has no mask")
+        masks = MaskFiles(tuple(self.instances[entry.image]), self.ignore.get(entry.image))
+        return with_label(entry, Record(record.image, record.read, record.label, record.boxes, record.size, masks))

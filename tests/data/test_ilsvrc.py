@@ -1,0 +1,102 @@
+import re
+
+import pytest
+
+from camkit.data import read_dataset
+from camkit.errors import CamkitError
+
+COLUMNS = "ImageId,PredictionString\n"
+
+
+def xml(wnid, *corners):
+    tags = ("xmin", "ymin", "xmax", "ymax")
+    box = "".join(f"<{tag}>{corner}</{tag}>" for tag, corner in zip(tags, corners, strict=True))
+    size = "<size><width>10</width><height>8</height></size>"
+    return f"<annotation>{size}<object><name>{wnid}</name><bndbox>{box}</bndbox></object></annotation>"
+
+
+KAGGLE = {
+    "LOC_synset_mapping.txt": "n01 tench, Tinca tinca\nn02 goldfish\nn03 shark\n",
+    "LOC_val_solution.csv": COLUMNS + "val_2,n03 1 2 3 4 \nval_1,n02 0 0 9 7 n02 5 5 5 5 \n",
+    "ILSVRC/Data/CLS-LOC/val/val_1.JPEG": (10, 8, "JPEG"),
+    "ILSVRC/Data/CLS-LOC/val/val_2.JPEG": (10, 8, "JPEG"),
+}
+TORCHVISION = {
+    "val/n01/val_1.JPEG": (10, 8, "JPEG"),
+    "val/n03/val_2.JPEG": (10, 8, "JPEG"),
+    "Annotations/CLS-LOC/val/val_1.xml": xml("n01", 0, 0, 9, 7),
+    "Annotations/CLS-LOC/val/val_2.xml": xml("n03", 1, 2, 3, 4),
+}
+
+
+def test_kaggle_corners_count_from_0_and_are_inclusive(tree, zipped, summary):
+    root = tree(KAGGLE)
+    expected = [("val_1.JPEG", 1, [[0, 0, 10, 8], [5, 5, 6, 6]]), ("val_2.JPEG", 2, [[1, 2, 4, 5]])]
+    data = read_dataset("ilsvrc", root, "val")
+    assert (summary(data), data.labels, data.problems) == (expected, ("n01", "n02", "n03"), [])
+    zipped(root / "ILSVRC/Data/CLS-LOC/val")
+    assert summary(read_dataset("ilsvrc", root, "val")) == expected
+    (root / "LOC_synset_mapping.txt").unlink()  # then only the classes of the split are known
+    assert read_dataset("ilsvrc", root, "val").labels == ("n02", "n03")
+
+
+def test_kaggle_xml_where_there_is_no_csv(tree, summary):
+    root = tree(
+        {
+            **KAGGLE,
+            "ILSVRC/Annotations/CLS-LOC/val/val_1.xml": xml("n02", 0, 0, 9, 7),
+            "ILSVRC/Annotations/CLS-LOC/val/val_2.xml": xml("n04", 1, 2, 3, 4),
+        }
+    )
+    (root / "LOC_val_solution.csv").unlink()
+    data = read_dataset("ilsvrc", root, "val")
+    assert summary(data) == [("val_1.JPEG", 1, [[0, 0, 10, 8]])]
+    assert data.records[0].size == (8, 10)
+    assert data.problems == [f"{root}/ILSVRC/Annotations/CLS-LOC/val/val_2.xml: 'n04' is none of the 3 classes"]
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+def test_torchvision_with_xml_and_without(tree, zipped, summary, by_class):
+    files = dict(TORCHVISION)
+    if by_class:
+        files = {re.sub(r"val/val_1\.xml", "val/n01/val_1.xml", name): text for name, text in files.items()}
+    root = tree(files)
+    expected = [("n01/val_1.JPEG", 0, [[0, 0, 10, 8]]), ("n03/val_2.JPEG", 1, [[1, 2, 4, 5]])]
+    data = read_dataset("ilsvrc", root, "val")
+    assert (summary(data), data.labels, data.problems) == (expected, ("n01", "n03"), [])
+    (root / "Annotations").rename(root / "elsewhere")
+    zipped(root / "val", "val/")
+    assert summary(read_dataset("ilsvrc", root, "val")) == [(image, label, []) for image, label, _ in expected]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("val_1,n02 0 0 9 7\nval_2,n03 1 2 3\n", "line 3: 4 fields are no groups of wnid xmin ymin xmax ymax"),
+        ("val_1,n02 0 0 9 7\nval_2,n09 1 2 3 4\n", "line 3: 'n09' is none of the 3 classes"),
+        ("val_1,n02 0 0 9 7\nval_2,n03 1 2 3 x\n", "line 3: 'x' is not a number"),
+        ("val_1,n02 0 0 9 7\nval_2,n03 5 2 3 4\n", "line 3: the box .* is empty"),
+        ("val_1,n02 0 0 9 7\nval_2,n03 1 2 3 4 n02 1 2 3 4\n", "line 3: a second label: 1 after 2"),
+        ("val_1,n02 0 0 9 7\nval_2\n", "line 3: it has 1 fields where 2 belong"),
+        ("val_1,n02 0 0 9 7\n", "'val_2.JPEG': it has no box"),
+    ],
+)
+def test_what_is_wrong_with_an_image_is_one_line_and_the_others_stay(tree, lines, problem):
+    data = read_dataset("ilsvrc", tree({**KAGGLE, "LOC_val_solution.csv": COLUMNS + lines}), "val")
+    [line] = data.problems
+    assert re.search(problem, line), line
+    assert [record.image for record in data.records] == ["val_1.JPEG"]
+
+
+def test_what_spoils_the_split_is_an_error(tree):
+    root = tree({**KAGGLE, "LOC_val_solution.csv": COLUMNS + "val_3,n02 0 0 9 7\n"})
+    with pytest.raises(CamkitError, match="line 2: 'val_3' is none of the images"):
+        read_dataset("ilsvrc", root, "val")
+    with pytest.raises(CamkitError, match="no images: there is no folder"):
+        read_dataset("ilsvrc", root, "train")
+    tree({"LOC_val_solution.csv": "Image,Prediction\n"})
+    with pytest.raises(CamkitError, match="line 1: the column 'ImageId' is missing"):
+        read_dataset("ilsvrc", root, "val")
+    (root / "ILSVRC/Data/CLS-LOC/train").mkdir()
+    with pytest.raises(CamkitError, match="lists no image of the split 'train'"):
+        read_dataset("ilsvrc", root, "train")
