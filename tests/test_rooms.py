@@ -18,7 +18,8 @@ FLOORS = [
     {"inference", "localization"},
     {"localizer"},
     {"output"},
-    {"run"},
+    {"evaluation"},
+    {"runs"},
     {"cli"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -22,7 +22,7 @@ def demo(out: Path, overwrite: bool) -> None:
     from skimage.io import imsave
 
     from camkit.models import load_classifier
-    from camkit.run import run_localize
+    from camkit.runs.localize import run_localize
 
     photographs = out / "photographs"
     photographs.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import load, model_options
+from camkit.cli.options import model_options, pop_classifier
 
 
 @click.command(short_help="Say what camkit finds in a model: its head, exactness, map size.")
@@ -21,7 +21,7 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
     from camkit import CAM
     from camkit.cam.head import MEANING
 
-    classifier = load(**options)
+    classifier = pop_classifier(options)
     found = CAM(classifier.model, classifier.input.size, head=head).head
     place = found.feature_map.place
     (height, width), (h, w) = classifier.input.size, found.map_size

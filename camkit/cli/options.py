@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +38,65 @@ def head_names(value: str) -> dict[str, str]:
     return pairs
 
 
-def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--model, --weights and what overrides the model's own preprocessing."""
-    for option in reversed((
-        click.option("--model", required=True, help="A torchvision name, timm:NAME, path/to/file.py:factory, or tiny."),
-        click.option("--weights", default="DEFAULT", show_default=True,
-                     help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
-        click.option("--head", type=head_names, metavar="features=...,classifier=...",
-                     help="Name the head's modules instead of searching them."),
-        click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
-                     help="Text file with the class names, one a line. Default: the model's own."),
-        click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
-        click.option("--mean", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
-        click.option("--std", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def together(*options: Decorator) -> Decorator:
+    """Several options as one decorator, listed by --help in the order written here."""
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
+
+
+model_options = together(
+    click.option("--model", required=True, help="A torchvision name, timm:NAME, path/to/file.py:factory, or tiny."),
+    click.option("--weights", default="DEFAULT", show_default=True,
+                 help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
+    click.option("--head", type=head_names, metavar="features=...,classifier=...",
+                 help="Name the head's modules instead of searching them."),
+    click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
+                 help="Text file with the class names, one a line. Default: the model's own."),
+    click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
+    click.option("--mean", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
+    click.option("--std", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
+)  # fmt: skip
+
+recipe_options = together(
+    click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
+    click.option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),
+    click.option("--percentile", type=click.FloatRange(80, 100), default=90.0, show_default=True, help="Of PaS."),
+    click.option("--theta", type=click.FloatRange(0, 1),
+                 help="Share of the percentile or maximum.  [default: 0.35 with PaS, 0.2 without]"),
+    click.option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True),
+    click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True),
+)  # fmt: skip
+
+run_options = together(
+    click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
+                 help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept."),
+    click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True),
+    click.option("--workers", type=click.IntRange(0),
+                 help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),
+    click.option("--device", default="auto", show_default=True),
+    click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True),
+    click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
+                 help="Larger images are refused."),
+    click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out."),
+)  # fmt: skip
+
+
+def pop_recipe(options: dict[str, Any]) -> Any:
+    """The recipe that the options name; theta by default the paper's 0.35 with PaS, the field's 0.2 without."""
+    from camkit.boxes import MaxThreshold, PercentileThreshold
+    from camkit.recipe import Recipe
+
+    nwc, pas, theta, percentile = (options.pop(name) for name in ("nwc", "pas", "theta", "percentile"))
+    given = {} if theta is None else {"theta": theta}
+    threshold = PercentileThreshold(percentile=percentile, **given) if pas else MaxThreshold(**given)
+    return Recipe("positive" if nwc else "signed", threshold, options.pop("normalize"), options.pop("interpolation"))
+
+
+def pop_classifier(options: dict[str, Any]) -> Any:
+    """The classifier that the options name, with what they override."""
+    return load(**{name: options.pop(name) for name in ("model", "weights", "names", "size", "mean", "std")})
 
 
 def load(*, model: str, weights: str, names: Path | None, size: Any, mean: Any, std: Any) -> Any:

@@ -1,5 +1,6 @@
 """Pictures. Arrays and tables in, pixels or a matplotlib Axes out."""
 
+from camkit.figures.curves import plot_curve
 from camkit.figures.localization import overlay, plot_localization
 
-__all__ = ["overlay", "plot_localization"]
+__all__ = ["overlay", "plot_curve", "plot_localization"]

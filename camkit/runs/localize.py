@@ -1,20 +1,14 @@
-"""One whole run: image files in, a run folder out."""
+"""`camkit localize`: image files in, a run folder out."""
 
 import csv
-import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy
-import torch
-import torchvision
 from tqdm import tqdm
 
-from camkit._version import __version__
-from camkit.boxes import Interpolation, MaxThreshold, Normalization, PercentileThreshold
 from camkit.data import MAX_PIXELS, Fit, find_images
 from camkit.errors import CamkitError
 from camkit.inference import Precision
@@ -23,28 +17,7 @@ from camkit.localizer import Localizer
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder
 from camkit.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a run says at its end."""
-
-    lines: list[str]
-    failed: int
-
-
-def recipe_of(
-    nwc: bool,
-    pas: bool,
-    theta: float | None = None,
-    percentile: float = 90.0,
-    normalize: Normalization = "minmax",
-    interpolation: Interpolation = "bilinear",
-) -> Recipe:
-    """The recipe that the command line's switches name; theta by default the paper's 0.35 with PaS, 0.2 without."""
-    given = {} if theta is None else {"theta": theta}
-    threshold = PercentileThreshold(percentile=percentile, **given) if pas else MaxThreshold(**given)
-    return Recipe("positive" if nwc else "signed", threshold, normalize, interpolation)
+from camkit.runs.facts import Report, failure_lines, head_facts, versions
 
 
 def read_labels(path: Path, names: Sequence[str] | None, num_classes: int) -> dict[str, int]:
@@ -78,17 +51,12 @@ def read_labels(path: Path, names: Sequence[str] | None, num_classes: int) -> di
 
 def run_localize(
     classifier: Classifier,
+    recipe: Recipe | None = None,
     *,
     images: str,
     out: Path,
     labels: Path | None = None,
     topk: int = 1,
-    nwc: bool = True,
-    pas: bool = True,
-    percentile: float = 90.0,
-    theta: float | None = None,
-    normalize: Normalization = "minmax",
-    interpolation: Interpolation = "bilinear",
     fit: Fit = "stretch",
     head: dict[str, str] | None = None,
     batch_size: int = 16,
@@ -112,7 +80,7 @@ def run_localize(
         If the call cannot be carried out, or with ``on_error="fail"`` if one image cannot.
     """
     start = time.perf_counter()
-    recipe = recipe_of(nwc, pas, theta, percentile, normalize, interpolation)
+    recipe = recipe or Recipe()
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     if not set(wanted) <= set(FORMATS) or (resume and overwrite):
         wrong = "--resume and --overwrite together" if resume and overwrite else f"--formats {formats}"
@@ -138,7 +106,7 @@ def run_localize(
     settings = {
         "model": classifier.name,
         "weights": classifier.weights,
-        "head": asdict_head(localizer),
+        "head": head_facts(localizer.inference),
         "input": asdict(classifier.input),
         "recipe": {**asdict(recipe), "threshold": repr(recipe.threshold)},
         "fit": fit,
@@ -176,33 +144,6 @@ def run_localize(
     return Report(closing_lines(out, facts, rows, failures, wanted, overlays), len(failures))
 
 
-def asdict_head(localizer: Localizer) -> dict[str, Any]:
-    head = localizer.inference.cam.head
-    place = head.feature_map.place
-    return {
-        "kind": head.kind,
-        "features": f"{place.module} ({place.side})",
-        "classifier": head.classifier,
-        "map_size": list(head.map_size),
-        "completeness": head.completeness,
-    }
-
-
-def versions() -> dict[str, str]:
-    return {
-        "camkit": __version__,
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "numpy": numpy.__version__,
-        "python": platform.python_version(),
-    }
-
-
-def printable(text: str) -> str:
-    """The text as a terminal may be shown it: file names can hold control characters and bytes that are no UTF-8."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-
-
 def closing_lines(
     out: Path,
     facts: Mapping[str, Any],
@@ -212,9 +153,7 @@ def closing_lines(
     overlays: bool,
 ) -> list[str]:
     """What was done, how fast, and where to look."""
-    lines = [printable(f"{entry['image']}: {entry['reason']}") for entry in failures[:10]]
-    if len(failures) > len(lines):
-        lines.append(f"... and {len(failures) - len(lines)} more, all in {out / 'failures.csv'}")
+    lines = failure_lines(failures, out)
     without = sum(row["x1"] <= row["x0"] for row in rows)
     empty = f" ({without} of them empty: no region above the threshold)" if without else ""
     done = facts["images"] - facts["resumed"]

@@ -1,0 +1,99 @@
+"""Figures on drawn squares, whose boxes are known, and the mistakes a call can hold."""
+
+import csv
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from camkit.cli import cli
+from camkit.errors import CamkitError
+
+MODEL = """
+import torch
+from torch import nn
+SIZE, MEAN, STD, LABELS = 64, (0.0,) * 3, (1.0,) * 3, ["red", "blue"]
+def build():
+    net = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2, False))
+    net[0].weight.data = torch.eye(3).reshape(3, 3, 1, 1)
+    net[3].weight.data = torch.tensor([[1.0, 0.0, -1.0], [-1.0, 0.0, 1.0]])
+    return net
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Twelve squares, red and blue; the last four have a wrong box, and two of these a wrong label besides."""
+    (tmp_path / "net.py").write_text(MODEL)
+    rng = np.random.default_rng(0)
+    with (tmp_path / "val.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "label", "x0", "y0", "x1", "y1"])
+        for i in range(12):
+            x0, y0 = rng.integers(0, 30, 2)
+            x1, y1 = x0 + rng.integers(12, 30), y0 + rng.integers(12, 30)
+            image = np.zeros((64, 64, 3), np.uint8)
+            image[y0:y1, x0:x1, 2 * (i % 2)] = 255
+            Image.fromarray(image).save(tmp_path / f"{i}.png")
+            box = (x0, y0, x1, y1) if i < 8 else (60, 60, 64, 64)
+            table.writerow([f"{i}.png", i % 2 if i < 10 else 1 - i % 2, *box])
+    return tmp_path
+
+
+def run(place, command, *options, expect=0):
+    arguments = [command, "--model", f"{place}/net.py:build", "--dataset", "csv", "--root", str(place), "--out"]
+    done = CliRunner().invoke(cli, [*arguments, str(place / "out"), *options])
+    assert done.exit_code == expect, done.output
+    return done.output
+
+
+def test_the_figures_of_drawn_squares(place):
+    out = run(place, "evaluate", "--step", "0.01")
+    metrics = json.loads((place / "out/metrics.json").read_text())
+    assert metrics["top1_cls"]["value"] == pytest.approx(100 * 10 / 12)
+    assert metrics["gt_loc"]["value"] == pytest.approx(100 * 8 / 12)
+    assert metrics["top1_loc"]["value"] == pytest.approx(100 * 8 / 12)
+    assert metrics["max_box_acc"]["value"] == pytest.approx(100 * 8 / 12)
+    assert metrics["gt_loc"]["n"] == 12
+    assert metrics["gt_loc"]["low"] <= metrics["gt_loc"]["value"] <= metrics["gt_loc"]["high"]
+    assert metrics["gt_loc"]["threshold_split"] == "fixed beforehand"
+    assert metrics["max_box_acc"]["threshold_split"] == "the reported split"
+    assert "threshold: the reported split" in out
+    table = pd.read_csv(place / "out/per_image.csv")
+    assert table["gt_loc"].tolist() == [True] * 8 + [False] * 4
+    assert (table["iou"][:8] == 1).all()
+    assert Image.open(place / "out/curve.png").size[0] > 300
+    assert list(pd.read_csv(place / "out/curve.csv")) == ["threshold", "iou_0.3", "iou_0.5", "iou_0.7", "recipe"]
+
+
+def test_ablation_agrees_with_each_recipe_alone(place):
+    out = run(place, "ablate", "--step", "0.01")
+    table = pd.read_csv(place / "out/ablation.csv").set_index("recipe")
+    assert list(table.index) == ["cam", "nwc", "pas", "nwc+pas"]
+    assert out.count("\n| ") >= 4
+    for name, switches in (("cam", ["--no-nwc", "--no-pas"]), ("nwc+pas", [])):
+        run(place, "evaluate", "--step", "0.01", "--overwrite", *switches)
+        alone = json.loads((place / "out/metrics.json").read_text())
+        assert alone["gt_loc"]["value"] == table.loc[name, "gt_loc"]
+
+
+def test_failures_are_counted(place):
+    (place / "3.png").write_bytes(b"no picture")
+    out = run(place, "evaluate", "--step", "0.1", expect=1)
+    assert "12 images: 11 judged, 1 failed" in out
+    assert "3.png" in (place / "out/failures.csv").read_text()
+    done = CliRunner().invoke(
+        cli, ["evaluate", "--model", "tiny", "--dataset", "csv", "--root", "/nowhere", "--out", "x"]
+    )
+    assert isinstance(done.exception, CamkitError)
+
+
+def test_a_held_out_folder_is_refused(place):
+    run(place, "evaluate", "--step", "0.5")
+    done = CliRunner().invoke(cli, ["evaluate", "--model", f"{place}/net.py:build", "--dataset", "csv", "--root",
+                                    str(place), "--out", str(place / "out")])  # fmt: skip
+    assert isinstance(done.exception, CamkitError)
+    assert "--overwrite" in str(done.exception)
