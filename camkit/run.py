@@ -138,6 +138,7 @@ def run_localize(
     settings = {
         "model": classifier.name,
         "weights": classifier.weights,
+        "output_stride": classifier.output_stride,
         "head": asdict_head(localizer),
         "input": asdict(classifier.input),
         "recipe": {**asdict(recipe), "threshold": repr(recipe.threshold)},

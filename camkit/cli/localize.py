@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import load, model_options
+from camkit.cli.options import MODEL_OPTIONS, load, model_options
 
 
 @click.command(short_help="Find the objects in photographs.")
@@ -60,7 +60,7 @@ def localize(**options: Any) -> None:
     """  # fmt: skip
     from camkit.run import run_localize
 
-    classifier = load(**{name: options.pop(name) for name in ("model", "weights", "names", "size", "mean", "std")})
+    classifier = load(**{name: options.pop(name) for name in MODEL_OPTIONS})
     report = run_localize(classifier, show_progress=sys.stderr.isatty(), **options)
     click.echo("\n".join(report.lines))
     if report.failed:
