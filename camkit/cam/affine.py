@@ -21,6 +21,11 @@ class AffineParts:
     is_affine: bool
 
 
+def tolerance(tensor: torch.Tensor) -> float:
+    """Share of the range within which two computations of one thing in this tensor's precision are the same."""
+    return max(1e-3, 8 * torch.finfo(tensor.dtype).eps)
+
+
 def _deviation(x: torch.Tensor, shape: list[int], eps: float) -> torch.Tensor:
     """One over the deviation that a layer norm divides by, (N, 1, ...)."""
     axes = tuple(range(-len(shape), 0))
@@ -109,6 +114,6 @@ def _holds(function: HeadFunction, parts: AffineParts, pooled: torch.Tensor) -> 
             expected = s[:, None] * (probe @ parts.weight.T + parts.scaled_bias) + parts.bias
             found = function(probe)
         spread = (found.amax() - found.amin()).clamp(min=1e-6)
-        if not (found - expected).abs().amax() <= 1e-3 * spread:
+        if not (found - expected).abs().amax() <= tolerance(pooled) * spread:
             return False
     return True

@@ -68,8 +68,9 @@ class Features:
         weighting : {"signed", "positive", "negative"}
         """
         chosen = self.choose(classes)
-        weight, offset = self._weights(chosen)
-        maps = torch.bmm(weigh(weight, weighting), self.features.flatten(2))
+        with torch.autocast(self.features.device.type, enabled=False):
+            weight, offset = self._weights(chosen)
+            maps = torch.bmm(weigh(weight, weighting), self.features.flatten(2))
         return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset)
 
     def top(self, k: int) -> torch.Tensor:
@@ -104,10 +105,12 @@ class Features:
         return index.long()
 
     def _weights(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Class weights (N, K, C) and offsets (N, K) at each image's pooled features."""
+        """Weights (N, K, C) of the features' mean over positions, and offsets (N, K), for each image."""
+        weight, offset = self._gradient(classes) if self.head.kind == "linearised" else self._affine(classes)
+        return (weight * self.features[0, 0].numel() if self.head.sums else weight), offset
+
+    def _affine(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         head = self.head
-        if head.kind == "linearised":
-            return self._gradient(classes)
         scale = head.scale(self.pooled)[:, None]
         weight = head.weight.float()[classes] * scale[..., None]
         offset = scale * head.scaled_bias.float()[classes] + head.bias.float()[classes]
@@ -169,14 +172,13 @@ class CAM:
         self.output = output
         if in_training(self.model):
             raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
-        images = example_images(self.model, input_size)
-        try:
-            self.head = find_given(self.model, images, **head) if head else find_head(self.model, images, output)
-        except (RuntimeError, AssertionError, IndexError, TypeError) as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise HeadNotFound(
-                f"the model fails on images of shape {tuple(images.shape)}: {reason}; pass the input_size that it takes"
-            ) from error
+        with torch.inference_mode(False), torch.compiler.set_stance("force_eager"):
+            images = example_images(self.model, input_size)
+            with torch.autocast(images.device.type, enabled=False):
+                if head:
+                    self.head = find_given(self.model, images, **head, output=output)
+                else:
+                    self.head = find_head(self.model, images, output)
 
     def __enter__(self) -> "CAM":
         return self
@@ -217,7 +219,7 @@ class CAM:
         else:
             handle = module.register_forward_hook(lambda _m, _a, out: keep(out))
         try:
-            with torch.no_grad():
+            with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # compiled parts would hide from the hook
                 logits = logits_of(self.model(images), self.output)
         finally:
             handle.remove()
@@ -249,9 +251,25 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 def example_images(model: nn.Module, size: tuple[int, int]) -> torch.Tensor:
-    """Two different images of noise, as the model's first convolution wants them."""
+    """Two different images of noise, with the channels that the model's first convolution wants, or 3."""
     first = next((m for m in model.modules() if isinstance(m, nn.Conv2d)), None)
-    channels = first.in_channels if first is not None else 3
     parameter = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
-    noise = torch.randn(IMAGES, channels, *size, generator=torch.Generator().manual_seed(0))
-    return noise.to(parameter.device, parameter.dtype)
+    generator = torch.Generator().manual_seed(0)
+
+    def noise(channels: int) -> torch.Tensor:
+        return torch.randn(IMAGES, channels, *size, generator=generator).to(parameter.device, parameter.dtype)
+
+    if first is None or first.in_channels == 3:
+        return noise(3)
+    wanted = noise(first.in_channels)
+    return wanted if runs(model, wanted) else noise(3)  # some fold pixels into channels before they convolve
+
+
+@torch.no_grad()
+def runs(model: nn.Module, images: torch.Tensor) -> bool:
+    """Whether the model takes images of this shape."""
+    try:
+        model(images)
+    except Exception:  # other people's networks fail in their own ways
+        return False
+    return True

@@ -6,15 +6,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from camkit.cam.affine import affine_parts, isolate_norm
+from camkit.cam.affine import affine_parts, isolate_norm, tolerance
 from camkit.cam.head import FeatureMap, Head, HeadFunction, Kind, grid
 from camkit.cam.refusal import refusal
-from camkit.cam.trace import Call, Trace, Value, between, tensors_in
+from camkit.cam.trace import Call, Trace, Value, between, release, tensors_in
 from camkit.errors import CamkitError, HeadNotFound
 from camkit.nn.pooling import ThresholdedAvgPool2d
 
 IMAGES = 2  # in the pass that is recorded: enough to tell the batch from the other axes
-TOLERANCE = 1e-3  # of the logits' range, for calling two computations of one thing the same
 VIEWS = {
     "view",
     "_unsafe_view",
@@ -52,7 +51,7 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
     trace = Trace(model, atoms=(ThresholdedAvgPool2d,))
     with torch.no_grad(), trace:
         trace.start(images)
-        logits = logits_of(model(images), output)
+        logits = logits_of(answer(model, images), output)
     end = trace.value(logits)
     if not torch.isfinite(logits).all():
         raise HeadNotFound("the model returns NaN or infinite logits for ordinary images: check its weights")
@@ -64,8 +63,31 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
     assert place is not None
     axis = channel_axis(feature, start, scale)
     feature_map = FeatureMap(place, calls, place_value, feature, axis, IMAGES)
-    head = build(model, between(start, end), feature_map, start, end, scale)
-    return checked(head, feature, start, logits, (images.shape[-2], images.shape[-1]))
+    head_calls = between(start, end)
+    try:
+        head = build(model, head_calls, feature_map, start, end, scale)
+    except (RuntimeError, IndexError, KeyError) as error:
+        raise HeadNotFound(
+            f"what follows the pooling does not run by itself ({one_line(error)}); name the head with head="
+        ) from error
+    head = checked(head, feature, start, logits, (images.shape[-2], images.shape[-1]))
+    release([*calls, *head_calls], start, place_value)
+    return head
+
+
+def answer(model: nn.Module, images: torch.Tensor) -> Any:
+    """What the model returns; where it fails, the reason in one line."""
+    try:
+        return model(images)
+    except Exception as error:  # other people's networks fail in their own ways
+        raise HeadNotFound(
+            f"the model fails on images of shape {tuple(images.shape)}: {one_line(error)}; "
+            "pass the input_size that it takes"
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def logits_of(output: Any, choose: Output | None = None) -> torch.Tensor:
@@ -114,14 +136,27 @@ def collapse(end: Value) -> tuple[Value, Value, float]:
         (start,), (feature,) = pooled, maps
         if isinstance(getattr(start.call, "op", None), ThresholdedAvgPool2d):
             return start, feature, 1.0
-        for candidate in (feature, *ancestors(feature)):
+        candidates = [value for value in ancestors(feature) if len(value.shape) >= 4]
+        for candidate in (feature, *candidates) if len(feature.shape) >= 4 else (*candidates, feature):
             scale = times_the_mean(candidate, start)
-            if scale is not None and len(candidate.shape) >= 4:
+            if scale == 1:
                 return start, candidate, scale
-        scale = times_the_mean(feature, start)
-        if scale is not None:
-            return start, feature, scale
+            if scale is not None:
+                mean = divided(candidate, start, end)
+                return (start, candidate, scale) if mean is None else (mean, candidate, 1.0)
     raise HeadNotFound(refusal(edges))
+
+
+def divided(feature: Value, total: Value, end: Value) -> Value | None:
+    """The mean, where the head goes on to divide a sum over positions by their number, and uses nothing else of it."""
+    calls = between(total, end)
+    for i, call in reversed(list(enumerate(calls))):
+        made = {value for later in calls[i:] for value in later.outputs}
+        used = {parent for later in calls[i + 1 :] for parent in later.parents}
+        for value in call.outputs:
+            if used <= made and is_vector(value) and times_the_mean(feature, value) == 1:
+                return value
+    return None
 
 
 def ancestors(value: Value) -> list[Value]:
@@ -142,8 +177,9 @@ def times_the_mean(feature: Value, pooled: Value) -> float | None:
         if feature.shape[axis] == vector.shape[1]:
             positions = feature.tensor.movedim(axis, 1).flatten(2).double()
             mean, size = positions.mean(-1), positions.abs().amax()
+            rtol = tolerance(feature.tensor)
             for scale in (1.0, float(positions.shape[2])):
-                if torch.allclose(mean * scale, vector, rtol=1e-3, atol=1e-4 * scale * float(size)):
+                if torch.allclose(mean * scale, vector, rtol=rtol, atol=0.1 * rtol * scale * float(size)):
                     return scale
     return None
 
@@ -178,11 +214,12 @@ def pick_up(trace: Trace, feature: Value) -> tuple[Value, list[Call]]:
 
 def build(model: nn.Module, calls: list[Call], feature_map: FeatureMap, start: Value, end: Value, scale: float) -> Head:
     """Weights and kind of the head from its recorded operations."""
-    function, divides = isolate_norm(HeadFunction(calls, start, end, IMAGES))
+    assert start.tensor is not None
+    function, divides = isolate_norm(HeadFunction(calls, start, end, IMAGES, start.tensor.dtype))
     parts = affine_parts(function)
     classifier = last_weight(model, calls)
     pool = getattr(start.call, "op", None)
-    weight, bias, scaled_bias = parts.weight * scale, parts.bias, parts.scaled_bias
+    weight = parts.weight
     kind: Kind
     if not parts.is_affine:
         kind = "linearised"
@@ -195,7 +232,9 @@ def build(model: nn.Module, calls: list[Call], feature_map: FeatureMap, start: V
     else:
         kind = "exact"
     tap = pool if isinstance(pool, ThresholdedAvgPool2d) else None
-    return Head(kind, feature_map, classifier, weight, bias, scaled_bias, function, divides, tap)
+    return Head(
+        kind, feature_map, classifier, weight, parts.bias, parts.scaled_bias, function, divides, tap, sums=scale != 1
+    )
 
 
 def last_weight(model: nn.Module, calls: list[Call]) -> str:
@@ -222,7 +261,7 @@ def checked(head: Head, feature: Value, start: Value, logits: torch.Tensor, imag
         total = head.scale(pooled)[:, None] * (pooled @ head.weight.T + head.scaled_bias) + head.bias
         spread = (logits.amax() - logits.amin()).clamp(min=1e-6)
         error = float((total - logits.reshape(len(logits), -1)).abs().max() / spread)
-        if error > TOLERANCE:
+        if error > tolerance(logits):
             raise HeadNotFound(
                 f"pooled features times class weights miss the logits by {error:.1e} of their range: "
                 "the head does something that camkit does not know; name it with head="
@@ -230,7 +269,9 @@ def checked(head: Head, feature: Value, start: Value, logits: torch.Tensor, imag
     return Head(**{**vars(head), "map_size": map_size, "completeness": error})
 
 
-def find_given(model: nn.Module, images: torch.Tensor, features: str, classifier: str) -> Head:
+def find_given(
+    model: nn.Module, images: torch.Tensor, features: str, classifier: str, output: Output | None = None
+) -> Head:
     """A head that the caller names: the mean of one module's output, times another module's weight.
 
     Raises
@@ -252,7 +293,7 @@ def find_given(model: nn.Module, images: torch.Tensor, features: str, classifier
         held: list[torch.Tensor] = []
         handle = modules[features].register_forward_hook(lambda _m, _a, out: held.extend(tensors_in(out)))
         try:
-            logits = logits_of(model(images))
+            logits = logits_of(answer(model, images), output)
         finally:
             handle.remove()
     value = trace.value(held[-1]) if held else None
@@ -274,4 +315,5 @@ def find_given(model: nn.Module, images: torch.Tensor, features: str, classifier
     if total.shape == logits.shape:
         error = float((total - logits).abs().max() / (logits.amax() - logits.amin()).clamp(min=1e-6))
     size = (features_map.shape[2], features_map.shape[3])
+    release([], value)
     return Head("given", feature_map, classifier, weight, offset, zero, None, map_size=size, completeness=error)

@@ -74,6 +74,8 @@ class HeadFunction:
         The pooled vector and the logits.
     images : int
         Images in the recorded pass.
+    dtype : torch.dtype
+        Of the recorded pass, which the head's parameters go with.
     norm : Value or None
         The one number an image that a norm multiplies (or divides) by, such as a layer norm's reciprocal deviation.
         Held fixed, it leaves the head affine.
@@ -83,21 +85,25 @@ class HeadFunction:
     start: Value
     end: Value
     images: int
+    dtype: torch.dtype
     norm: Value | None = None
 
     def __call__(self, pooled: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
         n = len(pooled)
-        feeds = {self.start: pooled.reshape(n, *self.start.shape[1:])}
+        feeds = {self.start: self._fit(pooled, self.start)}
         if norm is not None and self.norm is not None:
-            feeds[self.norm] = norm.reshape(n, *self.norm.shape[1:])
+            feeds[self.norm] = self._fit(norm, self.norm)
         logits = replay(self.calls, feeds, self.end, (self.images, n))
         return logits.reshape(n, -1)
 
     def norm_of(self, pooled: torch.Tensor) -> torch.Tensor:
         """The norm's number for each image, (N,)."""
         assert self.norm is not None
-        feeds = {self.start: pooled.reshape(len(pooled), *self.start.shape[1:])}
+        feeds = {self.start: self._fit(pooled, self.start)}
         return replay(self.calls, feeds, self.norm, (self.images, len(pooled))).reshape(len(pooled))
+
+    def _fit(self, tensor: torch.Tensor, value: Value) -> torch.Tensor:
+        return tensor.reshape(len(tensor), *value.shape[1:]).to(self.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +127,8 @@ class Head:
         Whether the norm's number divides (``s_i = 1 / number``) or multiplies.
     pool : nn.Module or None
         camkit's own pooling, for kind "TAP".
+    sums : bool
+        Whether the network adds positions up instead of averaging them.
     map_size : tuple of int
         h, w of the feature map at the input size of the search.
     completeness : float
@@ -136,6 +144,7 @@ class Head:
     function: HeadFunction | None
     divides: bool = False
     pool: nn.Module | None = None
+    sums: bool = False
     map_size: tuple[int, int] = (0, 0)
     completeness: float = float("nan")
 
@@ -151,7 +160,7 @@ class Head:
         """(N, C, h, w) to (N, C), as the model pools."""
         if self.pool is not None:
             features = self.pool(features)
-        return features.mean((-2, -1))
+        return features.sum((-2, -1)) if self.sums else features.mean((-2, -1))
 
     def scale(self, pooled: torch.Tensor) -> torch.Tensor:
         """``s_i``, (N,)."""

@@ -199,6 +199,14 @@ def between(start: Value, end: Value) -> list[Call]:
     return order
 
 
+def release(calls: list[Call], *starts: Value) -> None:
+    """Let go of the recorded tensors, and of everything that came before the starts; the calls can still be run."""
+    for value in (*starts, *(output for call in calls for output in call.outputs)):
+        value.tensor = None
+    for value in starts:
+        value.call = None
+
+
 def replay(calls: list[Call], feeds: dict[Value, Any], end: Value, batch: tuple[int, int]) -> torch.Tensor:
     """Run recorded calls again on other tensors.
 
@@ -220,6 +228,8 @@ def replay(calls: list[Call], feeds: dict[Value, Any], end: Value, batch: tuple[
         return [now, *sizes[1:]] if len(sizes) > 1 and sizes[0] == then else sizes
 
     for call in calls:
+        if end in known:
+            break
         args, kwargs = tree_map_only(Value, lambda value: known[value], (call.args, call.kwargs))
         if call.name in SIZED:
             args = (args[0], resize(args[1]), *args[2:])

@@ -10,6 +10,8 @@ import click
 
 from camkit.errors import CamkitError
 
+MODEL_OPTIONS = ("model", "weights", "names", "size", "mean", "std", "output_stride", "dilation")  # what `load` takes
+
 
 def size(value: str) -> tuple[int, int]:
     """An integer, or HEIGHTxWIDTH."""
@@ -57,6 +59,10 @@ model_options = together(
     click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
     click.option("--mean", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
     click.option("--std", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
+    click.option("--output-stride", type=click.Choice(["16", "8"]),
+                 help="Pixels to one map position: the last strided layers at stride 1. Default: the model's own."),
+    click.option("--dilation/--no-dilation", default=True, show_default=True,
+                 help="With --output-stride: dilate what follows, as pretrained weights need it."),
 )  # fmt: skip
 
 recipe_options = together(
@@ -96,12 +102,22 @@ def pop_recipe(options: dict[str, Any]) -> Any:
 
 def pop_classifier(options: dict[str, Any]) -> Any:
     """The classifier that the options name, with what they override."""
-    return load(**{name: options.pop(name) for name in ("model", "weights", "names", "size", "mean", "std")})
+    return load(**{name: options.pop(name) for name in MODEL_OPTIONS})
 
 
-def load(*, model: str, weights: str, names: Path | None, size: Any, mean: Any, std: Any) -> Any:
+def load(
+    *,
+    model: str,
+    weights: str,
+    names: Path | None,
+    size: Any,
+    mean: Any,
+    std: Any,
+    output_stride: str | None = None,
+    dilation: bool = True,
+) -> Any:
     """The classifier that the options name, with what they override."""
-    from camkit.models import load_classifier
+    from camkit.models import load_classifier, set_output_stride
 
     classifier = load_classifier(model, weights)
     changes: dict[str, Any] = {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
@@ -109,7 +125,11 @@ def load(*, model: str, weights: str, names: Path | None, size: Any, mean: Any, 
         share = classifier.input.resize / min(classifier.input.size)
         changes |= {"size": size, "resize": round(min(size) * share)}
     labels = classifier.labels if names is None else read_names(names)
-    return replace(classifier, input=replace(classifier.input, **changes), labels=labels)
+    classifier = replace(classifier, input=replace(classifier.input, **changes), labels=labels)
+    if output_stride is None:
+        return classifier
+    fine = set_output_stride(classifier.model, int(output_stride), dilation, classifier.input.size)
+    return replace(classifier, model=fine, output_stride=f"{output_stride}, {'' if dilation else 'not '}dilated")
 
 
 def read_names(path: Path) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ class Classifier:
         The K class names, None where nothing says them.
     weights : str
         What was loaded, in words, for the record of a run.
+    output_stride : str or None
+        What `set_output_stride` made of it, in words; None for the network's own.
     """
 
     model: nn.Module
@@ -34,6 +36,7 @@ class Classifier:
     input: InputSpec
     labels: tuple[str, ...] | None
     weights: str
+    output_stride: str | None = None
 
 
 def imagenet_labels() -> tuple[str, ...]:

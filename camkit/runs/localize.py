@@ -106,6 +106,7 @@ def run_localize(
     settings = {
         "model": classifier.name,
         "weights": classifier.weights,
+        "output_stride": classifier.output_stride,
         "head": head_facts(localizer.inference),
         "input": asdict(classifier.input),
         "recipe": {**asdict(recipe), "threshold": repr(recipe.threshold)},
