@@ -13,7 +13,8 @@ from camkit.errors import CamkitError, HeadNotFound, UnreadableImage
 if TYPE_CHECKING:
     from camkit.boxes import MaxThreshold, PercentileThreshold, boxes_from_maps
     from camkit.cam import CAM, ClassMaps
-    from camkit.localizer import Localization, Localizer
+    from camkit.localization import Localization
+    from camkit.localizer import Localizer
     from camkit.models import load_classifier
     from camkit.nn import ThresholdedAvgPool2d
     from camkit.recipe import Recipe
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 ROOM_OF = {
     "CAM": "camkit.cam",
     "ClassMaps": "camkit.cam",
-    "Localization": "camkit.localizer",
+    "Localization": "camkit.localization",
     "Localizer": "camkit.localizer",
     "MaxThreshold": "camkit.boxes",
     "PercentileThreshold": "camkit.boxes",

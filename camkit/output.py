@@ -5,6 +5,7 @@ so that a run that was killed and resumed leaves the same files as one that was 
 """
 
 import csv
+import errno
 import json
 import os
 import shutil
@@ -18,13 +19,15 @@ from torchvision.transforms.functional import to_pil_image
 
 from camkit.data import ImageFile
 from camkit.errors import CamkitError
-from camkit.localizer import Failure, Localization, Result
+from camkit.localization import Failure, Localization, Result
 
 JOURNAL = ".camkit-journal.jsonl"
 COLUMNS = ("image", "width", "height", "rank", "label", "name", "score", "x0", "y0", "x1", "y1", "tau")
 FORMATS = ("csv", "coco", "jsonl")
 FILES = ("boxes.csv", "boxes.jsonl", "coco.json", "failures.csv", "run.json", JOURNAL)
 FOLDERS = ("overlays", "maps")
+# What a name can be guilty of: one image's failure, while a full disk is the run's.
+NAMELY = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
 
 Row = dict[str, Any]
 
@@ -34,7 +37,8 @@ def whole(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """A file that takes its name only once it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    # a file name that is no UTF-8 is written back byte for byte
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": "surrogateescape"}
     try:
         with part.open(mode, **text) as file:
             yield file
@@ -118,22 +122,31 @@ class RunFolder:
 
     def add(self, result: Result, *, overlays: bool, maps: bool) -> None:
         """Write one image's pictures and maps, then its line of the journal."""
+        if isinstance(result, list):
+            try:
+                self._draw(result, overlays=overlays, maps=maps)
+            except OSError as error:
+                if error.errno not in NAMELY:
+                    raise
+                result = Failure(result[0].image, f"no file can be named after it: {error.strerror}; rename it")
         if isinstance(result, Failure):
             entry: Row = {"image": result.image, "reason": result.reason}
         else:
             entry = {"image": result[0].image, "rows": [row_of(found) for found in result]}
-            if overlays:
-                for found in result:
-                    rank = f".{found.rank}" if len(result) > 1 else ""
-                    with whole(self._beside("overlays", found.image, f"{rank}.png"), "wb") as file:
-                        to_pil_image(found.overlay()).save(file, "PNG", compress_level=3)
-            if maps:
-                stack = np.stack([found.map for found in result])
-                with whole(self._beside("maps", result[0].image, ".npy"), "wb") as file:
-                    np.save(file, stack[0] if len(stack) == 1 else stack)
         self.entries[entry["image"]] = entry
         self._journal.write(json.dumps(entry) + "\n")
         self._journal.flush()
+
+    def _draw(self, result: list[Localization], *, overlays: bool, maps: bool) -> None:
+        if overlays:
+            for found in result:
+                rank = f".{found.rank}" if len(result) > 1 else ""
+                with whole(self._beside("overlays", found.image, f"{rank}.png"), "wb") as file:
+                    to_pil_image(found.overlay()).save(file, "PNG", compress_level=3)
+        if maps:
+            stack = np.stack([found.map for found in result])
+            with whole(self._beside("maps", result[0].image, ".npy"), "wb") as file:
+                np.save(file, stack[0] if len(stack) == 1 else stack)
 
     def _beside(self, folder: str, image: str, suffix: str) -> Path:
         parts = [part for part in image.split("/") if part not in ("", ".", "..")]

@@ -17,7 +17,9 @@ from camkit._version import __version__
 from camkit.boxes import Interpolation, MaxThreshold, Normalization, PercentileThreshold
 from camkit.data import MAX_PIXELS, Fit, find_images
 from camkit.errors import CamkitError
-from camkit.localizer import Failure, Localizer, Precision
+from camkit.inference import Precision
+from camkit.localization import Failure
+from camkit.localizer import Localizer
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder
 from camkit.recipe import Recipe
@@ -128,8 +130,8 @@ def run_localize(
         max_pixels=max_pixels,
         head=head,
     )
-    localizer.workers = (4 if localizer.device.type == "cuda" else 0) if workers is None else workers
-    known = None if labels is None else read_labels(labels, classifier.labels, localizer.cam.head.num_classes)
+    localizer.workers = (4 if localizer.inference.device.type == "cuda" else 0) if workers is None else workers
+    known = None if labels is None else read_labels(labels, classifier.labels, localizer.inference.cam.head.num_classes)
     strangers = sorted(set(known or ()) - {file.name for file in files})
     if strangers:
         raise CamkitError(f"{labels}: {len(strangers)} of its images are not among {images}, such as {strangers[0]!r}")
@@ -164,8 +166,8 @@ def run_localize(
         "images": len(files),
         "resumed": len(files) - len(todo),
         "seconds": round(seconds, 3),
-        "forward_seconds": round(localizer.clock.forward, 3),
-        "device": str(localizer.device),
+        "forward_seconds": round(localizer.inference.seconds, 3),
+        "device": str(localizer.inference.device),
         "batch_size": batch_size,
         "workers": localizer.workers,
         "versions": versions(),
@@ -175,7 +177,7 @@ def run_localize(
 
 
 def asdict_head(localizer: Localizer) -> dict[str, Any]:
-    head = localizer.cam.head
+    head = localizer.inference.cam.head
     place = head.feature_map.place
     return {
         "kind": head.kind,
@@ -196,6 +198,11 @@ def versions() -> dict[str, str]:
     }
 
 
+def printable(text: str) -> str:
+    """The text as a terminal may be shown it: file names can hold control characters and bytes that are no UTF-8."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
 def closing_lines(
     out: Path,
     facts: Mapping[str, Any],
@@ -205,7 +212,7 @@ def closing_lines(
     overlays: bool,
 ) -> list[str]:
     """What was done, how fast, and where to look."""
-    lines = [f"{entry['image']}: {entry['reason']}" for entry in failures[:10]]
+    lines = [printable(f"{entry['image']}: {entry['reason']}") for entry in failures[:10]]
     if len(failures) > len(lines):
         lines.append(f"... and {len(failures) - len(lines)} more, all in {out / 'failures.csv'}")
     without = sum(row["x1"] <= row["x0"] for row in rows)

@@ -2,8 +2,9 @@
 
     python examples/train_tiny.py --root DIR --out camkit/models/tiny.safetensors
 
-Every setting was fixed before the run. The input size is the one choice left open; it is made on training images held
-out for it (the last `--holdout` of each class), never on val.zip, which is scored once, at the end.
+Two phases: CutMix and a high learning rate, then a few epochs without CutMix from a low one (`--init FILE` starts
+there). The input size is chosen on training images held out for it (the last `--holdout` of each class), not on
+val.zip, which is scored at the end.
 """
 
 import csv
@@ -16,7 +17,7 @@ from pathlib import Path
 import click
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.io import ImageReadMode, decode_jpeg
@@ -95,10 +96,19 @@ def top1(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, size: int
 
 
 def train(
-    model: nn.Module, images: torch.Tensor, labels: torch.Tensor, *, epochs: int, batch: int, lr: float, seed: int
+    model: nn.Module,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    sizes: tuple[int, ...],
+    mix: float,
+    epochs: int,
+    batch: int,
+    lr: float,
+    seed: int,
 ) -> None:
     torch.manual_seed(seed)
-    cutmix = v2.RandomApply([v2.CutMix(num_classes=int(labels.max()) + 1)], p=0.5)
+    cutmix = v2.RandomApply([v2.CutMix(num_classes=int(labels.max()) + 1)], p=mix)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim == 1]
     groups = [{"params": decayed, "weight_decay": 5e-4}, {"params": plain, "weight_decay": 0.0}]
@@ -107,7 +117,7 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, epochs * steps, pct_start=0.15, cycle_momentum=False)
     model.to(memory_format=torch.channels_last)
     for epoch in range(epochs):
-        size = TRAIN_SIZES[epoch * len(TRAIN_SIZES) // epochs]
+        size = sizes[epoch * len(sizes) // epochs]
         loader = DataLoader(
             Photos(images, labels, augment(size)),
             batch,
@@ -137,11 +147,15 @@ def train(
 @click.option("--root", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 @click.option("--epochs", default=48)
+@click.option("--finish", default=9, help="Epochs of the second phase.")
+@click.option("--init", type=click.Path(dir_okay=False, path_type=Path), help="Weights to start the second phase from.")
 @click.option("--batch", default=128)
 @click.option("--lr", default=0.1)
 @click.option("--seed", default=0)
 @click.option("--holdout", default=10, help="Training images of each class kept apart to choose the input size.")
-def main(root: Path, out: Path, epochs: int, batch: int, lr: float, seed: int, holdout: int) -> None:
+def main(
+    root: Path, out: Path, epochs: int, finish: int, init: Path | None, batch: int, lr: float, seed: int, holdout: int
+) -> None:
     images, labels = read(root, "train")
     keep, held = split_off(labels, holdout)
     torch.manual_seed(seed)
@@ -149,7 +163,12 @@ def main(root: Path, out: Path, epochs: int, batch: int, lr: float, seed: int, h
     parameters = sum(p.numel() for p in model.parameters())
     print(f"{len(keep)} images, {len(held)} held out, {parameters} parameters, torch {torch.__version__}", flush=True)
     start = time.perf_counter()
-    train(model, images[keep], labels[keep], epochs=epochs, batch=batch, lr=lr, seed=seed)
+    photos = images[keep], labels[keep]
+    if init is None:
+        train(model, *photos, sizes=TRAIN_SIZES, mix=0.5, epochs=epochs, batch=batch, lr=lr, seed=seed)
+    else:
+        model.load_state_dict(load_file(init))
+    train(model, *photos, sizes=TRAIN_SIZES[-1:], mix=0.0, epochs=finish, batch=batch, lr=lr / 5, seed=seed + 1)
     minutes = (time.perf_counter() - start) / 60
     model.half().float()  # what is stored is what is scored
     held_out = {size: top1(model, images[held], labels[held], size) for size in TEST_SIZES}
@@ -163,7 +182,7 @@ def main(root: Path, out: Path, epochs: int, batch: int, lr: float, seed: int, h
         "size": size,
         "top1_val": accuracy,
         "top1_held_out": held_out,
-        "epochs": epochs,
+        "epochs": [epochs, finish],
         "batch": batch,
         "lr": lr,
         "seed": seed,

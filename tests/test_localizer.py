@@ -10,7 +10,7 @@ from torch import nn
 from camkit import CamkitError, Localizer, MaxThreshold, Recipe, UnreadableImage
 from camkit.data import find_images
 from camkit.input_spec import InputSpec
-from camkit.localizer import Failure
+from camkit.localization import Failure
 
 SPEC = InputSpec((32, 32), 40, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -120,7 +120,7 @@ def test_nan_is_a_failure_with_a_reason():
     model = Redness().eval()
     pipeline = Localizer(model, input_spec=SPEC)
     model.fc.weight.data[:] = float("nan")
-    pipeline.cam.head.weight[:] = float("nan")
+    pipeline.inference.cam.head.weight[:] = float("nan")
     with pytest.raises(UnreadableImage, match="NaN"):
         pipeline(picture((1, 1, 9, 9)))
 

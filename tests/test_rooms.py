@@ -15,6 +15,7 @@ FLOORS = [
     {"boxes", "nn", "figures", "input_spec"},
     {"recipe"},
     {"cam", "models", "data", "metrics"},
+    {"inference", "localization"},
     {"localizer"},
     {"output"},
     {"run"},

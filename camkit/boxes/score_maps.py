@@ -70,7 +70,7 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
     maps : Tensor (..., H, W)
     normalization : "minmax" or "none"
         "minmax": each map by itself, ``(M - min) / (max - min)``, as the papers' published code does; a constant map
-        gives zeros, and so does one whose span is below 1e-5 of its largest magnitude. "none": the map as it is, as
+        gives zeros, and in float32 so does one whose span is below 1e-5 of its magnitude. "none": the map as it is, as
         the papers' equations are printed.
 
     Returns
@@ -96,7 +96,7 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
         )
     if normalization == "none":
         return maps
-    flat = span <= FLAT * torch.maximum(low.abs(), high.abs())
+    flat = span <= (FLAT if maps.dtype == torch.float32 else 0) * torch.maximum(low.abs(), high.abs())
     return torch.where(flat, 0.0, (maps - low) / span)
 
 

@@ -5,6 +5,7 @@ import sys
 import click
 
 from camkit._version import __version__
+from camkit.cli.allocator import keep_freed_memory
 from camkit.cli.demo import demo
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
@@ -31,6 +32,7 @@ for command in (localize, inspect, models, demo):
 
 def main() -> None:
     """Run the command line: exit status 0 all done, 1 some inputs failed, 2 the call was wrong."""
+    keep_freed_memory()
     try:
         cli()
     except CamkitError as error:
@@ -40,5 +42,6 @@ def main() -> None:
 
 
 def _said(message: str) -> int:
-    click.echo(f"camkit: {' '.join(message.split())}", err=True)
+    words = " ".join(message.split())
+    click.echo(f"camkit: {words.encode(errors='replace').decode()}", err=True)
     return 2

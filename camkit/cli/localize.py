@@ -18,11 +18,15 @@ from camkit.cli.options import load, model_options
     type=click.Path(dir_okay=False, path_type=Path),
     help="CSV with the columns image,label (number or name): the class to find. Default: the predicted one.",
 )
-@click.option("--topk", default=1, show_default=True, help="Predicted classes for each image.")
+@click.option("--topk", type=click.IntRange(1), default=1, show_default=True, help="Predicted classes for each image.")
 @click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping.")
 @click.option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding.")
-@click.option("--percentile", default=90.0, show_default=True, help="Of PaS, from 80 to 100.")
-@click.option("--theta", type=float, help="Share of the percentile or maximum.  [default: 0.35 with PaS, 0.2 without]")
+@click.option("--percentile", type=click.FloatRange(80, 100), default=90.0, show_default=True, help="Of PaS.")
+@click.option(
+    "--theta",
+    type=click.FloatRange(0, 1),
+    help="Share of the percentile or maximum.  [default: 0.35 with PaS, 0.2 without]",
+)
 @click.option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True)
 @click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True)
 @click.option(
@@ -32,11 +36,15 @@ from camkit.cli.options import load, model_options
     show_default=True,
     help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept.",
 )
-@click.option("--batch-size", default=16, show_default=True)
-@click.option("--workers", type=int, help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]")
+@click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True)
+@click.option(
+    "--workers", type=click.IntRange(0), help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"
+)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True)
-@click.option("--max-pixels", default=100_000_000, show_default=True, help="Larger images are refused.")
+@click.option(
+    "--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True, help="Larger images are refused."
+)
 @click.option("--overlays/--no-overlays", default=True, show_default=True, help="A picture for each result.")
 @click.option("--save-maps", is_flag=True, help="Each score map as float32 .npy, at the image's size.")
 @click.option("--formats", default="csv,coco", show_default=True, help="Any of csv, coco, jsonl.")

@@ -115,3 +115,10 @@ def test_a_map_with_nan_or_infinity_is_named(normalization, bad):
 def test_an_unknown_normalization_is_refused():
     with pytest.raises(CamkitError, match="normalization is 'max': give one of minmax, none"):
         normalize_maps(random_maps(3, 3), "max")
+
+
+def test_a_map_flat_to_rounding_is_constant_in_float32_and_nothing_is_in_float64() -> None:
+    rounding = 1 + 3e-7 * torch.arange(6.0).reshape(1, 2, 3)
+    assert normalize_maps(rounding).tolist() == [[[0.0] * 3] * 2]
+    exact = normalize_maps(1 + 3e-7 * torch.arange(6.0, dtype=torch.float64).reshape(1, 2, 3))
+    torch.testing.assert_close(exact, torch.arange(6.0, dtype=torch.float64).reshape(1, 2, 3) / 5, rtol=1e-6, atol=1e-6)

@@ -176,7 +176,7 @@ def test_labels(place):
         (["--size", "big"], "224"),
         (["--mean", "1,2"], "three"),
         (["--device", "warp"], "cpu"),
-        (["--batch-size", "0"], "batch size"),
+        (["--batch-size", "0"], "--batch-size"),
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--head", "features=x,classifier=4"], "no module"),
         (["--head", "0"], "classifier=MODULE"),
@@ -271,3 +271,26 @@ def test_inspect_and_models(place):
 def test_help_has_examples():
     for name in ("localize", "inspect", "models", "demo"):
         assert "Example" in CliRunner().invoke(cli, [name, "--help"]).output
+
+
+def test_hostile_names(place):
+    picture = (place / "photos/a.png").read_bytes()
+    names = [
+        "x" * 249 + ".png",
+        "=cmd|' C'!A0.png",
+        "new\nline\x1b[31m.png",
+        b"\xff\xfe.png".decode(errors="surrogateescape"),
+    ]
+    for name in names:
+        (place / "photos" / name).write_bytes(picture)
+    (place / "photos/bad\x1b[31m.png").write_bytes(b"")
+    status, out, _ = call(place)
+    assert status == 1
+    assert "9 images: 7 boxes, 2 failed" in out
+    assert "\x1b" not in out
+    with (place / "out/failures.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        failures = {row["image"]: row["reason"] for row in csv.DictReader(file)}
+    assert "rename it" in failures[names[0]]
+    with (place / "out/boxes.csv").open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        found = {row["image"]: row["x1"] for row in csv.DictReader(file)}
+    assert {found[name] for name in names[1:]} == {found["a.png"]}

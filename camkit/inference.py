@@ -1,0 +1,132 @@
+"""Batches through a network, and the work on each image beside it: what localizing and evaluating share."""
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Literal, TypeVar, get_args
+
+import torch
+from torch import nn
+
+from camkit.cam import CAM, Features
+from camkit.data import Batch, Sample
+from camkit.errors import CamkitError
+from camkit.input_spec import InputSpec
+from camkit.models import Classifier, load_classifier
+
+Precision = Literal["fp32", "bf16", "fp16"]
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+T = TypeVar("T")
+Chunks = Iterable[tuple[list[Batch], list[Sample]]]  # as `camkit.data.collate` gives them
+
+
+class Inference:
+    """A classifier on a device, in a precision, with a clock.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Its model is moved to the device.
+    device : str
+        "auto" is the GPU where there is one.
+    precision : {"fp32", "bf16", "fp16"}
+        Of the network's forward pass; maps are made in float32 all the same.
+    head : dict, optional
+        See `camkit.CAM`.
+    """
+
+    def __init__(
+        self, classifier: Classifier, device: str, precision: Precision, head: dict[str, str] | None = None
+    ) -> None:
+        if precision not in get_args(Precision):
+            raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
+        self.classifier, self.precision = classifier, precision
+        self.device = pick_device(device)
+        self.cam = CAM(classifier.model.to(self.device), classifier.input.size, head=head)
+        self.seconds = 0.0  # in forward passes
+        names, classes = classifier.labels, self.cam.head.num_classes
+        if names is not None and len(names) != classes:
+            raise CamkitError(f"{len(names)} class names for a model with {classes} classes: give one for each")
+
+    def forward(self, batch: Batch) -> Features:
+        """One forward pass.
+
+        Raises
+        ------
+        CamkitError
+            Out of memory, or an input of a shape that the model does not take.
+        """
+        start = time.perf_counter()
+        images = batch.input.to(self.device, non_blocking=True)
+        dtype = DTYPES.get(self.precision)
+        try:
+            with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
+                features = self.cam.features(images)
+        except torch.OutOfMemoryError as error:
+            raise CamkitError(f"out of memory with {len(images)} images at a time: lower the batch size") from error
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise CamkitError(
+                f"the model fails on inputs of shape {tuple(images.shape)}: {reason}; fit 'stretch' gives it one size"
+            ) from error
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        self.seconds += time.perf_counter() - start
+        return features
+
+
+def in_order(
+    chunks: Chunks, start: Callable[[Batch], list[Callable[[], T]]], failed: Callable[[Sample], T]
+) -> Iterator[T]:
+    """Results of all images, in their order.
+
+    Parameters
+    ----------
+    chunks : iterable of (batches, failures)
+        As a DataLoader with `camkit.data.collate` gives them.
+    start : callable
+        Runs a batch's forward pass and gives what is left to do for each of its images. That is done by threads, so
+        that the next forward pass does not wait for it.
+    failed : callable
+        The result of a sample without an input.
+    """
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
+        waiting: deque[list[tuple[int, Future[T]]]] = deque()
+        for batches, failures in chunks:
+            jobs = [(sample.index, threads.submit(failed, sample)) for sample in failures]
+            for batch in batches:
+                work = zip(batch.samples, start(batch), strict=True)
+                jobs += [(sample.index, threads.submit(job)) for sample, job in work]
+            waiting.append(sorted(jobs, key=lambda job: job[0]))
+            if len(waiting) > 1:
+                yield from (job.result() for _, job in waiting.popleft())
+        for jobs in waiting:
+            yield from (job.result() for _, job in jobs)
+
+
+def as_classifier(
+    model: str | Classifier | nn.Module, input_spec: InputSpec | None, labels: Sequence[str] | None
+) -> Classifier:
+    if isinstance(model, str):
+        model = load_classifier(model)
+    if isinstance(model, nn.Module):
+        model = Classifier(model, type(model).__name__, InputSpec(), None, "as given")
+    return replace(model, input=input_spec or model.input, labels=tuple(labels) if labels is not None else model.labels)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" is a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise CamkitError(f"device {name!r} cannot be used: {reason}; take 'auto' or 'cpu'") from error
+    return device

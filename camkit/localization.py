@@ -1,0 +1,104 @@
+"""What is found in one image: where the class is, or why nothing could be said."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from camkit.boxes import pixels_inside
+from camkit.data import View
+from camkit.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Localization:
+    """Where one class is in one image.
+
+    Attributes
+    ----------
+    image : str
+        The image's name.
+    size : tuple of int
+        Height and width of the original image, in pixels.
+    box : tuple of int
+        ``x0, y0, x1, y1`` in the original image's pixels, half open; ``0, 0, 0, 0`` where the map has no region.
+    label, name : int, str
+        The class.
+    score : float
+        The class's softmax probability (sigmoid for a model with one logit).
+    rank : int
+        1 for the best of the classes asked for.
+    tau : float
+        The threshold that the score map was cut at.
+    class_map : Tensor (h, w), float32
+        Before resizing and normalisation.
+    view : View
+        What of the image the class map covers.
+    recipe : Recipe
+    pixels : Tensor (3, H, W), uint8, or None
+        The original image, where it was kept.
+    """
+
+    image: str
+    size: tuple[int, int]
+    box: tuple[int, int, int, int]
+    label: int
+    name: str
+    score: float
+    rank: int
+    tau: float
+    class_map: torch.Tensor
+    view: View
+    recipe: Recipe
+    pixels: torch.Tensor | None = None
+
+    @property
+    def map(self) -> NDArray[np.float32]:
+        """The score map over the whole image, (H, W); outside the part that the model saw, its minimum."""
+        score_map = self.recipe.score_maps(self.class_map, self.size, window_of(self.view))
+        whole = torch.full(self.size, float(score_map.min()))
+        whole[pixels_inside(self.view.window, self.size)] = score_map
+        return whole.numpy()
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the image, the score map over it and the box into a matplotlib Axes, and return that."""
+        from camkit.figures import plot_localization  # noqa: PLC0415 - matplotlib only where a picture is wanted
+
+        return plot_localization(self.pixels, self.map, self.box, self.title, ax)
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.score:.2f}"
+
+    def overlay(self) -> torch.Tensor:
+        """The image under its score map with the box drawn in, (3, H, W), uint8."""
+        from camkit.figures import overlay  # noqa: PLC0415 - matplotlib only where a picture is wanted
+
+        return overlay(self.pixels, self.map, self.box, self.title)
+
+    def _repr_png_(self) -> bytes:
+        from torchvision.transforms.functional import to_pil_image  # noqa: PLC0415
+
+        file = BytesIO()
+        to_pil_image(self.overlay()).save(file, "PNG")
+        return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image without a result, and why."""
+
+    image: str
+    reason: str
+
+
+Result = list[Localization] | Failure
+
+
+def window_of(view: View) -> tuple[float, float, float, float] | None:
+    """The view's window, None where it is the whole image."""
+    height, width = view.size
+    return None if view.window == (0, 0, width, height) else view.window
