@@ -40,14 +40,11 @@ def read_shapes(settings: str | Path, split: str) -> AnnotatedSet:
         A setting or the split is unknown, or a number is out of range.
     """
     given = dict(SHAPES)
-    for setting in str(settings).replace(".", "").split(","):
+    for setting in str(settings).split(",") if str(settings) not in ("", ".") else ():
         key, _, value = setting.partition("=")
-        if setting and (key not in SHAPES or not (value.isascii() and value.isdecimal() and len(value) < 10)):
-            raise CamkitError(
-                f"shapes does not know {setting!r}: its settings are such as n=200,size=64,classes=10,seed=0"
-            )
-        if setting:
-            given[key] = int(value)
+        if key not in SHAPES or not (value.isascii() and value.isdecimal() and len(value) < 10):
+            raise CamkitError(f"shapes does not know {setting!r}: give some of n=200,size=64,classes=10,seed=0")
+        given[key] = int(value)
     if split not in SHAPES_SPLITS:
         raise CamkitError(f"shapes has no split {split!r}: use one of {', '.join(SHAPES_SPLITS)}")
     seed = given["seed"] * len(SHAPES_SPLITS) + SHAPES_SPLITS.index(split)

@@ -67,22 +67,3 @@ def test_bytes_that_are_no_text(tree):
     (root / "val.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CamkitError, match="it is not UTF-8 text"):
         read_dataset("csv", root, "val")
-
-
-@pytest.mark.parametrize(
-    ("name", "split", "error"),
-    [
-        ("imagenet", "val", "data set 'imagenet' is unknown: use one of coco, csv, cub"),
-        ("csv", "../val", "split '../val' is no name"),
-        ("csv", "", "split '' is no name"),
-        ("csv", "test", r"test\.csv: cannot be read: No such file"),
-    ],
-)
-def test_names_and_splits(tree, name, split, error):
-    with pytest.raises(CamkitError, match=error):
-        read_dataset(name, tree(IMAGES), split)
-
-
-def test_a_root_that_is_not_there(tmp_path):
-    with pytest.raises(CamkitError, match="there is no such folder; check --root"):
-        read_dataset("csv", tmp_path / "x", "val")
