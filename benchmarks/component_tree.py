@@ -1,11 +1,12 @@
-"""The boxes of a map at all thresholds: one pass over the pixels, against contour finding at each threshold with OpenCV.
+"""The boxes of a map at all thresholds: one pass over the pixels against OpenCV's contours, threshold by threshold.
 
-    python benchmarks/component_tree.py --maps 2000 --thresholds 1000
+    python benchmarks/component_tree.py --maps 140 --thresholds 1000 --no-equality      times
+    python benchmarks/component_tree.py --maps 2000 --thresholds 100                    equality
 
-Both sides start from the same float64 score maps of 224x224 pixels, quantise them, find the boxes and score them against
-one ground-truth box with the `wsol` protocol's IoU, map by map, on one thread. Their IoU at every threshold must be equal,
-and so must be all their boxes at all grey levels; both are counted. Times are the thread's CPU time, the median over the
-maps of a kind; compilation, or loading it from the cache, is in none of them and has its own line.
+Both sides start from the same float64 score maps of 224x224 pixels, quantise them, find the boxes and score them
+against one ground-truth box with the IoU of the `wsol` protocol, map by map, on one thread. The IoU at each threshold
+must be equal, and so must be all boxes at all grey levels; both are counted. Times are the thread's CPU time, the
+median over a kind's maps; compilation, or loading it from the cache, is in none of them and has its own line.
 """
 
 import argparse

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camkit.boxes.compiled import compiled
-from camkit.boxes.neighbourhood import AREA_GAIN, EULER_GAIN, RING
+from camkit.boxes.neighbourhood import Neighbourhood
 
 Region = Any  # an element of Regions
 Regions = NDArray[np.void]
@@ -25,15 +25,15 @@ REGION = np.dtype(
 
 
 @compiled
-def regions_of_all_levels(grey: NDArray[np.uint8], contacts: NDArray[np.int8]) -> Regions:
+def regions_of_all_levels(grey: NDArray[np.uint8], neighbourhood: Neighbourhood) -> Regions:
     """All regions of ``grey > level`` at the levels 0 to 254.
 
     Parameters
     ----------
     grey : ndarray (H, W), uint8
         C-contiguous; no side longer than 32,767 pixels.
-    contacts : ndarray
-        ``CONTACTS_8`` or ``CONTACTS_4``: which neighbours connect.
+    neighbourhood : Neighbourhood
+        ``EIGHT`` or ``FOUR``: which neighbours connect.
 
     Returns
     -------
@@ -43,7 +43,8 @@ def regions_of_all_levels(grey: NDArray[np.uint8], contacts: NDArray[np.int8]) -
     width = grey.shape[1]
     order, stops = by_brightness(grey)
     states = brighter_neighbours(grey).ravel()
-    steps = RING[:, 0] * width + RING[:, 1]
+    ring, contacts, area, euler = neighbourhood
+    steps = ring[:, 0] * width + ring[:, 1]
     labels = np.empty(grey.size, np.int32)
     parents = np.empty(grey.size, np.int32)
     nodes = np.empty(grey.size, REGION)
@@ -68,7 +69,7 @@ def regions_of_all_levels(grey: NDArray[np.uint8], contacts: NDArray[np.int8]) -
                 parents[root] = root
                 start(nodes[root], pixel)
                 n_nodes += 1
-            extend(nodes[root], pixel, value, AREA_GAIN[state], EULER_GAIN[state])
+            extend(nodes[root], pixel, value, area[state], euler[state])
             labels[place] = root
     for root in range(n_nodes):
         if parents[root] == root:

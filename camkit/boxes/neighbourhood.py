@@ -4,12 +4,33 @@ A state is a byte: bit b says whether the neighbour ``RING[b]`` is in the set al
 upper left: 0 to 2 lie above, 3 on the right, 4 to 6 below, 7 on the left.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 RING = np.array([(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)])  # dy, dx
-EIGHT, FOUR = ndimage.generate_binary_structure(2, 2), ndimage.generate_binary_structure(2, 1)
+
+
+class Neighbourhood(NamedTuple):
+    """The tables of one connectivity, a row a state.
+
+    Attributes
+    ----------
+    ring : ndarray (8, 2), int64
+        ``dy, dx`` of the neighbours.
+    contacts : ndarray (256, 5), int8
+        How many parts of the ring the pixel touches, then one bit number for each. Pixels of one part are connected
+        without it: they are in one region already, and one stands for all of them.
+    area, euler : ndarray (256,), int8
+        What the pixel adds to twice the area of its 8-connected region, and to its Euler number.
+    """
+
+    ring: NDArray[np.int64]
+    contacts: NDArray[np.int8]
+    area: NDArray[np.int8]
+    euler: NDArray[np.int8]
 
 
 def _square(state: int, centre: bool) -> NDArray[np.bool_]:
@@ -45,10 +66,6 @@ def _gain(state: int) -> tuple[int, int]:
 
 
 def _contacts(connectivity: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """(256, 5): how many parts of the ring the centre touches, and one bit number for each of them.
-
-    Pixels of one part are connected without the centre: they are in one region already, and one stands for all of them.
-    """
     table = np.zeros((256, 5), np.int8)
     for state in range(256):
         parts, count = ndimage.label(_square(state, False), connectivity)
@@ -57,10 +74,10 @@ def _contacts(connectivity: NDArray[np.bool_]) -> NDArray[np.int8]:
             for part in range(1, count + 1)
         ]
         bits = [part[0] for part in touched if part]
-        table[state, 0] = len(bits)
-        table[state, 1 : 1 + len(bits)] = bits
+        table[state, : 1 + len(bits)] = [len(bits), *bits]
     return table
 
 
-CONTACTS_8, CONTACTS_4 = _contacts(EIGHT), _contacts(FOUR)
-AREA_GAIN, EULER_GAIN = (np.array(gains, np.int8) for gains in zip(*map(_gain, range(256)), strict=True))
+_AREA, _EULER = (np.array(gains, np.int8) for gains in zip(*map(_gain, range(256)), strict=True))
+EIGHT = Neighbourhood(RING, _contacts(ndimage.generate_binary_structure(2, 2)), _AREA, _EULER)
+FOUR = Neighbourhood(RING, _contacts(ndimage.generate_binary_structure(2, 1)), _AREA, _EULER)

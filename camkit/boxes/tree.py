@@ -11,10 +11,10 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from camkit.boxes.border import outer_area
 from camkit.boxes.compiled import compiled
-from camkit.boxes.components import Region, Regions, regions_of_all_levels
-from camkit.boxes.neighbourhood import CONTACTS_4, CONTACTS_8
+from camkit.boxes.components import Regions, regions_of_all_levels
+from camkit.boxes.largest import largest_of_all_levels
+from camkit.boxes.neighbourhood import EIGHT, FOUR
 from camkit.errors import CamkitError
 
 Criterion = Literal["pixels", "border"]
@@ -52,10 +52,10 @@ def level_boxes(grey: NDArray[np.uint8], criterion: Criterion = "pixels", thread
     work = (stack, [criterion == "border"] * len(stack), boxes)
     if threads == 1:
         for one in zip(*work, strict=True):
-            _largest_of_all_levels(*one)
+            _largest(*one)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(_largest_of_all_levels, *work))
+            list(pool.map(_largest, *work))
     return boxes.reshape(*grey.shape[:-2], 256, 4)
 
 
@@ -100,11 +100,25 @@ def all_level_boxes(grey: NDArray[np.uint8]) -> LevelBoxes:
     CamkitError
         An array of another dtype or shape.
     """
-    return LevelBoxes(*_contours_of_all_levels(_grey(grey, dimensions=(2,))))
+    grey = _grey(grey, dimensions=(2,))
+    regions = regions_of_all_levels(grey, EIGHT)
+    # Holes are regions of the negative: 255 - grey > 254 - level. A frame makes one region of all that reaches it.
+    holes = regions_of_all_levels(np.pad(255 - grey, 1, constant_values=255), FOUR)
+    holes = holes[holes["first"] > 0]
+    grown = _boxes(holes) - np.array([2, 2, 0, 0], np.int32)  # the frame has moved them by 1, 1 already
+    return LevelBoxes(
+        boxes=np.concatenate([_boxes(regions), grown]),
+        low=np.concatenate([regions["low"], 254 - holes["high"]]),
+        high=np.concatenate([regions["high"], 254 - holes["low"]]),
+    )
 
 
 def _grey(grey: NDArray[np.uint8], dimensions: tuple[int, ...]) -> NDArray[np.uint8]:
-    if grey.dtype != np.uint8 or grey.ndim not in dimensions or not 0 < min(grey.shape[-2:]) <= LONGEST_SIDE:
+    if (
+        grey.dtype != np.uint8
+        or grey.ndim not in dimensions
+        or not all(0 < side <= LONGEST_SIDE for side in grey.shape[-2:])
+    ):
         raise CamkitError(
             f"a grey map of dtype {grey.dtype} and shape {grey.shape}: give uint8 "
             f"of {' or '.join(map(str, dimensions))} dimensions, sides from 1 to {LONGEST_SIDE} pixels"
@@ -112,69 +126,14 @@ def _grey(grey: NDArray[np.uint8], dimensions: tuple[int, ...]) -> NDArray[np.ui
     return np.require(grey, requirements=["C_CONTIGUOUS", "WRITEABLE"])  # one layout, so one compilation
 
 
-@compiled
-def _largest_of_all_levels(grey: NDArray[np.uint8], by_border: bool, boxes: NDArray[np.int32]) -> None:
-    regions = regions_of_all_levels(grey, CONTACTS_8)
-    best, winner = np.full(256, -1, np.int64), np.full(256, -1, np.int64)
-    for i, r in enumerate(regions):
-        _offer(i, r.low, r.high, (r.area << 32) + r.first if by_border else (r.count << 32) - r.first, best, winner)
-    if by_border:
-        _fill_holes(grey, regions, best, winner)
-    for level in range(256):
-        if winner[level] >= 0:
-            r = regions[winner[level]]
-            boxes[level, 0], boxes[level, 1], boxes[level, 2], boxes[level, 3] = r.x0, r.y0, r.x1, r.y1
+def _largest(grey: NDArray[np.uint8], by_border: bool, boxes: NDArray[np.int32]) -> None:
+    regions = regions_of_all_levels(grey, EIGHT)
+    winner = largest_of_all_levels(grey, regions, by_border, EIGHT.ring)
+    boxes[winner >= 0] = _boxes(regions[winner[winner >= 0]])
 
 
-@compiled
-def _offer(i: int, low: int, high: int, key: int, best: NDArray[np.int64], winner: NDArray[np.int64]) -> None:
-    for level in range(low, high + 1):
-        if key > best[level]:
-            best[level] = key
-            winner[level] = i
-
-
-@compiled
-def _fill_holes(grey: NDArray[np.uint8], regions: Regions, best: NDArray[np.int64], winner: NDArray[np.int64]) -> None:
-    """Area by windows leaves holes out: follow such a region's border, but only where the choice can depend on it."""
-    open_levels = np.zeros(256, np.bool_)
-    for i, r in enumerate(regions):
-        if r.euler != 1:
-            for level in range(r.low, r.high + 1):
-                open_levels[level] |= winner[level] != i and _at_most(r) > best[level]
-    for i, r in enumerate(regions):
-        levels = slice(r.low, r.high + 1)
-        if r.euler != 1 and (open_levels[levels] & (best[levels] < _at_most(r))).any():
-            _offer(i, r.low, r.high, (outer_area(grey, r.high, r.first) << 32) + r.first, best, winner)
-
-
-@compiled
-def _at_most(region: Region) -> int:
-    """The key a region would have if its outer border were its box."""
-    return int(2 * (region.x1 - region.x0 - 1) * (region.y1 - region.y0 - 1) << 32) + int(region.first)
-
-
-@compiled
-def _contours_of_all_levels(
-    grey: NDArray[np.uint8],
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    regions = regions_of_all_levels(grey, CONTACTS_8)
-    # Holes are regions of the negative: 255 - grey > 254 - level. A frame makes one region of all that reaches it.
-    negative = np.full((grey.shape[0] + 2, grey.shape[1] + 2), 255, np.uint8)
-    negative[1:-1, 1:-1] -= grey
-    holes = regions_of_all_levels(negative, CONTACTS_4)
-    holes = holes[holes["first"] > 0]
-    n, m = len(regions), len(holes)
-    boxes, low, high = np.empty((n + m, 4), np.int32), np.empty(n + m, np.int32), np.empty(n + m, np.int32)
-    for i in range(n):
-        r = regions[i]
-        boxes[i, 0], boxes[i, 1], boxes[i, 2], boxes[i, 3] = r.x0, r.y0, r.x1, r.y1
-        low[i], high[i] = r.low, r.high
-    for i in range(m):
-        h = holes[i]  # one pixel to the lower right of the hole, through the frame
-        boxes[n + i, 0], boxes[n + i, 1], boxes[n + i, 2], boxes[n + i, 3] = h.x0 - 2, h.y0 - 2, h.x1, h.y1
-        low[n + i], high[n + i] = 254 - h.high, 254 - h.low
-    return boxes, low, high
+def _boxes(regions: Regions) -> NDArray[np.int32]:
+    return np.stack([regions[corner] for corner in ("x0", "y0", "x1", "y1")], axis=1)
 
 
 @compiled

@@ -27,9 +27,9 @@ def largest_by_pixels(grey: np.ndarray, level: int) -> tuple[int, int, int, int]
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if len(stats) == 1:
         return 0, 0, 0, 0
-    counts = stats[:, cv2.CC_STAT_AREA]
-    ties = [k for k in range(1, len(stats)) if counts[k] == counts[1:].max()]
-    x, y, width, height, _ = stats[min(ties, key=lambda k: (labels == k).argmax())].tolist()
+    first_pixels = np.unique(labels[labels > 0], return_index=True)[1]
+    largest = np.lexsort((first_pixels, -stats[1:, cv2.CC_STAT_AREA]))[0]
+    x, y, width, height, _ = stats[1 + largest].tolist()
     return x, y, x + width, y + height
 
 

@@ -6,9 +6,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 from skimage.measure import euler_number
 
-from camkit.boxes.border import outer_area
 from camkit.boxes.components import regions_of_all_levels
-from camkit.boxes.neighbourhood import CONTACTS_4, CONTACTS_8
+from camkit.boxes.largest import outer_area
+from camkit.boxes.neighbourhood import EIGHT, FOUR, RING
 
 GREY = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 1, 2, 3, 5]))
 STRUCTURES = {8: np.ones((3, 3)), 4: ndimage.generate_binary_structure(2, 1)}
@@ -39,7 +39,7 @@ def region_of(mask: np.ndarray) -> tuple[int, ...]:
 
 @given(GREY)
 def test_regions_are_those_of_labelling_each_level(grey):
-    regions = regions_of_all_levels(grey, CONTACTS_8).tolist()
+    regions = regions_of_all_levels(grey, EIGHT).tolist()
     by_level = [(level, *rest) for low, high, *rest in regions for level in range(low, high + 1)]
     assert sorted(by_level) == regions_level_by_level(grey, 8)
 
@@ -47,7 +47,7 @@ def test_regions_are_those_of_labelling_each_level(grey):
 @given(GREY)
 def test_so_they_are_where_only_sides_connect(grey):
     # The gains in area and Euler number are those of 8-connected sets, so these two are not compared.
-    regions = regions_of_all_levels(grey, CONTACTS_4).tolist()
+    regions = regions_of_all_levels(grey, FOUR).tolist()
     by_level = [(level, *rest[:-2]) for low, high, *rest in regions for level in range(low, high + 1)]
     assert sorted(by_level) == [region[:-2] for region in regions_level_by_level(grey, 4)]
 
@@ -62,12 +62,12 @@ def test_the_area_within_the_outer_border_is_that_of_the_region_with_its_holes_f
         mask = labels == k
         y, x = np.argwhere(mask)[0]
         filled = ndimage.binary_fill_holes(mask)  # its background is 4-connected
-        assert outer_area(grey, 6, int(y) << 16 | int(x)) == twice_the_area(filled)
+        assert outer_area(grey, 6, int(y) << 16 | int(x), RING) == twice_the_area(filled)
 
 
 def test_the_area_of_a_square_a_line_and_a_pixel():
     grey = np.zeros((8, 8), np.uint8)
     grey[1:5, 1:4] = grey[6, 1:8] = grey[1, 6] = 9
-    assert outer_area(grey, 8, 1 << 16 | 1) == 2 * (3 * 2)
-    assert outer_area(grey, 8, 6 << 16 | 1) == 0
-    assert outer_area(grey, 8, 1 << 16 | 6) == 0
+    assert outer_area(grey, 8, 1 << 16 | 1, RING) == 2 * (3 * 2)
+    assert outer_area(grey, 8, 6 << 16 | 1, RING) == 0
+    assert outer_area(grey, 8, 1 << 16 | 6, RING) == 0
