@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from camkit.boxes.score_maps import normalize_maps, resize_maps
+from camkit.boxes.tree import all_level_boxes, level_boxes
 from camkit.errors import CamkitError
-from camkit.metrics.iou import truth_boxes
+from camkit.metrics.iou import best_iou, inclusive_iou, truth_boxes
 
 SIDE = 224
 LEVELS = 256
@@ -64,6 +65,31 @@ def protocol_boxes(boxes: ArrayLike | Tensor, size: tuple[int, int]) -> Tensor:
     return (truth_boxes(boxes).cpu().double() * SIDE / torch.tensor([width, height, width, height])).long()
 
 
-def clip_far_corner(boxes: NDArray[np.int64]) -> Tensor:
+def clip_far_corner(boxes: NDArray[np.int32]) -> Tensor:
     """Half-open boxes (B, 4) as the protocol writes them: the far corner no further than the last pixel."""
     return torch.from_numpy(np.minimum(boxes, SIDE - 1))
+
+
+def best_ious(grey: NDArray[np.uint8], truth: Tensor) -> NDArray[np.float64]:
+    """MaxBoxAcc's IoU at each level: of the one box round the region with the largest outer border.
+
+    Parameters
+    ----------
+    grey : ndarray (224, 224), uint8
+    truth : Tensor (M, 4), int64
+        Ground truth as `protocol_boxes` gives it.
+
+    Returns
+    -------
+    ndarray (256,), float64
+        With the ground-truth box that is met best. Where a level has no region the box is ``0, 0, 0, 0``.
+    """
+    return np.asarray(best_iou(clip_far_corner(level_boxes(grey, "border")), truth, inclusive_iou))
+
+
+def best_ious_of_all(grey: NDArray[np.uint8], truth: Tensor) -> NDArray[np.float64]:
+    """MaxBoxAccV2's IoU at each level: the best over the boxes of all contours. Arguments as `best_ious`."""
+    contours = all_level_boxes(grey)
+    ious = best_iou(clip_far_corner(contours.boxes), truth, inclusive_iou)
+    without_region = best_iou(torch.zeros(1, 4, dtype=torch.int64), truth, inclusive_iou)
+    return contours.highest(ious.numpy(), without_region.item())

@@ -1,0 +1,102 @@
+"""MaxBoxAcc and MaxBoxAccV2: images localized at the best threshold for the whole data set (Choe et al. 2020)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from camkit.metrics.intervals import best_accuracy
+from camkit.metrics.localization import Truths
+from camkit.metrics.per_image import REPORTED, PerImage, Result
+from camkit.metrics.wsol import (
+    LEVELS,
+    best_ious,
+    best_ious_of_all,
+    levels_of,
+    protocol_boxes,
+    protocol_map,
+    quantise,
+    thresholds,
+)
+
+
+class MaxBoxAcc(PerImage):
+    """MaxBoxAcc, in percent: one box an image, IoU >= 0.5, the threshold that does best on these very images.
+
+    One threshold serves the whole data set, never one an image. It is chosen on the reported split: the result says so.
+
+    Parameters
+    ----------
+    step : float
+        Between thresholds; the protocol's are 0.001 and 0.01.
+    """
+
+    deltas: tuple[float, ...] = (0.5,)
+    best_ious = staticmethod(best_ious)
+
+    def __init__(self, step: float = 0.001) -> None:
+        # A bit says whether an image is right by one delta at one level.
+        super().__init__(columns=len(self.deltas) * LEVELS // 8, dtype=torch.uint8, threshold_split=REPORTED)
+        self.thresholds = thresholds(step)
+
+    def update(self, maps: Sequence[Tensor] | Tensor, truths: Truths, sizes: Sequence[tuple[int, int]]) -> None:
+        """Take in N images.
+
+        Parameters
+        ----------
+        maps : Tensor (N, h, w) or sequence of Tensor (h, w)
+            The maps of the images' own classes. One with NaN or infinities counts as a map without a region.
+        truths : sequence of array_like (M, 4)
+            Each image's ground-truth boxes, in pixels of the original image.
+        sizes : sequence of tuple of int
+            Each original image's height and width.
+        """
+        for class_map, truth, size in zip(maps, truths, sizes, strict=True):
+            ious = self.best_ious(quantise(protocol_map(class_map)), protocol_boxes(truth, size))
+            correct = ious >= np.array(self.deltas)[:, None]
+            self.append(torch.from_numpy(np.packbits(correct).reshape(1, -1)))
+
+    def correct(self) -> NDArray[np.bool_]:
+        """(n, D, T): is image i right by delta d at threshold t?"""
+        return self._by_level(self.per_image())[:, :, levels_of(self.thresholds)]
+
+    def curve(self) -> pd.DataFrame:
+        """Accuracy in percent over thresholds: column `threshold`, and one column for each delta."""
+        accuracy = _percent(self.correct())
+        columns = {f"iou_{delta}": values for delta, values in zip(self.deltas, accuracy, strict=True)}
+        return pd.DataFrame({"threshold": self.thresholds, **columns})
+
+    def compute(self) -> Tensor:
+        """The figure, float64."""
+        return torch.tensor(_percent(self.correct()).max(axis=1).mean())
+
+    def estimate(self, rows: NDArray[np.uint8], rng: np.random.Generator) -> Result:
+        by_level, levels = self._by_level(rows), levels_of(self.thresholds)
+        best = self.thresholds[_percent(by_level)[:, levels].argmax(axis=1)]
+        estimate = best_accuracy(by_level[:, :, np.unique(levels)], rng)
+        return Result.of(estimate, self.threshold_split, best.tolist())
+
+    def _by_level(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Packed outcomes -> (n, D, 256)."""
+        return np.unpackbits(rows, axis=1).reshape(len(rows), len(self.deltas), LEVELS).astype(bool)
+
+
+class MaxBoxAccV2(MaxBoxAcc):
+    """MaxBoxAccV2, in percent: all contours' boxes count; mean over IoU >= 0.3, 0.5, 0.7, each at its best threshold.
+
+    Parameters
+    ----------
+    step : float
+        Between thresholds; the protocol's are 0.001 and 0.01.
+    """
+
+    deltas = (0.3, 0.5, 0.7)
+    best_ious = staticmethod(best_ious_of_all)
+
+
+def _percent(correct: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(n, D, T) -> (D, T), the percentage of images that are right."""
+    return np.asarray(100.0 * correct.sum(axis=0) / len(correct))
