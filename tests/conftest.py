@@ -1,12 +1,9 @@
 """Fixtures of all rooms."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests/small.py
 
 
 @pytest.fixture(scope="session")
