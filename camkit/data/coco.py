@@ -107,6 +107,8 @@ def read_coco(root: Path, split: str) -> AnnotatedSet:
     content = _load(listing)
     categories = sorted(_rows(content, listing, "categories", id=int, name=str), key=lambda row: int(row["id"]))
     label_of = {row["id"]: label for label, row in enumerate(categories)}
+    if len(label_of) < len(categories):
+        raise CamkitError(f"{listing}: two categories have the same id, so labels are not known; mend it")
     draft = Draft("coco", split, listing)
     for row in _rows(content, listing, "images", id=int, file_name=str):
         where = f"{listing}, image {row['id']!r}"
@@ -114,7 +116,7 @@ def read_coco(root: Path, split: str) -> AnnotatedSet:
         if "width" in row and "height" in row:
             try:
                 entry.set_size(int(row["height"]), int(row["width"]))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 entry.refuse(f"{where}: {error}")
     draft.require_images()
     objects: dict[Entry, dict[int, list[_Object]]] = {}

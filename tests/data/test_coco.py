@@ -157,6 +157,10 @@ def test_names_and_duplicates(tree):
         ('{"images": [\n{"id": 1,', r"instances_val.json, line 2: no JSON, or cut off"),
         ("[1]", "it has no list 'categories'"),
         (json.dumps({"categories": [{"id": 1}]}), "categories entry 1 lacks one of id, name"),
+        (
+            json.dumps({"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}),
+            "two categories have the same id",
+        ),
         ("[" * 100_000, "instances_val.json: no JSON"),
         (coco(images={})["annotations/instances_val.json"], "lists no image of the split 'val'"),
         (coco(annotation(3, 18, [0, 0, 1, 1]))["annotations/instances_val.json"], "image 3 is none of those listed"),
