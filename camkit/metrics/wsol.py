@@ -52,17 +52,19 @@ def protocol_boxes(boxes: ArrayLike | Tensor, size: tuple[int, int]) -> Tensor:
     Parameters
     ----------
     boxes : array_like (M, 4)
-        ``x0, y0, x1, y1`` in pixels of the original image, M >= 1.
+        ``x0, y0, x1, y1`` in pixels of the original image, half open, M >= 1.
     size : tuple of int
         The original image's height and width.
 
     Returns
     -------
     Tensor (M, 4), int64
-        ``int(coordinate * 224 / size)``, truncated towards 0.
+        ``int(coordinate * 224 / size)``, truncated towards 0, of the corners as the protocol's lists have them: the far
+        one is the last pixel inside.
     """
     height, width = size
-    return (truth_boxes(boxes).cpu().double() * SIDE / torch.tensor([width, height, width, height])).long()
+    inclusive = truth_boxes(boxes).cpu().double() - torch.tensor([0, 0, 1, 1])
+    return (inclusive * SIDE / torch.tensor([width, height, width, height])).long()
 
 
 def clip_far_corner(boxes: NDArray[np.int32]) -> Tensor:

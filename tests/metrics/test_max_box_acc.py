@@ -28,7 +28,10 @@ def ious_over_thresholds(class_map, truths, size, step, all_contours):
     scores = (scores - scores.min()) / spread if spread > 0 else np.zeros_like(scores)
     grey = (scores * 255).astype(np.uint8)
     height, width = size
-    ground = [[int(c * 224 / side) for c, side in zip(t, [width, height] * 2, strict=True)] for t in truths]
+    ground = [
+        [int(c * 224 / side) for c, side in zip((x0, y0, x1 - 1, y1 - 1), [width, height] * 2, strict=True)]
+        for x0, y0, x1, y1 in truths
+    ]
     ious = []
     for t in np.arange(0, 1, step):
         _, mask = cv2.threshold(grey, int(t * grey.max()), 255, cv2.THRESH_BINARY)

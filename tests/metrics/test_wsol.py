@@ -47,8 +47,8 @@ def test_maps_that_are_constant_or_not_finite_are_blank(bad):
 
 def test_ground_truth_is_truncated_on_the_grid():
     # In an image 500 wide and 375 high: 10 * 224 / 500 = 4.48, 20 * 224 / 375 = 11.9, 499 -> 223.55, 374 -> 223.4.
-    assert protocol_boxes([[10, 20, 499, 374]], (375, 500)).tolist() == [[4, 11, 223, 223]]
-    assert protocol_boxes(np.array([[0, 0, 64.0, 64.0]]), (64, 64)).tolist() == [[0, 0, 224, 224]]
+    assert protocol_boxes([[10, 20, 500, 375]], (375, 500)).tolist() == [[4, 11, 223, 223]]
+    assert protocol_boxes(np.array([[0, 0, 64.0, 64.0]]), (64, 64)).tolist() == [[0, 0, 220, 220]]  # 63 * 224 / 64
 
 
 def test_ious_by_hand():
