@@ -1,0 +1,1 @@
+"""Whole runs, as the commands start them: inputs on disk, a folder of results."""

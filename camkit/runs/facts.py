@@ -1,0 +1,58 @@
+"""What all runs say of themselves."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+import torchvision
+
+from camkit._version import __version__
+from camkit.inference import Inference
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run says at its end."""
+
+    lines: list[str]
+    failed: int
+
+
+def head_facts(inference: Inference) -> dict[str, Any]:
+    """What a run records of the head."""
+    head = inference.cam.head
+    place = head.feature_map.place
+    return {
+        "kind": head.kind,
+        "features": f"{place.module} ({place.side})",
+        "classifier": head.classifier,
+        "map_size": list(head.map_size),
+        "completeness": head.completeness,
+    }
+
+
+def versions() -> dict[str, str]:
+    return {
+        "camkit": __version__,
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may be shown it: file names can hold control characters and bytes that are no UTF-8."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+def failure_lines(failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10) -> list[str]:
+    """The first failures by name, and where the others are listed."""
+    lines = [printable(": ".join(filter(None, (entry["image"], entry["reason"])))) for entry in failures[:shown]]
+    if len(failures) > shown:
+        lines.append(f"... and {len(failures) - shown} more, all in {out / 'failures.csv'}")
+    return lines
