@@ -33,7 +33,7 @@ Row = dict[str, str]
 
 
 def perturb(model: nn.Module, images: torch.Tensor) -> None:
-    """Give norms statistics of their own, then shake every parameter that the initialisation left constant."""
+    """Give norms statistics of their own, shake constant parameters, redraw matrices that are almost 0."""
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for norm in norms:
         norm.train()
@@ -48,7 +48,10 @@ def perturb(model: nn.Module, images: torch.Tensor) -> None:
             norm.running_mean += 0.2 * deviation * torch.randn_like(deviation)
             norm.running_var *= torch.rand_like(deviation) + 0.5
     for parameter in model.parameters():
-        if parameter.numel() and parameter.amin() == parameter.amax():
+        usual = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.0
+        if parameter.ndim > 1 and parameter.std() < 0.01 * usual:
+            parameter.data.normal_(0, usual)
+        elif parameter.ndim and parameter.numel() and parameter.amin() == parameter.amax():
             parameter.data += 0.2 * torch.randn_like(parameter)
 
 
@@ -97,7 +100,7 @@ def examine(name: str, model: nn.Module, size: tuple[int, int]) -> Row:
         "features": f"{place.module or 'the model'} ({place.side}), {cam.head.channels}",
         "map": "x".join(map(str, cam.head.map_size)),
         "completeness": f"{worst:.1e}" + ("" if worst <= EXACT else " (!)"),
-        "moved": f"{moved:.0%}",
+        "moved": f"{moved:.1%}",
         "sizes": ", ".join(sizes),
     }
 

@@ -110,7 +110,9 @@ def logits_of(output: Any, choose: Output | None = None) -> torch.Tensor:
 
 
 def is_vector(value: Value) -> bool:
-    """One number, or one vector, an image: no positions left."""
+    """One number, or one vector, an image: no positions left. Vectors laid side by side are still no map."""
+    if value.call is not None and value.call.name in {"stack", "cat"} and all(map(is_vector, value.call.parents)):
+        return True
     return len([size for size in value.shape if size != 1]) <= 2 and value.shape[0] == IMAGES
 
 

@@ -159,6 +159,7 @@ CLASSIFIERS = {
     "temperature": lambda self, p: 20 * self.fc(p),
     "two layers": lambda self, p: self.fc(self.before(p)),
     "two heads": lambda self, p: (self.fc(p) + self.other(p)) / 2,
+    "stacked heads": lambda self, p: torch.stack([self.fc(p), self.other(p)]).mean(0),
     "cosine": lambda self, p: F.normalize(p) @ F.normalize(self.fc.weight).T,
 }
 

@@ -45,6 +45,10 @@ REFUSED = {
     "attention by matmul": (Ending(attention_by_matmul), "attention"),
     "two maps": (Ending(lambda self, y: self.fc(torch.cat([y.mean((2, 3)), y.relu().mean((2, 3))], 1)), 16), "several"),
     "one position": (Ending(lambda self, y: self.fc(y[:, :, 3, 4])), "token"),
+    "two tokens": (
+        Ending(lambda self, y: torch.stack([self.fc(y[:, :, 1, 1]), self.fc(y[:, :, 2, 2])]).mean(0)),
+        "token",
+    ),
     "constant": (Ending(lambda self, y: self.fc.bias.expand(2, -1)), "do not depend on the images"),
 }
 
