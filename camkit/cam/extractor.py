@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from camkit.cam.find import IMAGES, Output, find_given, find_head, logits_of
+from camkit.cam.find import IMAGES, find_head
+from camkit.cam.given import find_given
 from camkit.cam.head import Head
+from camkit.cam.logits import Output, logits_of
 from camkit.cam.trace import tensors_in
 from camkit.cam.weightings import weigh
 from camkit.errors import CamkitError, HeadNotFound

@@ -1,16 +1,14 @@
 """Finding the head: follow one forward pass back from the logits to where a map of positions became one vector."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import torch
 from torch import nn
 
 from camkit.cam.affine import affine_parts, isolate_norm, tolerance
 from camkit.cam.head import FeatureMap, Head, HeadFunction, Kind, grid
+from camkit.cam.logits import Output, answer, logits_of, one_line
 from camkit.cam.refusal import refusal
-from camkit.cam.trace import Call, Trace, Value, between, release, tensors_in
-from camkit.errors import CamkitError, HeadNotFound
+from camkit.cam.trace import Call, Trace, Value, between, release
+from camkit.errors import HeadNotFound
 from camkit.nn.pooling import ThresholdedAvgPool2d
 
 IMAGES = 2  # in the pass that is recorded: enough to tell the batch from the other axes
@@ -27,8 +25,6 @@ VIEWS = {
     "alias",
     "as_strided",
 }
-
-Output = Callable[[Any], torch.Tensor]
 
 
 def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = None) -> Head:
@@ -73,40 +69,6 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
     head = checked(head, feature, start, logits, (images.shape[-2], images.shape[-1]))
     release([*calls, *head_calls], start, place_value)
     return head
-
-
-def answer(model: nn.Module, images: torch.Tensor) -> Any:
-    """What the model returns; where it fails, the reason in one line."""
-    try:
-        return model(images)
-    except Exception as error:  # other people's networks fail in their own ways
-        raise HeadNotFound(
-            f"the model fails on images of shape {tuple(images.shape)}: {one_line(error)}; "
-            "pass the input_size that it takes"
-        ) from error
-
-
-def one_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def logits_of(output: Any, choose: Output | None = None) -> torch.Tensor:
-    """The logits (N, K) in whatever a model returns: a tensor, an object with ``.logits``, a tuple, a dictionary."""
-    if choose is not None:
-        output = choose(output)
-    if isinstance(output, torch.Tensor):
-        return output
-    for holder in (getattr(output, "logits", None), output.get("logits") if isinstance(output, Mapping) else None):
-        if isinstance(holder, torch.Tensor):
-            return holder
-    candidates = [t for t in tensors_in(output) if t.ndim == 2 and t.is_floating_point()]
-    if len(candidates) == 1 or (candidates and isinstance(output, tuple)):
-        return candidates[0]
-    keys = f" with the keys {', '.join(map(str, output))}" if isinstance(output, Mapping) else ""
-    raise HeadNotFound(
-        f"the model returns a {type(output).__name__}{keys} and camkit cannot tell which part is the logits: "
-        "pass output=, a function that picks them"
-    )
 
 
 def is_vector(value: Value) -> bool:
@@ -269,53 +231,3 @@ def checked(head: Head, feature: Value, start: Value, logits: torch.Tensor, imag
                 "the head does something that camkit does not know; name it with head="
             )
     return Head(**{**vars(head), "map_size": map_size, "completeness": error})
-
-
-def find_given(
-    model: nn.Module, images: torch.Tensor, features: str, classifier: str, output: Output | None = None
-) -> Head:
-    """A head that the caller names: the mean of one module's output, times another module's weight.
-
-    Raises
-    ------
-    CamkitError
-        If a module of that name does not exist or is of no use here.
-    """
-    modules = dict(model.named_modules())
-    for name in (features, classifier):
-        if name not in modules:
-            raise CamkitError(f"--head names {name!r}, which is no module of the model; `camkit inspect` lists them")
-    weight, bias = getattr(modules[classifier], "weight", None), getattr(modules[classifier], "bias", None)
-    if not isinstance(weight, torch.Tensor) or weight.flatten(1).shape[1] != weight.shape[1]:
-        raise CamkitError(f"--head classifier={classifier}: it is no linear layer and no 1x1 convolution")
-    weight = weight.detach().flatten(1)
-    trace = Trace(model)
-    with torch.no_grad(), trace:
-        trace.start(images)
-        held: list[torch.Tensor] = []
-        handle = modules[features].register_forward_hook(lambda _m, _a, out: held.extend(tensors_in(out)))
-        try:
-            logits = logits_of(answer(model, images), output)
-        finally:
-            handle.remove()
-    value = trace.value(held[-1]) if held else None
-    place = trace.place_of(value) if value else None
-    if value is None or place is None or held[-1].ndim not in {3, 4}:
-        raise CamkitError(f"--head features={features}: it gives no map of positions")
-    axes = [axis for axis in range(1, held[-1].ndim) if held[-1].shape[axis] == weight.shape[1]]
-    if not axes:
-        raise CamkitError(
-            f"--head: {features} gives {tuple(held[-1].shape[1:])}, and {classifier} wants {weight.shape[1]} channels"
-        )
-    feature_map = FeatureMap(place, [], value, value, axes[0], IMAGES)
-    value.tensor = held[-1]
-    zero = weight.new_zeros(len(weight))
-    offset = zero if bias is None else bias.detach()
-    features_map = feature_map.read(held[-1], (images.shape[-2], images.shape[-1]))
-    total = features_map.mean((-2, -1)) @ weight.T + offset
-    error = float("nan")
-    if total.shape == logits.shape:
-        error = float((total - logits).abs().max() / (logits.amax() - logits.amin()).clamp(min=1e-6))
-    size = (features_map.shape[2], features_map.shape[3])
-    release([], value)
-    return Head("given", feature_map, classifier, weight, offset, zero, None, map_size=size, completeness=error)

@@ -1,0 +1,63 @@
+"""A head that the caller names instead of having it searched."""
+
+from difflib import get_close_matches
+
+import torch
+from torch import nn
+
+from camkit.cam.find import IMAGES
+from camkit.cam.head import FeatureMap, Head
+from camkit.cam.logits import Output, answer, logits_of
+from camkit.cam.trace import Trace, release, tensors_in
+from camkit.errors import CamkitError
+
+
+def find_given(
+    model: nn.Module, images: torch.Tensor, features: str, classifier: str, output: Output | None = None
+) -> Head:
+    """A head that the caller names: the mean of one module's output, times another module's weight.
+
+    Raises
+    ------
+    CamkitError
+        If a module of that name does not exist or is of no use here.
+    """
+    modules = dict(model.named_modules())
+    for name in (features, classifier):
+        if name not in modules:
+            near = get_close_matches(name, modules, 3, 0.4) or [child for child, _ in model.named_children()]
+            raise CamkitError(f"--head names {name!r}, which is no module of the model; it has {', '.join(near)}")
+    weight, bias = getattr(modules[classifier], "weight", None), getattr(modules[classifier], "bias", None)
+    if not isinstance(weight, torch.Tensor) or weight.flatten(1).shape[1] != weight.shape[1]:
+        raise CamkitError(f"--head classifier={classifier}: it is no linear layer and no 1x1 convolution")
+    weight = weight.detach().flatten(1)
+    trace = Trace(model)
+    with torch.no_grad(), trace:
+        trace.start(images)
+        held: list[torch.Tensor] = []
+        handle = modules[features].register_forward_hook(lambda _m, _a, out: held.extend(tensors_in(out)))
+        try:
+            logits = logits_of(answer(model, images), output)
+        finally:
+            handle.remove()
+    value = trace.value(held[-1]) if held else None
+    place = trace.place_of(value) if value else None
+    if value is None or place is None or held[-1].ndim not in {3, 4}:
+        raise CamkitError(f"--head features={features}: it gives no map of positions")
+    axes = [axis for axis in range(1, held[-1].ndim) if held[-1].shape[axis] == weight.shape[1]]
+    if not axes:
+        raise CamkitError(
+            f"--head: {features} gives {tuple(held[-1].shape[1:])}, and {classifier} wants {weight.shape[1]} channels"
+        )
+    feature_map = FeatureMap(place, [], value, value, axes[0], IMAGES)
+    value.tensor = held[-1]
+    zero = weight.new_zeros(len(weight))
+    offset = zero if bias is None else bias.detach()
+    features_map = feature_map.read(held[-1], (images.shape[-2], images.shape[-1]))
+    total = features_map.mean((-2, -1)) @ weight.T + offset
+    error = float("nan")
+    if total.shape == logits.shape:
+        error = float((total - logits).abs().max() / (logits.amax() - logits.amin()).clamp(min=1e-6))
+    size = (features_map.shape[2], features_map.shape[3])
+    release([], value)
+    return Head("given", feature_map, classifier, weight, offset, zero, None, map_size=size, completeness=error)
