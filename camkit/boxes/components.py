@@ -43,10 +43,12 @@ def regions_of_all_levels(grey: NDArray[np.uint8], neighbourhood: Neighbourhood)
     width = grey.shape[1]
     order, stops = by_brightness(grey)
     states = brighter_neighbours(grey).ravel()
-    ring, contacts, area, euler = neighbourhood
-    steps = ring[:, 0] * width + ring[:, 1]
-    labels = np.empty(grey.size, np.int32)
-    parents = np.empty(grey.size, np.int32)
+    touched = neighbourhood.touched
+    steps = (neighbourhood.ring[:, 0] * width + neighbourhood.ring[:, 1])[neighbourhood.contacts.ravel()].reshape(
+        256, 4
+    )
+    labels = np.empty(grey.size, np.uint32)  # unsigned: no index counts from the end
+    parents = np.empty(grey.size, np.uint32)
     nodes = np.empty(grey.size, REGION)
     regions = np.empty(grey.size, REGION)
     n_nodes = n_regions = 0
@@ -54,33 +56,29 @@ def regions_of_all_levels(grey: NDArray[np.uint8], neighbourhood: Neighbourhood)
         for pixel in order[stops[value + 1] : stops[value]]:
             place = (pixel >> 16) * width + (pixel & 0xFFFF)
             state = states[place]
-            root = -1
-            for k in range(contacts[state, 0]):
-                other = find(parents, labels[place + steps[contacts[state, k + 1]]])
-                if other == root:
-                    continue
-                if nodes[other].high >= value:
-                    regions[n_regions] = nodes[other]
-                    regions[n_regions].low = value
-                    n_regions += 1
-                root = other if root < 0 else unite(parents, nodes, root, other)
-            if root < 0:
+            if touched[state]:
+                root = find(parents, labels[place + steps[state, 0]])
+                n_regions += write_down(nodes[root], value, regions[n_regions])
+            else:
                 root = n_nodes
                 parents[root] = root
                 start(nodes[root], pixel)
                 n_nodes += 1
-            extend(nodes[root], pixel, value, area[state], euler[state])
+            for k in range(1, touched[state]):
+                other = find(parents, labels[place + steps[state, k]])
+                if other != root:
+                    n_regions += write_down(nodes[other], value, regions[n_regions])
+                    root = unite(parents, nodes, root, other)
+            extend(nodes[root], pixel, value, neighbourhood.area[state], neighbourhood.euler[state])
             labels[place] = root
     for root in range(n_nodes):
         if parents[root] == root:
-            regions[n_regions] = nodes[root]
-            regions[n_regions].low = 0
-            n_regions += 1
+            n_regions += write_down(nodes[root], 0, regions[n_regions])
     return regions[:n_regions]
 
 
 @compiled
-def by_brightness(grey: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def by_brightness(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """The pixels as ``y << 16 | x``, bright ones first, else in raster order; value g has ``stops[g + 1]:stops[g]``."""
     stops = np.zeros(257, np.int64)
     for value in grey.ravel():
@@ -88,7 +86,7 @@ def by_brightness(grey: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[n
     for darker in range(255, -1, -1):
         stops[darker] += stops[darker + 1]
     places = stops[1:].copy()
-    order = np.empty(grey.size, np.int32)
+    order = np.empty(grey.size, np.uint32)
     for y in range(grey.shape[0]):
         for x in range(grey.shape[1]):
             value = grey[y, x]
@@ -128,7 +126,7 @@ def brighter_neighbours(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @compiled
-def find(parents: NDArray[np.int32], node: int) -> int:
+def find(parents: NDArray[np.uint32], node: int) -> int:
     while parents[node] != node:
         parents[node] = parents[parents[node]]
         node = parents[node]
@@ -136,7 +134,7 @@ def find(parents: NDArray[np.int32], node: int) -> int:
 
 
 @compiled
-def unite(parents: NDArray[np.int32], nodes: Regions, root: int, other: int) -> int:
+def unite(parents: NDArray[np.uint32], nodes: Regions, root: int, other: int) -> int:
     if nodes[other].count > nodes[root].count:
         root, other = other, root
     parents[other] = root
@@ -153,8 +151,8 @@ def unite(parents: NDArray[np.int32], nodes: Regions, root: int, other: int) -> 
 
 @compiled
 def start(node: Region, pixel: int) -> None:
-    node.x0 = pixel & 0xFFFF
-    node.x1 = node.y1 = 0
+    node.x0, node.x1 = pixel & 0xFFFF, 0
+    node.y1 = 0
     node.first = pixel
     node.count = node.area = node.euler = 0
 
@@ -167,7 +165,19 @@ def extend(node: Region, pixel: int, value: int, area: int, euler: int) -> None:
     node.x1 = max(node.x1, x + 1)
     node.y1 = max(node.y1, y + 1)
     node.first = min(node.first, pixel)
-    node.y0 = node.first >> 16
     node.count += 1
     node.area += area
     node.euler += euler
+
+
+@compiled
+def write_down(node: Region, value: int, record: Region) -> bool:
+    """A region as it has been down to level `value`; False where it has begun or changed at this very grey value."""
+    if node.high < value:
+        return False
+    record.low, record.high = value, node.high
+    record.x0, record.x1 = node.x0, node.x1
+    record.y0, record.y1 = node.first >> 16, node.y1
+    record.first, record.count = node.first, node.count
+    record.area, record.euler = node.area, node.euler
+    return True

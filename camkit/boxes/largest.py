@@ -11,9 +11,9 @@ LEFT = 7  # in the ring
 
 @compiled
 def largest_of_all_levels(
-    grey: NDArray[np.uint8], regions: Regions, by_border: bool, ring: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """(256,): the place in `regions` of the largest at each level, -1 where there is none.
+    grey: NDArray[np.uint8], regions: Regions, by_border: bool, ring: NDArray[np.int64], boxes: NDArray[np.int32]
+) -> None:
+    """Write the box of the largest region at each level into `boxes` (256, 4); where there is none, leave it.
 
     Size and first pixel make one number, so that comparing it settles ties too: of equal numbers of pixels the first
     region in raster order wins, of equal areas the last.
@@ -23,7 +23,10 @@ def largest_of_all_levels(
         _offer(i, r.low, r.high, (r.area << 32) + r.first if by_border else (r.count << 32) - r.first, best, winner)
     if by_border:
         _fill_holes(grey, regions, ring, best, winner)
-    return winner
+    for level in range(256):
+        if winner[level] >= 0:
+            r = regions[winner[level]]
+            boxes[level, 0], boxes[level, 1], boxes[level, 2], boxes[level, 3] = r.x0, r.y0, r.x1, r.y1
 
 
 @compiled
@@ -49,8 +52,10 @@ def _fill_holes(
             for level in range(r.low, r.high + 1):
                 open_levels[level] |= winner[level] != i and _at_most(r) > best[level]
     for i, r in enumerate(regions):
-        levels = slice(r.low, r.high + 1)
-        if r.euler != 1 and (open_levels[levels] & (best[levels] < _at_most(r))).any():
+        needed = False
+        for level in range(r.low, r.high + 1):
+            needed |= r.euler != 1 and open_levels[level] and _at_most(r) > best[level]
+        if needed:
             _offer(i, r.low, r.high, (outer_area(grey, r.high, r.first, ring) << 32) + r.first, best, winner)
 
 

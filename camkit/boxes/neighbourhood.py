@@ -20,14 +20,17 @@ class Neighbourhood(NamedTuple):
     ----------
     ring : ndarray (8, 2), int64
         ``dy, dx`` of the neighbours.
-    contacts : ndarray (256, 5), int8
-        How many parts of the ring the pixel touches, then one bit number for each. Pixels of one part are connected
-        without it: they are in one region already, and one stands for all of them.
+    touched : ndarray (256,), int8
+        How many parts of the ring the pixel touches. Pixels of one part are connected without it: they are in one
+        region already, and one of them stands for all.
+    contacts : ndarray (256, 4), int8
+        The bit numbers of those that stand for a part.
     area, euler : ndarray (256,), int8
         What the pixel adds to twice the area of its 8-connected region, and to its Euler number.
     """
 
     ring: NDArray[np.int64]
+    touched: NDArray[np.int8]
     contacts: NDArray[np.int8]
     area: NDArray[np.int8]
     euler: NDArray[np.int8]
@@ -65,19 +68,17 @@ def _gain(state: int) -> tuple[int, int]:
     return area, euler // 4
 
 
-def _contacts(connectivity: NDArray[np.bool_]) -> NDArray[np.int8]:
-    table = np.zeros((256, 5), np.int8)
+def _neighbourhood(connectivity: NDArray[np.bool_]) -> Neighbourhood:
+    touched, contacts = np.zeros(256, np.int8), np.zeros((256, 4), np.int8)
     for state in range(256):
-        parts, count = ndimage.label(_square(state, False), connectivity)
-        touched = [
-            [bit for bit, (dy, dx) in enumerate(RING) if parts[1 + dy, 1 + dx] == part and connectivity[1 + dy, 1 + dx]]
-            for part in range(1, count + 1)
-        ]
-        bits = [part[0] for part in touched if part]
-        table[state, : 1 + len(bits)] = [len(bits), *bits]
-    return table
+        parts, _ = ndimage.label(_square(state, False), connectivity)
+        touching = np.where(connectivity, parts, 0)[1 + RING[:, 0], 1 + RING[:, 1]]
+        bits = [bit for bit, part in enumerate(touching) if part and part not in touching[:bit]]
+        touched[state] = len(bits)
+        contacts[state, : len(bits)] = bits
+    area, euler = (np.array(gains, np.int8) for gains in zip(*map(_gain, range(256)), strict=True))
+    return Neighbourhood(RING, touched, contacts, area, euler)
 
 
-_AREA, _EULER = (np.array(gains, np.int8) for gains in zip(*map(_gain, range(256)), strict=True))
-EIGHT = Neighbourhood(RING, _contacts(ndimage.generate_binary_structure(2, 2)), _AREA, _EULER)
-FOUR = Neighbourhood(RING, _contacts(ndimage.generate_binary_structure(2, 1)), _AREA, _EULER)
+EIGHT = _neighbourhood(ndimage.generate_binary_structure(2, 2))
+FOUR = _neighbourhood(ndimage.generate_binary_structure(2, 1))

@@ -103,13 +103,17 @@ def all_level_boxes(grey: NDArray[np.uint8]) -> LevelBoxes:
     grey = _grey(grey, dimensions=(2,))
     regions = regions_of_all_levels(grey, EIGHT)
     # Holes are regions of the negative: 255 - grey > 254 - level. A frame makes one region of all that reaches it.
-    holes = regions_of_all_levels(np.pad(255 - grey, 1, constant_values=255), FOUR)
+    # Above the last level with a hole there is nothing to look for.
+    last = regions["high"][regions["euler"] != 1].max(initial=-1)
+    negative = np.full((grey.shape[0] + 2, grey.shape[1] + 2), 255, np.uint8)
+    negative[1:-1, 1:-1] = np.where(grey <= last, 255 - grey, 0)
+    holes = regions_of_all_levels(negative, FOUR)
     holes = holes[holes["first"] > 0]
     grown = _boxes(holes) - np.array([2, 2, 0, 0], np.int32)  # the frame has moved them by 1, 1 already
     return LevelBoxes(
         boxes=np.concatenate([_boxes(regions), grown]),
         low=np.concatenate([regions["low"], 254 - holes["high"]]),
-        high=np.concatenate([regions["high"], 254 - holes["low"]]),
+        high=np.concatenate([regions["high"], np.minimum(254 - holes["low"], last)]),
     )
 
 
@@ -127,9 +131,7 @@ def _grey(grey: NDArray[np.uint8], dimensions: tuple[int, ...]) -> NDArray[np.ui
 
 
 def _largest(grey: NDArray[np.uint8], by_border: bool, boxes: NDArray[np.int32]) -> None:
-    regions = regions_of_all_levels(grey, EIGHT)
-    winner = largest_of_all_levels(grey, regions, by_border, EIGHT.ring)
-    boxes[winner >= 0] = _boxes(regions[winner[winner >= 0]])
+    largest_of_all_levels(grey, regions_of_all_levels(grey, EIGHT), by_border, EIGHT.ring, boxes)
 
 
 def _boxes(regions: Regions) -> NDArray[np.int32]:
