@@ -1,5 +1,6 @@
 """timm's classifiers, where timm is installed: `timm:NAME`."""
 
+from importlib import import_module
 from types import ModuleType
 
 from camkit.errors import CamkitError
@@ -38,11 +39,11 @@ def load_timm(spec: str, weights: str) -> Classifier:
 
 def _timm() -> ModuleType:
     try:
-        import timm  # noqa: PLC0415 - an extra: only who asks for it pays for it
-        import timm.data  # noqa: PLC0415
+        # an extra: only who asks for it pays for it
+        import_module("timm.data")
+        return import_module("timm")
     except ImportError as error:
         raise CamkitError(f"timm: models need timm ({one_line(error)}); run pip install 'camkit[timm]'") from error
-    return timm  # type: ignore[no-any-return]
 
 
 def _input_spec(timm: ModuleType, model: object) -> InputSpec:
