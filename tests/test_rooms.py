@@ -19,6 +19,7 @@ FLOORS = [
     {"localizer"},
     {"output"},
     {"evaluation"},
+    {"analysis"},
     {"runs"},
     {"cli"},
 ]
