@@ -1,6 +1,6 @@
 """Several analyses at once: every image is read once and goes through the network once for all of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -19,7 +19,7 @@ from camkit.analysis.sweep import Sweep
 from camkit.analysis.zipf import Zipf
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.inference import Inference
+from camkit.inference import Inference, Progress, unwatched
 from camkit.localization import Failure
 
 ANALYSES: dict[str, Callable[..., Analysis[Any]]] = {
@@ -53,7 +53,7 @@ def needs_of(*names: str) -> Needs:
     return _needs(chosen(names))
 
 
-def chosen(names: Sequence[str], settings: dict[str, dict[str, Any]] | None = None) -> list[Analysis[Any]]:
+def chosen(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]] | None = None) -> list[Analysis[Any]]:
     """Analyses by name, each with its settings; "all" is every one.
 
     Raises
@@ -72,10 +72,10 @@ def analyze(
     inference: Inference,
     dataset: AnnotatedSet,
     names: Sequence[str] = ("all",),
-    settings: dict[str, dict[str, Any]] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     seed: int = 0,
-    progress: Callable[[Iterator[Any], int], Iterator[Any]] = lambda results, _: results,
+    progress: Progress = unwatched,
     **reading: Any,
 ) -> Analyzed:
     """Run analyses over a split of a data set.
@@ -87,12 +87,11 @@ def analyze(
         Its records need a label. Without a single ground-truth box "all" leaves out the analyses that need boxes.
     names : sequence of str
         "ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", or "all".
-    settings : dict from name to dict, optional
+    settings : mapping from name to mapping, optional
         What the function of that name takes: ``{"zipf": {"theta": 0.2}}``.
     seed : int
         Of the bootstrap.
-    progress : callable
-        Wraps the results (and their number) in a progress bar.
+    progress : Progress
     **reading
         fit, batch_size, workers, max_pixels, as of `look`.
 

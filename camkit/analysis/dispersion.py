@@ -62,8 +62,10 @@ class Dispersion(Analysis[Vectors]):
         if len(counted):
             summary |= {kind: mean(counted[kind].to_numpy(), rng) for kind in FEATURES}
             summary["difference"] = mean((counted["object"] - counted["image"]).to_numpy(), rng)
-            centred = counted.groupby("label")[list(FEATURES)].mean()
-            summary["classes_closer"] = mean((centred["object"] < centred["image"]).to_numpy(float), rng)
+            centred = (
+                counted.assign(difference=counted["object"] - counted["image"]).groupby("label").mean(numeric_only=True)
+            )
+            summary["classes_closer"] = mean((centred["difference"] < 0).to_numpy().astype(float), rng)
         return Finding(self.name, table, summary, partial(plot_dispersion, counted), notes=tuple(notes))
 
 

@@ -1,13 +1,14 @@
 """What an analysis is, and what it finds: a tidy table, a summary with intervals, a figure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from io import BytesIO
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from camkit.analysis.observation import Needs, Observation
 from camkit.errors import CamkitError
@@ -16,6 +17,8 @@ from camkit.localization import Failure
 
 T = TypeVar("T")
 Summary = dict[str, Any]
+
+SHARES = np.linspace(0, 1, 101)  # of an image or a map, where curves in descending order are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,3 +123,12 @@ def table_of(rows: list[dict[str, Any]], analysis: str, wanted: str = "an image"
     if not rows:
         raise CamkitError(f"{analysis} needs {wanted}, and there is none: check the data set and its split")
     return pd.DataFrame(rows)
+
+
+def band_table(kind: str, curves: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """Where most images are: a tenth, half and nine tenths of the curves (n, 101) at each share, for each kind."""
+    tables = []
+    for name, values in curves.items():
+        low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], axis=0)
+        tables.append(pd.DataFrame({kind: name, "share": SHARES, "low": low, "middle": middle, "high": high}))
+    return pd.concat(tables, ignore_index=True)

@@ -134,7 +134,7 @@ def share_inside(active: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 
 def summary_of(rows: pd.DataFrame, rng: np.random.Generator) -> Summary:
     """The figures of one rule."""
-    parts = {part: its.reset_index(drop=True) for part, its in rows.groupby("part")}
+    parts = {part: rows[rows["part"] == part] for part in PARTS}
     summary: Summary = {}
     for part, its in parts.items():
         there = its.dropna(subset="ioa")

@@ -15,7 +15,7 @@ from camkit.figures import plot_masking
 from camkit.localization import Failure
 from camkit.metrics.intervals import mean
 
-MASKED = ("input", "features")
+MASKED = ("image", "features")
 
 
 class Masking(Analysis[dict[str, Any]]):
@@ -31,12 +31,12 @@ class Masking(Analysis[dict[str, Any]]):
         return Needs(masked=True)
 
     def measure(self, seen: Observation) -> dict[str, Any]:
-        by_input = masked_features(seen, self.name)
+        by_image = masked_features(seen, self.name)
         by_features = seen.head.pooled((seen.features * seen.soft_mask())[None])[0]
         row: dict[str, Any] = {"image": seen.record.image, "label": seen.label}
-        for name, f in zip(MASKED, (by_input, by_features), strict=True):
+        for name, f in zip(MASKED, (by_image, by_features), strict=True):
             row |= {f"{measure}_{name}": value for measure, value in moved(f, seen).items()}
-        row["between"] = cosine(by_input, by_features)
+        row["between"] = cosine(by_image, by_features)
         return row
 
     def add(self, measured: dict[str, Any]) -> None:
@@ -44,8 +44,9 @@ class Masking(Analysis[dict[str, Any]]):
 
     def finding(self, rng: np.random.Generator) -> Finding:
         table = table_of(self.rows, self.name)
-        summary = {name: mean(table[name].to_numpy(), rng) for name in table if name not in ("image", "label")}
-        turned = (table["cosine_features"] - table["cosine_input"]).to_numpy()
+        figures = [str(name) for name in table.columns[2:]]
+        summary = {name: mean(table[name].to_numpy(), rng) for name in figures}
+        turned = (table["cosine_features"] - table["cosine_image"]).to_numpy()
         summary["cosine_difference"] = mean(turned, rng)
         return Finding(self.name, table, summary, partial(plot_masking, table))
 
@@ -67,10 +68,10 @@ def masking(observations: Iterable[Observation | Failure], seed: int = 0) -> Fin
     Returns
     -------
     Finding
-        Table, for either mask (`input`, `features`): distance (of the masked features to ``f^o``, over the length of
-        ``f^o``), cosine (with ``f^o``) and logit (what the own class's logit gains by the change, at the image's own
+        Table, for the mask on the `image` and on the `features`: distance (of what comes out to ``f^o``, over the
+        length of ``f^o``), cosine (with ``f^o``) and logit (what the own class's logit gains by the change, at the image's own
         class weights); between, the cosine of the two masked features. Summary: their means; `cosine_difference`,
-        features minus input, paired.
+        features minus image, paired.
 
     Raises
     ------

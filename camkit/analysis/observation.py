@@ -195,10 +195,11 @@ def look(
     CamkitError
         The data set's classes are not the model's.
     """
-    numbers = class_numbers(dataset, inference.cam.head.num_classes)
+    numbers = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
     preprocess = Preprocess(inference.classifier.input, fit)
     records = RecordDataset(dataset.records, preprocess, max_pixels, needs.pixels, dataset.upright)
-    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate)
+    pinned = inference.device.type == "cuda"
+    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
 
     def start(batch: Batch) -> list[Callable[[], T | Failure]]:
         own = [dataset.records[sample.index].label for sample in batch.samples]
@@ -229,19 +230,22 @@ def _passes(
         masked = inference.forward(replace(batch, input=batch.input * masks[:, None])).pooled.cpu()
     for intensity in needs.intensities:
         dimmed[intensity] = inference.forward(replace(batch, input=batch.input * intensity)).pooled.cpu()
-    seen = (features.features.cpu(), weights.cpu(), features.pooled.cpu(), features.logits.cpu())
-    for i, (sample, *tensors) in enumerate(zip(batch.samples, *seen, strict=True)):
+    own, logits, pooled = (tensor.cpu() for tensor in (features.features, features.logits, features.pooled))
+    for i, sample in enumerate(batch.samples):
         assert sample.view is not None
         yield Observation(
-            dataset.records[sample.index],
-            sample.index,
-            int(labels[i]),
-            sample.view,
-            *tensors,
+            record=dataset.records[sample.index],
+            index=sample.index,
+            label=int(labels[i]),
+            view=sample.view,
+            features=own[i],
+            weight=weights[i].cpu(),
+            pooled=pooled[i],
+            logits=logits[i],
             head=features.head,
             pixels=sample.image,
             masked=None if masked is None else masked[i],
-            dimmed={intensity: pooled[i] for intensity, pooled in dimmed.items()},
+            dimmed={intensity: its[i] for intensity, its in dimmed.items()},
         )
 
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from camkit.analysis.channels import rank_correlation
-from camkit.analysis.finding import Analysis, Finding, Summary, over, table_of
+from camkit.analysis.finding import SHARES, Analysis, Finding, Summary, band_table, over, table_of
 from camkit.analysis.observation import Needs, Observation
 from camkit.boxes import resize_maps
 from camkit.figures import Example, plot_overlap
@@ -19,8 +19,6 @@ from camkit.localization import Failure, window_of
 from camkit.metrics.intervals import mean
 
 Map = NDArray[np.float64]
-
-SHARES = np.linspace(0, 1, 101)  # of the map, where curves are kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +32,10 @@ class Coincidence:
     example: Example | None
 
 
-def overlap_map(features: torch.Tensor, top: float = 0.8) -> NDArray[np.bool_]:
+def top_regions(features: torch.Tensor, top: float = 0.8) -> NDArray[np.bool_]:
     """Where each channel that fires is most activated, above `top` of its maximum: (channels, h, w)."""
     maximum = features.amax((-2, -1), keepdim=True)
-    return ((features > top * maximum) & (maximum > 0))[maximum.flatten() > 0].numpy()
+    return np.asarray((features > top * maximum)[maximum.flatten() > 0].numpy())
 
 
 def scattered(regions: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -66,7 +64,7 @@ class Overlap(Analysis[Coincidence]):
         return Needs(pixels=True)
 
     def measure(self, seen: Observation) -> Coincidence:
-        regions = overlap_map(seen.features, self.top)
+        regions = top_regions(seen.features, self.top)
         rolled = scattered(regions, np.random.default_rng([0, seen.index]))
         overlap, chance = (r.mean(axis=0) if len(r) else np.zeros(r.shape[1:]) for r in (regions, rolled))
         row = {
@@ -109,7 +107,7 @@ class Overlap(Analysis[Coincidence]):
         if silent := int((table["channels"] == 0).sum()):
             notes.append(f"in {silent} of {len(table)} images no channel fires")
         series = {
-            "curve": curve_table({"measured": np.stack(self.curves), "by chance": np.stack(self.chances)}),
+            "curve": band_table("regions", {"measured": np.stack(self.curves), "by chance": np.stack(self.chances)}),
             "map": map_table((self.total / len(table)).numpy()),
         }
         example = None if self.example is None else self.example[1]
@@ -164,15 +162,6 @@ def peak_inside(overlap: Map, seen: Observation) -> float:
     x, y = left + (column + 0.5) / w * (right - left), top + (row + 0.5) / h * (bottom - top)
     x0, y0, x1, y1 = seen.record.boxes.T
     return float(((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)).any())
-
-
-def curve_table(curves: dict[str, Map]) -> pd.DataFrame:
-    """Tenth, half and nine tenths of the images (n, shares) at each share of the map."""
-    tables = []
-    for name, values in curves.items():
-        low, middle, high = np.quantile(values, [0.1, 0.5, 0.9], axis=0)
-        tables.append(pd.DataFrame({"regions": name, "share": SHARES, "low": low, "median": middle, "high": high}))
-    return pd.concat(tables, ignore_index=True)
 
 
 def map_table(overlap: Map) -> pd.DataFrame:

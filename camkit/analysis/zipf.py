@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from camkit.analysis.finding import Analysis, Finding, Summary, over, table_of
+from camkit.analysis.finding import SHARES, Analysis, Finding, Summary, band_table, over, table_of
 from camkit.analysis.observation import Needs, Observation
-from camkit.boxes import MaxThreshold, PercentileThreshold, boxes_from_maps
+from camkit.boxes import MaxThreshold, PercentileThreshold, Threshold, boxes_from_maps
 from camkit.figures import Example, plot_zipf
 from camkit.localization import Failure
 from camkit.metrics.intervals import deviation, mean, median
@@ -21,7 +21,6 @@ from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.recipe import Recipe
 
 FLOOR = 0.1  # of the maximum: the slope is that of the values above
-SHARES = np.linspace(0, 1, 101)  # of the image, where curves are kept
 EXTREMES = 1  # images shown from either end
 STANDARDS = ("max", "percentile")
 
@@ -43,7 +42,10 @@ class Zipf(Analysis[Falloff]):
     def __init__(self, theta: float = 0.35, percentile: float = 90.0, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe("signed")
         self.theta, self.percentile = theta, percentile
-        self.rules = dict(zip(STANDARDS, (MaxThreshold(theta), PercentileThreshold(theta, percentile)), strict=True))
+        self.rules: dict[str, Threshold] = {
+            "max": MaxThreshold(theta),
+            "percentile": PercentileThreshold(theta, percentile),
+        }
         self.rows: list[dict[str, Any]] = []
         self.curves: list[NDArray[np.float32]] = []
         self.examples: list[tuple[float, Example]] = []
@@ -161,13 +163,11 @@ def iou_with(box: NDArray[np.int64], truth: NDArray[np.float64]) -> float:
 
 
 def curves_table(curves: NDArray[np.float32], table: pd.DataFrame) -> pd.DataFrame:
-    """Tenth, half and nine tenths of the images' values (n, shares) at each share of the image, by both standards."""
-    over_max = 1 / table["percentile_over_max"].to_numpy()[:, None]
-    tables = []
-    for standard, scaled in (("max", curves), ("percentile", curves * over_max)):
-        low, middle, high = np.nanquantile(np.where(np.isfinite(scaled), scaled, np.nan), [0.1, 0.5, 0.9], axis=0)
-        tables.append(pd.DataFrame({"standard": standard, "share": SHARES, "low": low, "median": middle, "high": high}))
-    return pd.concat(tables, ignore_index=True)
+    """The band of images at each share of the image, over the maximum and, where that is above 0, the percentile."""
+    percentiles = table["percentile_over_max"].to_numpy()[:, None]
+    positive = percentiles[:, 0] > 0
+    scaled = {"max": curves, "percentile": curves[positive] / percentiles[positive]}
+    return band_table("standard", {standard: values for standard, values in scaled.items() if len(values)})
 
 
 def summary_of(table: pd.DataFrame, rng: np.random.Generator) -> Summary:
@@ -187,6 +187,7 @@ def summary_of(table: pd.DataFrame, rng: np.random.Generator) -> Summary:
     for name, part in {"": table, **parts}.items():
         boxed = part.dropna(subset="iou_max")
         if len(boxed):
-            right = [(boxed[f"iou_{standard}"] >= IOU_AT_LEAST).to_numpy(float) for standard in STANDARDS]
-            summary["_".join(filter(None, ("gain", name)))] = mean(100 * (right[1] - right[0]), rng)
+            by_max, by_percentile = (boxed[f"iou_{standard}"].to_numpy() >= IOU_AT_LEAST for standard in STANDARDS)
+            gains = 100 * (by_percentile.astype(float) - by_max)
+            summary["_".join(filter(None, ("gain", name)))] = mean(gains, rng)
     return summary

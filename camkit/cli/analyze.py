@@ -74,7 +74,29 @@ def analyze(analyses: tuple[str, ...], **options: Any) -> None:
       camkit analyze all --model tiny --dataset shapes --root n=50 --out analyzed
     """
     from camkit.runs.analyze import run_analyze
+    from camkit.runs.evaluate import Shared
 
-    report = run_analyze(pop_classifier(options), analyses, show_progress=sys.stderr.isatty(), **options)
+    settings, classifier = pop_analyses(options), pop_classifier(options)
+    report = run_analyze(classifier, analyses, Shared(show_progress=sys.stderr.isatty(), **options), settings)
     click.echo("\n".join(report.lines))
     sys.exit(1 if report.failed else 0)
+
+
+def pop_analyses(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each analysis' own settings."""
+    from camkit.boxes import MaxThreshold, PercentileThreshold
+    from camkit.recipe import Recipe
+
+    theta, percentile, how = (options.pop(name) for name in ("theta", "percentile", "binarize"))
+    maps = {name: options.pop(name) for name in ("interpolation", "normalize")}
+    maps["normalization"] = maps.pop("normalize")
+    threshold = MaxThreshold(theta) if how == "max" else PercentileThreshold(theta, percentile)
+    recipe = Recipe("signed", threshold, **maps)
+    return {
+        "ioa": {"binarisation": recipe},
+        "zipf": {"theta": theta, "percentile": percentile, "recipe": recipe},
+        "channels": {"tap_theta": options.pop("tap_theta")},
+        "overlap": {"top": options.pop("top")},
+        "intensity": {"intensities": options.pop("intensities")},
+        "sweep": {"recipe": recipe},
+    }

@@ -8,6 +8,7 @@ from camkit.figures.localization import overlay, plot_localization
 from camkit.figures.overlap import plot_overlap
 from camkit.figures.palette import save_figure
 from camkit.figures.pooled_features import plot_dispersion, plot_intensity, plot_masking
+from camkit.figures.surfaces import plot_surface
 from camkit.figures.sweep import plot_sweep
 from camkit.figures.zipf import plot_zipf
 
@@ -22,6 +23,7 @@ __all__ = [
     "plot_localization",
     "plot_masking",
     "plot_overlap",
+    "plot_surface",
     "plot_sweep",
     "plot_zipf",
     "save_figure",

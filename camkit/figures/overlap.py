@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from camkit.figures.examples import Example, draw_example
-from camkit.figures.palette import STYLES, SURFACE, new_figure, on_paper
+from camkit.figures.palette import STYLES, SURFACE, band, new_figure, on_paper
 
 
 @on_paper
@@ -15,7 +15,7 @@ def plot_overlap(curve: pd.DataFrame, mean_map: pd.DataFrame, example: Example |
     Parameters
     ----------
     curve : DataFrame
-        Columns regions, share, low, median, high.
+        Columns regions, share, low, middle, high.
     mean_map : DataFrame
         Columns y, x, overlap.
     example : Example or None
@@ -32,8 +32,7 @@ def plot_overlap(curve: pd.DataFrame, mean_map: pd.DataFrame, example: Example |
     axes[-2].set(xlabel="width of the image", ylabel="height of the image", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
     axes[-2].set_title("mean over images")
     for (name, its), style in zip(curve.groupby("regions", sort=False), STYLES, strict=False):
-        axes[-1].fill_between(its["share"], its["low"], its["high"], color=style.colour, alpha=0.2, linewidth=0)
-        axes[-1].plot(its["share"], its["median"], color=style.colour, linestyle=style.line, label=name)
+        band(axes[-1], its, "share", style, str(name))
     axes[-1].set(xlabel="share of the map, sorted", ylabel="share of the channels\nmost activated there", xlim=(0, 1))
     axes[-1].set_ylim(bottom=0)
     axes[-1].legend(frameon=False, title="median and 80 % of images")

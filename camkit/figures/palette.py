@@ -85,6 +85,13 @@ def paired_histogram(ax: Any, samples: Mapping[str, ArrayLike], bins: ArrayLike)
     ax.set(xlim=(edges[0], edges[-1]), ylabel="share of images")
 
 
+def band(ax: Any, table: Any, across: str, style: Style, label: str) -> None:
+    """The columns `low` to `high` as a band, `middle` as a line in it, over the column `across`."""
+    ax.fill_between(table[across], table["low"], table["high"], color=style.colour, alpha=0.2, linewidth=0)
+    ax.plot(table[across], table["middle"], color=style.colour, linestyle=style.line, label=label)
+
+
 def legend_above(ax: Any, columns: int = 1) -> None:
     """The legend over the Axes, where it hides nothing."""
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from camkit.figures.palette import FIRST, REFERENCE, SECOND, legend_above, new_figure, on_paper, paired_histogram
+from camkit.figures.palette import FIRST, REFERENCE, SECOND, band, legend_above, new_figure, on_paper, paired_histogram
 
 REFERENCE_LINE = {"color": REFERENCE.colour, "linestyle": REFERENCE.line}
 
@@ -25,6 +25,8 @@ def plot_dispersion(table: pd.DataFrame) -> Any:
     paired_histogram(images, samples, np.linspace(0, highest, 26))
     images.set(xlabel="distance to the class centre\n(of features of length 1)")
     legend_above(images)
+    if table.empty:
+        images.text(0.5, 0.5, "no class has two images", ha="center", transform=images.transAxes)
     centred = table.groupby("label")[["image", "object"]].mean()
     classes.scatter(centred["image"], centred["object"], s=14, color=FIRST.colour, linewidths=0)
     classes.axline((0, 0), slope=1, **REFERENCE_LINE)
@@ -48,13 +50,13 @@ def plot_intensity(table: pd.DataFrame, between_images: float) -> Any:
         The distance of two images, on the scale of `distance`.
     """
     figure, ((distance, parts),) = new_figure(1, 2, 3.2)
-    _band(distance, table, "distance", FIRST, 0.0)
+    _over_intensity(distance, table, "distance", FIRST, 0.0)
     ends = np.array([0.0, max(1.0, table["intensity"].max())])
     distance.plot(ends, abs(1 - ends), **REFERENCE_LINE, label="in proportion: |1 − intensity|")
     distance.axhline(between_images, color=SECOND.colour, linestyle=SECOND.line, label="between two images")
     distance.set(ylabel="distance to the image's features,\nover their length", ylim=(0, None))
-    _band(parts, table, "cosine", FIRST, 1.0)
-    _band(parts, table, "length", SECOND, 1.0)
+    _over_intensity(parts, table, "cosine", FIRST, 1.0)
+    _over_intensity(parts, table, "length", SECOND, 1.0)
     parts.plot(ends, ends, **REFERENCE_LINE, label="length in proportion")
     parts.set(ylabel="cosine; length over the image's", ylim=(0, None))
     for ax in (distance, parts):
@@ -63,22 +65,14 @@ def plot_intensity(table: pd.DataFrame, between_images: float) -> Any:
     return figure
 
 
-def _band(ax: Any, table: pd.DataFrame, column: str, style: Any, at_one: float) -> None:
+def _over_intensity(ax: Any, table: pd.DataFrame, column: str, style: Any, at_one: float) -> None:
     """Mean, and the middle 80 % of the images, over the intensity; at 1 nothing has changed."""
     grouped = table.groupby("intensity")[column]
-    columns = pd.DataFrame({"mean": grouped.mean(), "low": grouped.quantile(0.1), "high": grouped.quantile(0.9)})
+    columns = pd.DataFrame({"middle": grouped.mean(), "low": grouped.quantile(0.1), "high": grouped.quantile(0.9)})
     columns.loc[1.0] = at_one
-    columns = columns.sort_index()
-    ax.fill_between(columns.index, columns["low"], columns["high"], color=style.colour, alpha=0.2, linewidth=0)
-    ax.plot(
-        columns.index,
-        columns["mean"],
-        color=style.colour,
-        linestyle=style.line,
-        marker=style.marker,
-        markersize=4,
-        label=f"{column}, mean and 80 % of the images",
-    )
+    columns = columns.sort_index().rename_axis("intensity").reset_index()
+    band(ax, columns, "intensity", style, f"{column}, mean and 80 % of images")
+    ax.plot(columns["intensity"], columns["middle"], style.marker, color=style.colour, markersize=4)
 
 
 @on_paper
@@ -88,7 +82,7 @@ def plot_masking(table: pd.DataFrame) -> Any:
     Parameters
     ----------
     table : DataFrame
-        Columns distance, cosine and logit, each with _input and _features; a row an image.
+        Columns distance, cosine and logit, each with _image and _features; a row an image.
     """
     figure, (axes,) = new_figure(1, 3, 3.0)
     labels = {
@@ -97,7 +91,7 @@ def plot_masking(table: pd.DataFrame) -> Any:
         "logit": "change of the own\nclass's logit",
     }
     for ax, (measure, label) in zip(axes, labels.items(), strict=True):
-        samples = {f"mask on {mask}": table[f"{measure}_{mask}"] for mask in ("input", "features")}
+        samples = {f"on {mask}": table[f"{measure}_{mask}"] for mask in ("image", "features")}
         both = np.concatenate([np.asarray(sample, float) for sample in samples.values()])
         low, high = np.quantile(both, [0.005, 0.995])
         paired_histogram(ax, samples, np.linspace(low, high if high > low else low + 1, 17))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from camkit.figures.palette import STYLES, SURFACE, WIDTH, new_figure, on_paper
+from camkit.figures.palette import STYLES, SURFACE, WIDTH, band, new_figure, on_paper
 
 
 @on_paper
@@ -56,10 +56,9 @@ def _curves(groups: dict[str, pd.DataFrame], setting: str, value: str, label: st
     for (name, rows), style in zip(groups.items(), STYLES, strict=False):
         its = rows.sort_values(setting)
         if f"{value}_low" in its:
-            ax.fill_between(
-                its[setting], its[f"{value}_low"], its[f"{value}_high"], color=style.colour, alpha=0.2, linewidth=0
-            )
-        ax.plot(its[setting], its[value], color=style.colour, linestyle=style.line, marker=style.marker, label=name)
+            band_of = {f"{value}_low": "low", f"{value}_high": "high", value: "middle"}
+            band(ax, its.rename(columns=band_of), setting, style, name)
+        ax.plot(its[setting], its[value], style.marker, linestyle=style.line, color=style.colour, label=name)
     ax.set(xlabel=NAMES.get(setting, setting), ylabel=label)
     if len(groups) > 1:
         ax.legend(frameon=False)
@@ -73,9 +72,8 @@ def _surfaces(groups: dict[str, pd.DataFrame], across: str, up: str, value: str,
     for ax, (name, rows) in zip(axes, groups.items(), strict=True):
         grid = rows.pivot(index=up, columns=across, values=value)
         filled = ax.contourf(grid.columns, grid.index, grid.to_numpy(), levels, cmap=SURFACE, extend="min")
-        lines = ax.contour(grid.columns, grid.index, grid.to_numpy(), levels[:-1:2], colors="black", linewidths=0.5)
-        ax.clabel(lines, fmt="%g", fontsize="small")
-        best = rows.loc[rows[value].idxmax()]
+        ax.contour(grid.columns, grid.index, grid.to_numpy(), levels[:-1:2], colors="black", linewidths=0.5)
+        best = rows.iloc[int(rows[value].to_numpy().argmax())]
         ax.plot(
             best[across],
             best[up],

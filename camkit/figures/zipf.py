@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from camkit.figures.examples import Example, draw_example
-from camkit.figures.palette import BOXES, FIRST, REFERENCE, legend_above, new_figure, on_paper, paired_histogram
+from camkit.figures.palette import BOXES, FIRST, REFERENCE, band, legend_above, new_figure, on_paper, paired_histogram
 
 
 @on_paper
@@ -31,51 +31,48 @@ def plot_zipf(
     theta, percentile : float
         Of the thresholds.
     """
-    rows = len(examples) + (curves is not None)
-    figure, axes = new_figure(max(rows, 1), 3, 2.1 * max(rows, 1) + 0.5)
-    names = {"max": "the maximum", "percentile": f"the {percentile:g}th percentile"}
-    for (picture, *distributions), example in zip(axes, examples, strict=False):
-        draw_example(picture, example)
-        values = np.asarray(example.values, float)
-        share = np.linspace(0, 1, len(values))
-        for ax, (standard, scale) in zip(
-            distributions, (("max", values[0]), ("percentile", np.percentile(values, percentile))), strict=True
-        ):
-            ax.plot(share, values / scale, color=FIRST.colour)
-            _threshold(ax, theta, f"{(values > theta * scale).mean():.0%} above")
-            _name(ax, names[standard])
+    rows = max(1, len(examples) + (curves is not None))
+    figure, axes = new_figure(rows, 3, 2.1 * rows + 0.5)
+    for panels, example in zip(axes, examples, strict=False):
+        _draw_one(panels, example, theta, percentile)
     if curves is not None:
-        shares, *distributions = axes[-1]
-        paired_histogram(shares, {f"{names[s]}": table[f"share_{s}"] for s in names}, np.linspace(0, 1, 21))
-        shares.set(
-            xlabel=f"share of the image above {theta:g}",
-        )
-        legend_above(shares)
-        for ax, (standard, its) in zip(distributions, curves.groupby("standard"), strict=True):
-            ax.fill_between(
-                its["share"],
-                its["low"],
-                its["high"],
-                color=FIRST.colour,
-                alpha=0.2,
-                linewidth=0,
-                label="80 % of images",
-            )
-            ax.plot(its["share"], its["median"], color=FIRST.colour, label="median")
-            _threshold(ax, theta, f"theta {theta:g}")
-            _name(ax, names[standard])
-            legend_above(ax, 2)
+        _draw_all(axes[-1], table, curves, theta, percentile)
     if examples:
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(BOXES), frameon=False)
     return figure
 
 
+def _draw_one(panels: Any, example: Example, theta: float, percentile: float) -> None:
+    picture, by_max, by_percentile = panels
+    draw_example(picture, example)
+    values = np.asarray(example.values, float)
+    share = np.linspace(0, 1, len(values))
+    for ax, standard in ((by_max, values[0]), (by_percentile, np.percentile(values, percentile))):
+        ax.plot(share, values / (standard if standard > 0 else 1), color=FIRST.colour)
+        _threshold(ax, theta, f"{(values > theta * standard).mean():.0%} above {theta:g}")
+    _name(by_max, by_percentile, percentile)
+
+
+def _draw_all(panels: Any, table: pd.DataFrame, curves: pd.DataFrame, theta: float, percentile: float) -> None:
+    shares, by_max, by_percentile = panels
+    samples = {"maximum": table["share_max"], f"{percentile:g}th percentile": table["share_percentile"]}
+    paired_histogram(shares, samples, np.linspace(0, 1, 21))
+    shares.set_xlabel(f"share of the image above {theta:g}")
+    legend_above(shares)
+    for ax, standard in ((by_max, "max"), (by_percentile, "percentile")):
+        band(ax, curves[curves["standard"] == standard], "share", FIRST, "median, and 80 % of images")
+        _threshold(ax, theta, "")
+        legend_above(ax)
+    _name(by_max, by_percentile, percentile)
+
+
 def _threshold(ax: Any, theta: float, text: str) -> None:
     ax.axhline(theta, color=REFERENCE.colour, linestyle=REFERENCE.line)
-    ax.text(0.98, theta + 0.02, text, ha="right", va="bottom", transform=ax.get_yaxis_transform())
+    ax.text(0.96, 0.95, text, ha="right", va="top", transform=ax.transAxes)
 
 
-def _name(ax: Any, standard: str) -> None:
-    ax.set(xlabel="share of the image", ylabel=f"value / {standard}", xlim=(0, 1))
-    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+def _name(by_max: Any, by_percentile: Any, percentile: float) -> None:
+    for ax, standard in ((by_max, "maximum"), (by_percentile, f"{percentile:g}th percentile")):
+        ax.set(xlabel="share of the image", ylabel=f"value / {standard}", xlim=(0, 1))
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
