@@ -61,11 +61,10 @@ class Dispersion(Analysis[Vectors]):
             notes.append(f"{alone} classes have a single image, which is its own centre: they count in no figure")
         if len(counted):
             summary |= {kind: mean(counted[kind].to_numpy(), rng) for kind in FEATURES}
-            summary["difference"] = mean((counted["object"] - counted["image"]).to_numpy(), rng)
-            centred = (
-                counted.assign(difference=counted["object"] - counted["image"]).groupby("label").mean(numeric_only=True)
-            )
-            summary["classes_closer"] = mean((centred["difference"] < 0).to_numpy().astype(float), rng)
+            changes = counted["object"] - counted["image"]
+            summary["difference"] = mean(changes.to_numpy(), rng)
+            closer = changes.groupby(counted["label"]).mean() < 0
+            summary["classes_closer"] = mean(closer.to_numpy().astype(float), rng)
         return Finding(self.name, table, summary, partial(plot_dispersion, counted), notes=tuple(notes))
 
 

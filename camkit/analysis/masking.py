@@ -69,9 +69,9 @@ def masking(observations: Iterable[Observation | Failure], seed: int = 0) -> Fin
     -------
     Finding
         Table, for the mask on the `image` and on the `features`: distance (of what comes out to ``f^o``, over the
-        length of ``f^o``), cosine (with ``f^o``) and logit (what the own class's logit gains by the change, at the image's own
-        class weights); between, the cosine of the two masked features. Summary: their means; `cosine_difference`,
-        features minus image, paired.
+        length of ``f^o``), cosine (with ``f^o``) and logit (what the own class's logit gains by the change, at the
+        image's own class weights); between, the cosine of the two. Summary: their means; `cosine_difference`, features
+        minus image, paired.
 
     Raises
     ------

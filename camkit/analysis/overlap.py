@@ -35,7 +35,8 @@ class Coincidence:
 def top_regions(features: torch.Tensor, top: float = 0.8) -> NDArray[np.bool_]:
     """Where each channel that fires is most activated, above `top` of its maximum: (channels, h, w)."""
     maximum = features.amax((-2, -1), keepdim=True)
-    return np.asarray((features > top * maximum)[maximum.flatten() > 0].numpy())
+    regions: NDArray[np.bool_] = (features > top * maximum)[maximum.flatten() > 0].numpy().astype(bool)
+    return regions
 
 
 def scattered(regions: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
