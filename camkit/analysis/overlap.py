@@ -35,7 +35,7 @@ class Coincidence:
 def top_regions(features: torch.Tensor, top: float = 0.8) -> NDArray[np.bool_]:
     """Where each channel that fires is most activated, above `top` of its maximum: (channels, h, w)."""
     maximum = features.amax((-2, -1), keepdim=True)
-    regions: NDArray[np.bool_] = (features > top * maximum)[maximum.flatten() > 0].numpy().astype(bool)
+    regions: NDArray[np.bool_] = (features > top * maximum)[maximum.flatten() > 0].numpy()
     return regions
 
 
@@ -44,7 +44,8 @@ def scattered(regions: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[n
     channels, h, w = regions.shape
     y = (np.arange(h) + rng.integers(h, size=(channels, 1))) % h
     x = (np.arange(w) + rng.integers(w, size=(channels, 1))) % w
-    return regions[np.arange(channels)[:, None, None], y[:, :, None], x[:, None, :]]
+    rolled: NDArray[np.bool_] = regions[np.arange(channels)[:, None, None], y[:, :, None], x[:, None, :]]
+    return rolled
 
 
 class Overlap(Analysis[Coincidence]):

@@ -21,6 +21,7 @@ from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.recipe import Recipe
 
 FLOOR = 0.1  # of the maximum: the slope is that of the values above
+POINTS = 60  # of a line's fit
 EXTREMES = 1  # images shown from either end
 STANDARDS = ("max", "percentile")
 
@@ -132,7 +133,7 @@ def zipf(
     -------
     Finding
         Table, most concentrated image first: image, label, constant (the map is: nothing else is known), slope and fit
-        (least squares of log value on log rank over the values above a tenth of the maximum, and its R squared),
+        (of log value over log rank, among the values above a tenth of the maximum, and R squared of the line),
         share_max and share_percentile (of the image above the threshold), iou_max and iou_percentile (of the box with
         the best ground-truth box, NaN without one), percentile_over_max. Summary: means, and `spread_*`, the standard
         deviation of the share between images, which PaS should make smaller; both shares for the most and the least
@@ -147,14 +148,20 @@ def zipf(
 
 
 def slope_of(values: NDArray[np.float64]) -> dict[str, float]:
-    """Slope of log value over log rank, and R squared, of values in descending order; NaN with fewer than two ranks."""
+    """Slope of log value over log rank, and R squared, of values in descending order.
+
+    Least squares over ranks that are evenly spaced in their logarithm: at all ranks, those far down, which are most,
+    would decide alone. NaN with fewer than two ranks.
+    """
     upper = values[values > FLOOR * values[0]] if values[0] > 0 else values[:0]
-    if len(upper) < 2 or upper[0] == upper[-1]:
-        return {"slope": 0.0 if len(upper) > 1 and len(upper) < len(values) else float("nan"), "fit": float("nan")}
-    x, y = np.log(np.arange(1, len(upper) + 1)), np.log(upper)
+    if len(upper) < 2:
+        return {"slope": float("nan"), "fit": float("nan")}
+    ranks = np.unique(np.geomspace(1, len(upper), POINTS).round().astype(int))
+    x, y = np.log(ranks), np.log(upper[ranks - 1])
     x, y = x - x.mean(), y - y.mean()
     slope = float(x @ y / (x @ x))
-    return {"slope": slope, "fit": 1 - float(((y - slope * x) ** 2).sum() / (y @ y))}
+    level = y @ y == 0
+    return {"slope": slope, "fit": float("nan") if level else 1 - float(((y - slope * x) ** 2).sum() / (y @ y))}
 
 
 def iou_with(box: NDArray[np.int64], truth: NDArray[np.float64]) -> float:
