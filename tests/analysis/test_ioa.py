@@ -1,11 +1,12 @@
 """IoA of rectangles, worked out by hand, and its summary figure by figure."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from camkit import CamkitError, MaxThreshold, PercentileThreshold, Recipe
+from camkit import CamkitError, PercentileThreshold, Recipe
 from camkit.analysis import ioa
 from camkit.analysis.ioa import BINS, histogram_overlap, share_inside
 
@@ -57,7 +58,7 @@ def test_summary_recomputed_the_slow_way(seen):
         assert found.summary[f"{name}_area"].value == pytest.approx(9 / 64)
     assert found.summary["negative_inside"].value == sum(value > 0.5 for value in negative) / 7
     shared = 0
-    for low, high in zip(BINS, BINS[1:], strict=False):
+    for low, high in pairwise(BINS):
         inside = [sum(low <= v < high or v == high == 1 for v in values) for values in (positive, negative)]
         shared += min(inside) / 7
     assert found.summary["overlap"].value == pytest.approx(shared)
@@ -69,12 +70,13 @@ def test_the_rule_decides_and_the_sensitivity_says_so(seen):
     features[0, :2], features[0, 2:4], features[0, 4:6] = 4, 2, 1
     features[1] = np.arange(8)
     image = seen(features, [1, -1], [(0, 0, 8, 2)])
-    for rule, rows in ((MaxThreshold(0.2), 6), (MaxThreshold(0.35), 4), (MaxThreshold(0.5), 2)):
-        assert ioa([image], Recipe("signed", rule)).summary["positive"].value == pytest.approx(2 / rows)
-    sensitivity = ioa([image], Recipe("signed", PercentileThreshold(0.6, 80))).summary["sensitivity"]
-    assert len(sensitivity) == 6
-    assert sensitivity["0.5 of the maximum, min-max"]["positive"].value == 1
-    assert sensitivity["0.2 of the maximum, min-max"]["positive"].value == pytest.approx(1 / 3)
+    found = ioa([image], Recipe("signed", PercentileThreshold(0.2, 80)))
+    assert found.summary["rule"] == "0.2 of the percentile 80, min-max"
+    assert found.summary["positive"].value == pytest.approx(1 / 3)
+    assert len(found.summary["sensitivity"]) == 6
+    for theta, rows in ((0.2, 6), (0.35, 4), (0.5, 2)):
+        its = found.summary["sensitivity"][f"{theta} of the maximum, min-max"]
+        assert its["positive"].value == pytest.approx(2 / rows)
 
 
 def test_without_a_negative_part_it_says_so(seen):

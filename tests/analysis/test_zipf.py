@@ -47,9 +47,7 @@ def test_shares_by_hand(seen):
 
 def test_summary_recomputed_the_slow_way(seen):
     rng = np.random.default_rng(5)
-    images = [
-        seen(rng.random((1, 6, 6)) ** power, [1], [(0, 0, 6, 3)], image=f"{power}.png") for power in range(1, 10)
-    ]
+    images = [seen(rng.random((1, 6, 6)) ** power, [1], [(0, 0, 6, 3)], image=f"{power}.png") for power in range(1, 10)]
     found = zipf(images)
     table = found.table
     assert (table["slope"].diff().dropna() > 0).all()  # the most concentrated first
