@@ -161,9 +161,9 @@ def observe(
     >>> from camkit.data import read_dataset
     >>> from camkit.inference import Inference
     >>> inference = Inference(load_classifier("tiny"), "cpu", "fp32")
-    >>> seen = list(analysis.observe(inference, read_dataset("shapes", "n=4", "val")))
-    >>> seen[0].features.shape
-    torch.Size([384, 10, 10])
+    >>> dataset = read_dataset("tiny-imagenet", "tiny-imagenet/", "val").evenly(100)  # doctest: +SKIP
+    >>> seen = list(analysis.observe(inference, dataset))  # doctest: +SKIP
+    >>> analysis.ioa(seen).summary["negative"]  # doctest: +SKIP
     """
     return look(inference, dataset, lambda seen: seen, needs, **reading)
 

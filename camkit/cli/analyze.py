@@ -71,7 +71,7 @@ def analyze(analyses: tuple[str, ...], **options: Any) -> None:
     \b
     Examples:
       camkit analyze ioa zipf --model resnet50 --dataset ilsvrc --root imagenet/ --limit 2000 --out analyzed
-      camkit analyze all --model tiny --dataset shapes --root n=50 --out analyzed
+      camkit analyze all --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out analyzed
     """
     from camkit.runs.analyze import run_analyze
     from camkit.runs.evaluate import Shared

@@ -140,8 +140,20 @@ def test_names_are_checked(shapes):
     assert (*ANALYSES, "all") == NAMES
 
 
+NETWORK = """
+import torch
+from torch import nn
+SIZE = 32
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+"""
+
+
 def run(tmp_path, *options, expect=0):
-    arguments = ["--model", "tiny", "--dataset", "shapes", "--root", "n=4,size=32", "--out", str(tmp_path / "out")]
+    (tmp_path / "net.py").write_text(NETWORK)
+    model = ["--model", f"{tmp_path}/net.py:build"]
+    arguments = [*model, "--dataset", "shapes", "--root", "n=4,size=32", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(cli, ["analyze", *options, *arguments])
     assert done.exit_code == expect, done.output
     return done
@@ -162,8 +174,7 @@ def test_the_command_writes_table_summary_and_figure(tmp_path):
     assert (out / "zipf.pdf").read_bytes().startswith(b"%PDF")
     settings = json.loads((out / "run.json").read_text())["settings"]
     assert settings["analyses"]["intensity"] == {"intensities": "(0.5,)"}
-    again = CliRunner().invoke(cli, ["analyze", "ioa", "--model", "tiny", "--dataset", "shapes", "--root", "n=4",
-                                     "--out", str(out)])  # fmt: skip
+    again = run(tmp_path, "ioa", expect=1)
     assert isinstance(again.exception, CamkitError)
     assert "--overwrite" in str(again.exception)
     run(tmp_path, "channels", "--limit", "2", "--overwrite")
