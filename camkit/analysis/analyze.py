@@ -1,6 +1,6 @@
 """Several analyses at once: every image is read once and goes through the network once for all of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -22,7 +22,7 @@ from camkit.errors import CamkitError
 from camkit.inference import Inference, Progress, unwatched
 from camkit.localization import Failure
 
-ANALYSES: dict[str, Callable[..., Analysis[Any]]] = {
+ANALYSES: dict[str, type[Analysis[Any]]] = {
     analysis.name: analysis for analysis in (IoA, Zipf, Channels, Overlap, Dispersion, Intensity, Masking, Sweep)
 }
 

@@ -76,6 +76,7 @@ class Channels(Analysis[tuple[dict[str, Any], Pooled, Vector]]):
     """See `channels`."""
 
     name = "channels"
+    series = ("images",)
 
     def __init__(self, tap_theta: float = 0.1) -> None:
         self.tap_theta = tap_theta

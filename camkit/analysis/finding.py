@@ -82,6 +82,7 @@ class Analysis(ABC, Generic[T]):
     """
 
     name: ClassVar[str]
+    series: ClassVar[tuple[str, ...]] = ()  # the names in `Finding.series`
 
     @property
     def needs(self) -> Needs:

@@ -52,6 +52,7 @@ class Overlap(Analysis[Coincidence]):
     """See `overlap`."""
 
     name = "overlap"
+    series = ("curve", "map")
 
     def __init__(self, top: float = 0.8) -> None:
         self.top = top

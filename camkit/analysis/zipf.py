@@ -39,6 +39,7 @@ class Zipf(Analysis[Falloff]):
     """See `zipf`."""
 
     name = "zipf"
+    series = ("curves",)
 
     def __init__(self, theta: float = 0.35, percentile: float = 90.0, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe("signed")

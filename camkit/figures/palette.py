@@ -19,7 +19,7 @@ class Style(NamedTuple):
     marker: str
 
 
-# In order of use. Their lightness differs (about 25, 70, 45 and 60 of 100), so that a grey print keeps them apart.
+# In order of use. The lightness of the first three differs, so that a grey print keeps them apart, and so do the lines.
 FIRST = Style("#1f3a5f", "-", "", "o")
 SECOND = Style("#e8a33d", "--", "////", "^")
 THIRD = Style("#7a5195", "-.", "....", "s")
@@ -62,7 +62,10 @@ def new_figure(rows: int, columns: int, height: float, **settings: Any) -> tuple
 
 
 def paired_histogram(ax: Any, samples: Mapping[str, ArrayLike], bins: ArrayLike) -> None:
-    """Histograms of up to three samples, bars side by side in each bin, as shares; the median of each as a line."""
+    """Histograms of up to three samples, bars side by side in each bin, as shares; the median of each as a line.
+
+    What lies beyond the bins counts in the outermost.
+    """
     edges = np.asarray(bins, float)
     width = 0.9 * np.diff(edges) / len(samples)
     for i, ((name, sample), style) in enumerate(zip(samples.items(), STYLES, strict=False)):

@@ -41,8 +41,8 @@ def run_analyze(
     """
     begun = time.perf_counter()
     out = shared.out
-    held = sorted(path.name for suffix in SUFFIXES for name in ANALYSES for path in out.glob(f"{name}*{suffix}"))
-    check_free(out, (*held, *FILES), shared.overwrite)
+    files = tuple(file for name in ANALYSES for file in files_of(name)) + FILES
+    check_free(out, files, shared.overwrite)
     annotated = shared.read()
     inference = shared.inference(classifier)
     found = analyze(
@@ -57,7 +57,7 @@ def run_analyze(
         seed=shared.seed,
         progress=shared.progress("analyze"),
     )
-    for name in held:  # never two runs' files side by side
+    for name in files:  # never two runs' files side by side
         (out / name).unlink(missing_ok=True)
     own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
     record = {
@@ -78,6 +78,11 @@ def run_analyze(
     }
     write(out, found, record)
     return Report(closing_lines(out, found, record), len(found.failures))
+
+
+def files_of(name: str) -> list[str]:
+    """What an analysis leaves in the folder."""
+    return [f"{name}{suffix}" for suffix in SUFFIXES] + [f"{name}-{series}.csv" for series in ANALYSES[name].series]
 
 
 def write(out: Path, found: Analyzed, record: dict[str, Any]) -> None:

@@ -165,7 +165,12 @@ def test_the_command_writes_table_summary_and_figure(tmp_path):
     assert "4 images: 4 analysed, 0 failed" in done.output
     assert "2 forward passes an image" in done.output
     written = {f"{name}.{suffix}" for name in ("zipf", "intensity") for suffix in ("csv", "json", "png", "pdf")}
-    assert {path.name for path in out.iterdir()} == written | {"zipf-curves.csv", "failures.csv", "run.json"}
+    (out / "zipf-notes.csv").write_text("not camkit's")
+    assert {path.name for path in out.iterdir()} - {"zipf-notes.csv"} == written | {
+        "zipf-curves.csv",
+        "failures.csv",
+        "run.json",
+    }
     assert len(pd.read_csv(out / "zipf.csv")) == 4
     summary = json.loads((out / "zipf.json").read_text(), parse_constant=refuse)
     assert summary["analysis"] == "zipf"
@@ -178,7 +183,8 @@ def test_the_command_writes_table_summary_and_figure(tmp_path):
     assert isinstance(again.exception, CamkitError)
     assert "--overwrite" in str(again.exception)
     run(tmp_path, "channels", "--limit", "2", "--overwrite")
-    assert not (out / "zipf.csv").exists()
+    assert not list(out.glob("zipf.*"))
+    assert (out / "zipf-notes.csv").exists()
     assert np.isfinite(pd.read_csv(out / "channels-images.csv")["rank_gap"]).all()
 
 
