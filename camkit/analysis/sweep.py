@@ -13,7 +13,7 @@ from camkit.analysis.finding import Analysis, Finding, Summary, over
 from camkit.analysis.observation import Needs, Observation
 from camkit.boxes import PercentileThreshold, boxes_at_taus
 from camkit.errors import CamkitError
-from camkit.figures import plot_sweep
+from camkit.figures import plot_surface
 from camkit.localization import Failure
 from camkit.metrics import Result
 from camkit.metrics.intervals import accuracy, best_accuracy
@@ -85,7 +85,8 @@ class Sweep(Analysis[Correct | None]):
         notes = ["the best settings were chosen on these very images"]
         if self.without_boxes:
             notes.append(f"{self.without_boxes} images have no ground-truth box and are left out")
-        figure = partial(plot_sweep, table, ("theta", "percentile"), "gt_loc", by="weighting")
+        best = table.iloc[int(table["gt_loc"].to_numpy().argmax())]
+        figure = partial(plot_surface, table, (best["weighting"], best["percentile"], best["theta"]))
         return Finding(self.name, table, summary, figure, notes=tuple(notes))
 
     def _summary(self, correct: Correct, rng: np.random.Generator) -> Summary:

@@ -55,9 +55,9 @@ def save_figure(figure: Any, file: IO[bytes], suffix: str) -> None:
         figure.savefig(file, format=suffix)
 
 
-def new_figure(rows: int, columns: int, height: float, **settings: Any) -> tuple[Any, Any]:
-    """A figure of a page's width, and its Axes as an array (rows, columns)."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+def new_figure(rows: int, columns: int, height: float, width: float = WIDTH, **settings: Any) -> tuple[Any, Any]:
+    """A figure of so many inches, by default as wide as a page, and its Axes as an array (rows, columns)."""
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **settings)
 
 

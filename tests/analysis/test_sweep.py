@@ -54,16 +54,17 @@ def test_without_boxes(seen):
         sweep([seen(np.ones((1, 2, 2)), [1])])
 
 
-def test_one_setting_makes_curves_and_two_make_surfaces(images):
-    table = sweep(images, THETAS, PERCENTILES).table
-    curves = plot_sweep(table[table["percentile"] == 90], ("theta",), by="weighting")
-    (ax,) = curves.axes
+def test_figures_of_one_and_of_two_settings(images):
+    found = sweep(images, THETAS, PERCENTILES)
+    assert len(found.plot().axes) == 3  # two surfaces and their scale
+    table = found.table[found.table["percentile"] == 90]
+    (ax,) = plot_sweep(table, "theta", by="weighting").axes
     assert len(ax.get_legend().texts) == 2
     assert ax.get_ylabel() == "GT-known Loc, %"
-    surfaces = plot_sweep(table, ("theta", "percentile"), by="weighting")
-    assert [ax.get_title() for ax in surfaces.axes[:2]] == ["weighting: signed", "weighting: positive"]
-    banded = table[table["percentile"] == 90].assign(gt_loc_low=0.0, gt_loc_high=100.0)
-    assert plot_sweep(banded, ("theta",), by="weighting").axes[0].collections
+    signed = table[table["weighting"] == "signed"].sample(frac=1, random_state=0)
+    (ax,) = plot_sweep(signed.assign(gt_loc_low=0.0, gt_loc_high=100.0), "theta").axes
+    assert ax.lines[0].get_xdata().tolist() == list(THETAS)
+    assert ax.get_ylim()[1] > 100
 
 
 def test_styles_are_told_apart_in_grey():
