@@ -4,8 +4,8 @@
     python benchmarks/component_tree.py equality --maps 2000
 
 Both sides start from the same float64 score maps of 224x224 pixels, quantise them, find the boxes and score them
-against one ground-truth box with the IoU of the `wsol` protocol, map after map, on one thread. OpenCV's side does at each
-threshold what the public evaluators do, the map's maximum included. The IoU at each threshold must be equal, and so
+against one ground-truth box with the IoU of the `wsol` protocol, map after map, on one thread. OpenCV's side does at
+each threshold what the public evaluators do, the map's maximum included. The IoU at each threshold must be equal, so
 must be all boxes at all grey levels; both are counted. Times are the thread's CPU time, the median over a kind's
 maps; compilation, or loading it from the cache, is in none of them and has its own line.
 """
