@@ -66,13 +66,12 @@ def read_card(path: str | Path) -> Card | None:
     try:
         held = json.loads(text)
         version = held.pop("version")
-        if version != VERSION:
-            raise CamkitError(
-                f"{path}: its header is of version {version!r:.20}, camkit reads {VERSION}: update camkit"
-            )
-        return _checked(held)
+        card = _checked(held) if version == VERSION else None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CamkitError(f"{path}: its header describes no classifier ({one_line(error)})") from error
+    if card is None:
+        raise CamkitError(f"{path}: its header has version {version!r:.20}, camkit reads {VERSION}: update camkit")
+    return card
 
 
 def _checked(held: dict[str, Any]) -> Card:

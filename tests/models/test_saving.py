@@ -146,7 +146,6 @@ HOSTILE = {
     "a list": "[]",
     "deep": "[" * 100_000,
     "a long number": "9" * 10_000,
-    "another version": {"version": 2},
     "no version": {"version": ...},
     "a field missing": {"input": ...},
     "a field too many": {"eval": "import os"},
@@ -190,6 +189,12 @@ def test_hostile_headers_are_refused_in_one_line(saved, change):
     message = refusal(path)
     assert str(path) in message or "timm" in message
     assert "\x1b" not in message
+
+
+def test_a_later_version_says_so(saved):
+    path, model = saved
+    save_file(model.state_dict(), path, {"camkit": json.dumps({"version": 2})})
+    assert "has version 2, camkit reads 1: update camkit" in refusal(path)
 
 
 @pytest.mark.parametrize("keep", [0, 5, 100, 2000, -1])
