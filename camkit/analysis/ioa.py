@@ -117,7 +117,8 @@ def ioa(observations: Iterable[Observation | Failure], binarisation: Recipe = DE
         threshold), ioa (NaN where nothing is). Summary: means and medians of both parts, `overlap` of their
         distributions (the area that two histograms of 20 bins share, 1 for the same; drawing images makes histograms
         less alike, so with few images its interval leans low), `negative_inside` (share of images with more than half
-        of the negative part in the object), `difference` (positive minus negative, image by image) and `over_chance` (IoA minus `truth`).
+        of the negative part in the object), `difference` (positive minus negative, image by image) and
+        `over_chance` (IoA minus `truth`).
 
     Raises
     ------
