@@ -11,6 +11,7 @@ from camkit.cli.evaluate import ablate, evaluate
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
+from camkit.cli.train import train
 from camkit.errors import CamkitError
 
 
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (localize, evaluate, ablate, inspect, models, demo):
+for command in (localize, evaluate, ablate, train, inspect, models, demo):
     cli.add_command(command)
 
 

@@ -16,9 +16,7 @@ else:
 
 FIELDS = {one.name: one for one in fields(TrainSettings)}
 TYPES = get_type_hints(TrainSettings)
-REQUIRED = [
-    name for name, one in FIELDS.items() if one.default is MISSING and one.default_factory is MISSING
-]
+REQUIRED = [name for name, one in FIELDS.items() if one.default is MISSING and one.default_factory is MISSING]
 
 
 def make_settings(*layers: dict[str, Any]) -> TrainSettings:
@@ -47,10 +45,18 @@ def read_config(path: Path) -> dict[str, Any]:
         The file cannot be read, a key is no setting, or a value has another type.
     """
     try:
-        held = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CamkitError(f"{path}: cannot be read as TOML: {' '.join(str(error).split())}") from error
-    return typed(held, str(path))
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")  # a path need not be UTF-8
+    except OSError as error:
+        raise CamkitError(f"{path}: cannot be read: {error.strerror}; check --config") from error
+    return typed(parse_toml(text, str(path)), str(path))
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """What a TOML file holds; `CamkitError` where it is none."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise CamkitError(f"{where}: cannot be read as TOML: {error}") from error
 
 
 def typed(values: dict[str, Any], where: str) -> dict[str, Any]:
@@ -86,10 +92,11 @@ def to_toml(settings: TrainSettings) -> str:
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key, ensure_ascii=False)} = {_toml(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)  # strings, numbers and truth values are written alike
+    # strings, numbers and truth values are written as in JSON, but for one control character
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def differences(before: TrainSettings, now: TrainSettings) -> list[str]:

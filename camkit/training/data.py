@@ -81,9 +81,9 @@ def check_classes(train: AnnotatedSet, val: AnnotatedSet) -> None:
                 )
     missing = sorted(set(range(classes)) - {record.label for record in train.records})
     if missing:
-        label = missing[0] if train.labels is None else f"{missing[0]} ({train.labels[missing[0]]})"
+        named = "" if train.labels is None else f" ({train.labels[missing[0]]})"
         raise CamkitError(
-            f"{name}: {len(missing)} of {classes} classes have no training image, such as {label}; "
+            f"{name}: {len(missing)} of {classes} classes have no training image, such as {missing[0]}{named}; "
             "add images or take the class out"
         )
 
@@ -131,7 +131,7 @@ class TrainingImages(Dataset[tuple[Tensor, int] | str]):
         if mean * len(self) <= self.settings.cache * GIB:
             self.cached = [self.prepared(index).contiguous() for index in bar(range(len(self)), "read images")]
 
-    def __getitem__(self, key: Key) -> tuple[Tensor, int] | str:  # type: ignore[override]
+    def __getitem__(self, key: Key) -> tuple[Tensor, int] | str:
         """An input (3, h, w), float32, and its label; or why the image cannot be read."""
         epoch, index = key
         try:

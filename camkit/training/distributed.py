@@ -47,6 +47,14 @@ class Processes:
             values /= self.count
         return values
 
+    def gathered(self, lines: list[str]) -> list[str]:
+        """The lines of all processes, in the order of their ranks."""
+        if self.count == 1:
+            return lines
+        of_all: list[list[str]] = [[] for _ in range(self.count)]
+        dist.all_gather_object(of_all, lines)
+        return [line for its in of_all for line in its]
+
     def wait(self) -> None:
         """Until all processes are here."""
         if self.count > 1:
@@ -64,9 +72,9 @@ def processes(device: str) -> Iterator[Processes]:
     """
     own = pick_device(device)
     if own.type == "cuda":
-        own = torch.device("cuda", own.index if own.index is not None else int(os.environ.get("LOCAL_RANK", 0)))
+        own = torch.device("cuda", own.index if own.index is not None else int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(own)
-    started = not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", 1)) > 1
+    started = not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1
     if started:
         dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
     try:

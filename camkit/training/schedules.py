@@ -1,4 +1,4 @@
-"""The learning rate over a run, as a share of its highest: a function of the step alone, so that a run can go on anywhere.
+"""The learning rate over a run, as a share of its highest: a function of the step alone, which can be resumed anywhere.
 
 With t in [0, 1) the share of all steps that is done: cosine is (1 + cos(pi t)) / 2; one-cycle (Smith and Topin 2017)
 rises from 1/25 to 1 and falls to 1/250,000 along half a cosine each; multistep is gamma to the power of the milestones

@@ -13,8 +13,7 @@ HOLDOUT = "holdout:"
 
 def _setting(default: Any, said: str, **more: Any) -> Any:
     """A field with what `--help` says of it; `same_result=True` where a run may be resumed with another value."""
-    kind = {"default_factory": lambda: default} if isinstance(default, dict) else {"default": default}
-    return field(**kind, metadata={"help": said, **more})
+    return field(default=default, metadata={"help": said, **more})
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,9 @@ class TrainSettings:
     output_stride: int = _setting(0, "Pixels to one map position, 16 or 8; 0 is the backbone's own.")
 
     method: str = _setting("none", "none, has, adl, cutmix, or path/to/file.py:Name.")
-    method_options: dict[str, Any] = _setting({}, "One of the method's own settings, as KEY=VALUE; may be repeated.")
+    method_options: dict[str, Any] = field(
+        default_factory=dict, metadata={"help": "One of the method's own settings, as KEY=VALUE; may be repeated."}
+    )
     adl_at: tuple[str, ...] = _setting((), "Modules after which ADL goes; none: the paper's for the backbone.")
 
     train_split: str = _setting("train", "What is trained on.")
@@ -125,4 +126,4 @@ def option(name: str) -> str:
 
 def written(value: Any) -> str:
     """A value as the command line takes it."""
-    return " ".join(map(str, value)) if isinstance(value, tuple) else repr(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -47,19 +47,12 @@ def save_state(folder: Path, state: State) -> None:
 
     Raises
     ------
-    CamkitError
-        It cannot be written.
+    OSError
     """
     encoded = io.BytesIO()
     torch.save({key: getattr(state, key) for key in State.__dataclass_fields__}, encoded)
-    try:
-        with whole(folder / FILE, "wb") as file:
-            file.write(encoded.getbuffer())
-    except OSError as error:
-        raise CamkitError(
-            f"{folder / FILE}: cannot be written ({error.strerror or error}); what was saved before is still there: "
-            "make room and go on with --resume"
-        ) from error
+    with whole(folder / FILE, "wb") as file:
+        file.write(encoded.getbuffer())
 
 
 def read_state(folder: Path) -> State | None:
@@ -76,4 +69,6 @@ def read_state(folder: Path) -> State | None:
     try:
         return State(**torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch.load has many for a broken file
-        raise CamkitError(f"{path}: no state of a training run, or damaged; give --overwrite or another --out") from error
+        raise CamkitError(
+            f"{path}: damaged, or no state of a training run; give --overwrite or another --out"
+        ) from error
