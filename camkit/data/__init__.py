@@ -2,7 +2,8 @@
 
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
-from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image
+from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image, read_size
+from camkit.data.map_files import MapFolder
 from camkit.data.preprocess import Fit, Preprocess, View
 from camkit.data.readers import READERS, read_dataset
 from camkit.data.records import Record
@@ -15,6 +16,7 @@ __all__ = [
     "Fit",
     "ImageDataset",
     "ImageFile",
+    "MapFolder",
     "Preprocess",
     "Record",
     "RecordDataset",
@@ -24,4 +26,5 @@ __all__ = [
     "find_images",
     "read_dataset",
     "read_image",
+    "read_size",
 ]
