@@ -1,4 +1,4 @@
-"""The shape of Rethinking CAM's Table 3 on drawn images: GAP and TAP under none, HaS and ADL, each as CAM, NWC, PaS, both.
+"""The shape of Rethinking CAM's Table 3, on drawn images: GAP and TAP under none, HaS and ADL; CAM, NWC, PaS, both.
 
 python examples/table3_on_shapes.py --out table3
 
@@ -65,7 +65,9 @@ def as_markdown(rows: pd.DataFrame) -> str:
     for row in rows.to_dict("records"):
         ticks = [row["pool"] == "TAP", "nwc" in row["recipe"], "pas" in row["recipe"]]
         cells = [f"{row[f]:.1f} ({row[f'{f}_low']:.1f} to {row[f'{f}_high']:.1f})" for f in FIGURES]
-        lines.append(f"| {row['method']} | " + " | ".join("x" if tick else "" for tick in ticks) + f" | {' | '.join(cells)} |")
+        lines.append(
+            f"| {row['method']} | " + " | ".join("x" if tick else "" for tick in ticks) + f" | {' | '.join(cells)} |"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -80,7 +82,15 @@ def as_markdown(rows: pd.DataFrame) -> str:
 @click.option("--lr", default=0.05)
 @click.option("--precision", default="bf16")
 def main(
-    out: Path, seeds: int, epochs: int, images: int, test_images: int, classes: int, size: int, lr: float, precision: str
+    out: Path,
+    seeds: int,
+    epochs: int,
+    images: int,
+    test_images: int,
+    classes: int,
+    size: int,
+    lr: float,
+    precision: str,
 ) -> None:
     start = time.perf_counter()
     draw(out / "shapes", size, classes, {"train": images, "val": 10 * classes, "test": test_images})

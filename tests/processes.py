@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 import torch.distributed as dist
-
 from torch import nn
 
 from camkit.data import read_dataset

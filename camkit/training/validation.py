@@ -42,7 +42,9 @@ class Validation:
     def __post_init__(self) -> None:
         split = f"--val-split {self.data.split}"
         if len(self.data.records) < self.together.count:
-            raise CamkitError(f"{split}: {len(self.data.records)} images for {self.together.count} processes: start fewer")
+            raise CamkitError(
+                f"{split}: {len(self.data.records)} images for {self.together.count} processes: start fewer"
+            )
         if not self.has_boxes and self.settings.best != "top1_cls":
             raise CamkitError(f"--best {self.settings.best}: {split} has no boxes; take top1_cls or another split")
 

@@ -14,7 +14,9 @@ from camkit.input_spec import InputSpec
 from camkit.training.data import TrainingImages, check_classes, hold_out, read_splits, stacked
 from camkit.training.settings import TrainSettings
 
-SETTINGS = TrainSettings(dataset="shapes", root="n=12,size=40,classes=3", size=(24, 32), resize=36, epochs=4, jitter=0.3)
+SETTINGS = TrainSettings(
+    dataset="shapes", root="n=12,size=40,classes=3", size=(24, 32), resize=36, epochs=4, jitter=0.3
+)
 KEYS = [[(0, 3), (0, 4)], [(3, 3), (2, 11)], [(1, 0), (1, 0)]]
 
 
@@ -27,7 +29,9 @@ def batches(data, workers=0):
 
 
 def same(first, second):
-    return all(torch.equal(a, b) for one, other in zip(first, second, strict=True) for a, b in zip(one, other, strict=True))
+    return all(
+        torch.equal(a, b) for one, other in zip(first, second, strict=True) for a, b in zip(one, other, strict=True)
+    )
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, replace(SETTINGS, crop_scale=0.3)], ids=["crop", "resized crop"])

@@ -47,8 +47,8 @@ def assert_same(folder, alone):
     assert not list(folder.glob(".*.part"))
 
 
-def stop_at(monkeypatch, step):
-    """The run is broken off before this step, as by Ctrl-C."""
+def begin_and_stop(monkeypatch, folder, step):
+    """A run that is broken off before this step, as by Ctrl-C."""
     done = Loop.step
 
     def step_or_stop(self, number, parts):
@@ -56,14 +56,15 @@ def stop_at(monkeypatch, step):
             raise KeyboardInterrupt
         return done(self, number, parts)
 
-    monkeypatch.setattr(Loop, "step", step_or_stop)
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "step", step_or_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(SETTINGS, folder)
 
 
 @pytest.mark.parametrize("step", [0, 4, 6, 11])
 def test_stopped_at_a_step(alone, tmp_path, monkeypatch, step):
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_at(patch, step)
-        train(SETTINGS, tmp_path)
+    begin_and_stop(monkeypatch, tmp_path, step)
     assert (read_state(tmp_path) is None) == (step == 0)
     assert step == 0 or read_state(tmp_path).step == step
     train(SETTINGS, tmp_path, resume=True)
@@ -73,12 +74,10 @@ def test_stopped_at_a_step(alone, tmp_path, monkeypatch, step):
 def test_killed_at_random_moments(alone, tmp_path):
     multiprocessing.set_forkserver_preload(["processes"])
     context, rng = mp.get_context("forkserver"), random.Random(0)
-    slow = replace(SETTINGS, epochs=SETTINGS.epochs)
     for _ in range(KILLS):
-        process = context.Process(target=training, args=(0, "", 1, slow, tmp_path, torch.get_num_threads()))
+        process = context.Process(target=training, args=(0, "", 1, SETTINGS, tmp_path, torch.get_num_threads()))
         process.start()
-        before = read_state(tmp_path)
-        while process.is_alive() and (state := read_state(tmp_path)) == before and state is None:
+        while process.is_alive() and read_state(tmp_path) is None:
             time.sleep(0.02)
         time.sleep(rng.uniform(0, 0.4))
         process.kill()
@@ -97,9 +96,7 @@ def test_a_finished_run_is_left_as_it_is(alone):
 
 
 def test_a_disk_that_fills_up_leaves_what_was_saved(alone, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_at(patch, 4)
-        train(SETTINGS, tmp_path)
+    begin_and_stop(monkeypatch, tmp_path, 4)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))  # no file can grow larger, as on a full disk
@@ -116,7 +113,7 @@ def test_a_disk_that_fills_up_leaves_what_was_saved(alone, tmp_path, monkeypatch
 def test_other_settings_are_named_and_a_held_folder_is_refused(alone):
     with pytest.raises(CamkitError, match=r"cannot resume .*--backbone vgg-small -> resnet-small, --lr 0.05 -> 0.1"):
         train(replace(SETTINGS, backbone="resnet-small", lr=0.1), alone, resume=True)
-    with pytest.raises(CamkitError, match="already holds a run .*--resume"):
+    with pytest.raises(CamkitError, match=r"already holds a run .*--resume"):
         train(SETTINGS, alone)
     with pytest.raises(CamkitError, match="together"):
         train(SETTINGS, alone, resume=True, overwrite=True)

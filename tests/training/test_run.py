@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import tomllib
 
 import pandas as pd
 import pytest
@@ -16,6 +15,7 @@ from camkit.cli import cli
 from camkit.errors import CamkitError
 from camkit.models import read_card
 from camkit.training import TrainSettings, train
+from camkit.training.config import parse_toml
 
 OPTIONS = [
     "--dataset", "shapes", "--root", "n=12,size=32,classes=3", "--backbone", "vgg-small", "--weights", "none",
@@ -41,7 +41,7 @@ def test_what_a_run_leaves(tmp_path):
     said = run(out, *OPTIONS, "--pool", "tap:0.1", "--method", "has", "--method-option", "grid=8")
     assert "wsol:vgg-small: all weights start fresh" in said
     assert "2 of 12 images do not fill a batch" in said
-    held = tomllib.loads((out / "config.toml").read_text())
+    held = parse_toml((out / "config.toml").read_text(), "config.toml")
     assert (held["size"], held["pool"], held["method_options"]) == ([24], "tap:0.1", {"grid": "8"})
     log = pd.read_csv(out / "log.csv")
     assert list(log["step"]) == [2, 4]

@@ -52,7 +52,7 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 
 
 def test_unequal_parts_are_refused():
-    with pytest.raises(CamkitError, match="--batch-size 10 .* 4 processes .* a multiple of 8"):
+    with pytest.raises(CamkitError, match=r"--batch-size 10 .* 4 processes .* a multiple of 8"):
         SharedBatches(100, 10, processes=4, accumulate=2)
     with pytest.raises(CamkitError, match="7 training images do not fill one batch: take --batch-size 7 or less"):
         SharedBatches(7, 8)
