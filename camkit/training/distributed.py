@@ -76,7 +76,8 @@ def processes(device: str) -> Iterator[Processes]:
         torch.cuda.set_device(own)
     started = not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1
     if started:
-        dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+        # metrics keep their rows on the CPU, which nccl does not know
+        dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo")
     try:
         together = dist.is_available() and dist.is_initialized()
         yield Processes(dist.get_rank() if together else 0, dist.get_world_size() if together else 1, own)

@@ -92,6 +92,7 @@ class Loop:
             collate_fn=stacked,
             pin_memory=together.device.type == "cuda",
             persistent_workers=workers > 0,
+            generator=torch.Generator(),  # it draws a number for the workers: not from the one that a step has seeded
         )
         self.share = schedule(settings, self.batches.steps)
         self.autocast = torch.bfloat16 if settings.precision == "bf16" else None

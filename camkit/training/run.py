@@ -191,8 +191,7 @@ class Run:
                 )
                 due = settings.save_every and done % settings.save_every == 0 and done < self.loop.steps
                 if due and self.together.first:
-                    with writing(self.out):
-                        save_state(self.out, self._at(epoch * self.loop.steps + done, losses, state.log))
+                    self._keep(self._at(epoch * self.loop.steps + done, losses, state.log))
 
             self.loop.epoch(epoch, losses, clock, after)
         row = {
@@ -222,9 +221,12 @@ class Run:
         """The best weights first: if the run stops between the two, it comes to the same best again."""
         if best_row(state.log, self.settings.best) is state.log[-1]:
             self._checkpoint(BEST, state)
-        with writing(self.out):
-            save_state(self.out, state)
+        self._keep(state)
         self._publish(state)
+
+    def _keep(self, state: State) -> None:
+        with writing(self.out / FILE):
+            save_state(self.out, state)
 
     def _publish(self, state: State) -> None:
         """What else is in the folder follows from the state."""

@@ -32,7 +32,7 @@ def schedule(settings: TrainSettings, steps: int) -> Callable[[int], float]:
 
     def one_cycle(step: int) -> float:
         top = settings.rise * total - 1
-        if step <= top:
+        if step < top:
             return _cosine(START, 1, step / top)
         return _cosine(1, END, (step - top) / (total - 1 - top))
 
