@@ -49,11 +49,11 @@ def make_network(settings: TrainSettings, num_classes: int, labels: Sequence[str
     CamkitError
         The backbone, its pooling or its stride is unknown, or the weights cannot be had.
     """
-    backbone = BACKBONES.get(settings.backbone)
+    backbone = BACKBONES.get(settings.backbone.removeprefix(WSOL))
     usual = InputSpec() if backbone is None else backbone.input
     side = settings.size[-1]
     spec = replace(usual, size=(side, side), resize=side if settings.crop_scale else settings.resize)
-    name = settings.backbone if backbone is None else f"{WSOL}{settings.backbone}"
+    name = settings.backbone if backbone is None else f"{WSOL}{settings.backbone.removeprefix(WSOL)}"
     names = None if labels is None else tuple(labels)
     card = Card(name, num_classes, spec, names, settings.pool, settings.output_stride or None)
     model = build(card)

@@ -115,19 +115,18 @@ def train(
         if together.first:
             begin(out, settings, resume=resume)
         state = run.go(state)
-    log = pd.DataFrame(state.log)
     return TrainResult(
-        out,
-        log,
-        best_row(state.log, settings.best)["epoch"],
-        len(run.images),
-        len(run.images) % settings.batch_size,
-        sum(parameter.numel() for parameter in run.network.model.parameters()),
-        run.problems,
-        time.perf_counter() - start,
-        together.count,
-        together.first,
-        str(together.device),
+        out=out,
+        log=pd.DataFrame(state.log),
+        best_epoch=best_row(state.log, settings.best)["epoch"],
+        images=len(run.images),
+        dropped=len(run.images) % settings.batch_size,
+        parameters=sum(parameter.numel() for parameter in run.network.model.parameters()),
+        problems=run.problems,
+        seconds=time.perf_counter() - start,
+        processes=together.count,
+        first=together.first,
+        device=str(together.device),
     )
 
 

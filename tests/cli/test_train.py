@@ -65,6 +65,23 @@ def test_the_weights_go_on_in_another_run(tmp_path):
     assert "fresh: none" in said
 
 
+def test_class_folders_without_boxes_are_classified_alone(tmp_path):
+    for split in ("train", "val"):
+        for label, name in enumerate(("n01", "n02")):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(3):
+                Image.new("RGB", (40, 30), (255 * label, 20 * i, 90)).save(tmp_path / split / name / f"{name}_{i}.png")
+    (tmp_path / "val" / "n02" / "n02_2.png").write_bytes(b"no picture")
+    options = [*OPTIONS, "--dataset", "ilsvrc", "--root", str(tmp_path), "--epochs", "1"]
+    said = run(tmp_path / "out", *options, expect=1)
+    assert "n02_2.png: cannot be read" in said
+    log = pd.read_csv(tmp_path / "out" / "log.csv")
+    assert [column for column in log if column.startswith("val_")] == ["val_top1_cls"]
+    assert log["val_top1_cls"][0] in (0, 20, 40, 60, 80, 100)  # of five images
+    done = CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "other"), *options, "--best", "gt_loc"])
+    assert "--best gt_loc: --val-split val has no boxes" in str(done.exception)
+
+
 def test_two_processes_write_one_run(tmp_path):
     settings = TrainSettings(
         dataset="shapes", root="n=12,size=32,classes=3", backbone="vgg-small", weights="none",
