@@ -22,7 +22,7 @@ from camkit.inference import Inference
 from camkit.recipe import RECIPES
 from camkit.training import TrainSettings, train
 
-METHODS = {"none": {}, "has": {"grid": 16}, "adl": {}}
+METHODS = {"none": {}, "has": {"grid": 8}, "adl": {}}
 POOLS = {"GAP": "gap", "TAP": "tap:0.1"}
 FIGURES = ("top1_cls", "gt_loc", "top1_loc")
 DRAWS = 2000

@@ -72,12 +72,15 @@ def begin(path: Path, settings: TrainSettings, *, resume: bool) -> None:
 
 
 def publish_log(path: Path, log: list[dict[str, Any]]) -> None:
-    """The log's rows as a table and a picture."""
-    table = pd.DataFrame(log)
+    """The log's rows as a table."""
     with whole(path / LOG) as file:
-        table.to_csv(file, index=False, lineterminator="\n")
+        pd.DataFrame(log).to_csv(file, index=False, lineterminator="\n")
+
+
+def publish_curve(path: Path, log: list[dict[str, Any]]) -> None:
+    """The log as a picture."""
     with whole(path / CURVE, "wb") as file:
-        plot_training(table).figure.savefig(file, format="png", dpi=150)
+        plot_training(pd.DataFrame(log)).figure.savefig(file, format="png", dpi=150)
 
 
 def publish_run(path: Path, facts: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from camkit.models import Classifier, load_weights, save_checkpoint
 from camkit.training.data import TrainingImages, number_of_classes, read_splits
 from camkit.training.distributed import Processes, processes
-from camkit.training.folder import BEST, LAST, begin, open_folder, publish_log, writing
+from camkit.training.folder import BEST, LAST, begin, open_folder, publish_curve, publish_log, writing
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
 from camkit.training.network import make_network
@@ -175,6 +175,8 @@ class Run:
                 board.add(row)
         if self.together.first:
             self._publish(state)
+            with writing(self.out):
+                publish_curve(self.out, state.log)
         return state
 
     def _epoch(self, epoch: int, state: State) -> dict[str, Any]:

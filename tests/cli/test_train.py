@@ -89,7 +89,7 @@ def test_two_processes_write_one_run(tmp_path):
     )  # fmt: skip
     alone, several = tmp_path / "alone", tmp_path / "several"
     train(settings, alone)
-    multiprocessing.set_forkserver_preload(["processes"])
+    multiprocessing.set_forkserver_preload(["camkit.training.run"])
     address = f"file://{tmp_path}/meeting"
     mp.start_processes(training, (address, 2, settings, several, 1), nprocs=2, start_method="forkserver")
     logs = [pd.read_csv(folder / "log.csv") for folder in (alone, several)]

@@ -72,7 +72,7 @@ def test_in_parts_it_is_the_same(alone):
 
 
 def test_two_processes_are_one(alone, tmp_path):
-    multiprocessing.set_forkserver_preload(["processes"])  # torch is imported once
+    multiprocessing.set_forkserver_preload(["camkit.training.run"])  # torch is imported once
     for accumulate in (1, 2):
         settings, meeting = replace(SETTINGS, accumulate=accumulate), f"file://{tmp_path}/meeting{accumulate}"
         mp.start_processes(looping, (meeting, 2, settings, str(tmp_path)), nprocs=2, start_method="forkserver")

@@ -26,7 +26,7 @@ from camkit.training.state import State, read_state, save_state
 KILLS = int(os.environ.get("CAMKIT_KILLS", "2"))
 SETTINGS = TrainSettings(
     dataset="shapes", root="n=12,size=32,classes=3", backbone="vgg-small", pool="tap:0.1", weights="none",
-    size=(24,), resize=28, method="cutmix", epochs=4, batch_size=4, lr=0.05, val_every=3, save_every=1,
+    size=(24,), resize=28, method="cutmix", epochs=3, batch_size=4, lr=0.05, val_every=2, save_every=1,
 )  # fmt: skip
 TIMES = ["seconds", "images_per_s", "waiting"]
 
@@ -62,7 +62,7 @@ def begin_and_stop(monkeypatch, folder, step):
             train(SETTINGS, folder)
 
 
-@pytest.mark.parametrize("step", [0, 4, 6, 11])
+@pytest.mark.parametrize("step", [0, 4, 8])
 def test_stopped_at_a_step(alone, tmp_path, monkeypatch, step):
     begin_and_stop(monkeypatch, tmp_path, step)
     assert (read_state(tmp_path) is None) == (step == 0)
@@ -72,7 +72,7 @@ def test_stopped_at_a_step(alone, tmp_path, monkeypatch, step):
 
 
 def test_killed_at_random_moments(alone, tmp_path):
-    multiprocessing.set_forkserver_preload(["processes"])
+    multiprocessing.set_forkserver_preload(["camkit.training.run"])
     context, rng = mp.get_context("forkserver"), random.Random(0)
     for _ in range(KILLS):
         process = context.Process(target=training, args=(0, "", 1, SETTINGS, tmp_path, torch.get_num_threads()))
@@ -92,7 +92,7 @@ def test_a_finished_run_is_left_as_it_is(alone):
     before = (alone / "state.pt").read_bytes()
     result = train(SETTINGS, alone, resume=True)
     assert (alone / "state.pt").read_bytes() == before
-    assert list(result.log["epoch"]) == [1, 2, 3, 4]
+    assert list(result.log["epoch"]) == [1, 2, 3]
 
 
 def test_a_disk_that_fills_up_leaves_what_was_saved(alone, tmp_path, monkeypatch):
