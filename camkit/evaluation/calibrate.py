@@ -47,6 +47,15 @@ class Calibration:
     n: int
     failures: list[Failure]
 
+    @property
+    def setting(self) -> tuple[str, float, float]:
+        """The recipe's weighting, percentile and theta, as the surface has them."""
+        threshold = self.recipe.threshold
+        if isinstance(threshold, PercentileThreshold):
+            return self.recipe.weighting, threshold.percentile, threshold.theta
+        assert isinstance(threshold, MaxThreshold)
+        return self.recipe.weighting, float(PERCENTILES[-1]), threshold.theta
+
 
 def calibrate(
     inference: Inference,

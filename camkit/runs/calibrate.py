@@ -96,7 +96,7 @@ def _write(
     write_table(out / "surface.csv", found.surface)
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
     with whole(out / "surface.png", "wb") as file:
-        plot_surface(found.surface).savefig(file, dpi=150)
+        plot_surface(found.surface, found.setting).savefig(file, dpi=150)
     write_json(out / "calibration.json", record)
     write_json(out / "settings.json", {"recipe": found.recipe.to_dict(), "chosen_on": found.chosen_on, "model": model,
                                        "by": "GT-known Loc", "n": found.n})  # fmt: skip
