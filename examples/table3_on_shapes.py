@@ -74,6 +74,7 @@ def as_markdown(rows: pd.DataFrame) -> str:
 @click.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--seeds", default=3)
+@click.option("--methods", default=",".join(METHODS), show_default=True)
 @click.option("--epochs", default=20)
 @click.option("--images", default=2000, help="To train on.")
 @click.option("--test-images", default=500)
@@ -84,6 +85,7 @@ def as_markdown(rows: pd.DataFrame) -> str:
 def main(
     out: Path,
     seeds: int,
+    methods: str,
     epochs: int,
     images: int,
     test_images: int,
@@ -97,11 +99,11 @@ def main(
     test = read_dataset("csv", out / "shapes", "test")
     outcomes = []
     for seed in range(seeds):
-        for method, options in METHODS.items():
+        for method in methods.split(","):
             for pool, made in POOLS.items():
                 settings = TrainSettings(
                     dataset="csv", root=str(out / "shapes"), backbone="vgg-small", weights="none", pool=made,
-                    method=method, method_options=options, size=(size,), resize=size, epochs=epochs, batch_size=32,
+                    method=method, method_options=METHODS[method], size=(size,), resize=size, epochs=epochs, batch_size=32,
                     lr=lr, schedule="one-cycle", precision=precision, seed=seed, val_every=epochs,
                 )  # fmt: skip
                 run = out / f"{method}-{pool.lower()}-{seed}"

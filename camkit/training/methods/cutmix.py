@@ -35,7 +35,7 @@ class CutMix(Method):
 
     def mix(self, images: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
         """Paste, and return labels as probabilities (N, num_classes); or nothing is done to the batch."""
-        if torch.rand(()) >= self.p:
+        if self.p < 1 and torch.rand(()) >= self.p:
             return images, labels
         mixed, probabilities = v2.CutMix(num_classes=num_classes, alpha=self.alpha)(images, labels)
         return mixed, probabilities
