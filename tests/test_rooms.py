@@ -23,6 +23,7 @@ FLOORS = [
     {"analysis", "training"},
     {"runs"},
     {"cli"},
+    {"__main__"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGE = Path(camkit.__file__).parent

@@ -12,6 +12,7 @@ from camkit.cli.evaluate import ablate, calibrate, evaluate
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
+from camkit.cli.train import train
 from camkit.errors import CamkitError
 
 
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (localize, evaluate, ablate, calibrate, analyze, inspect, models, demo):
+for command in (localize, evaluate, ablate, calibrate, analyze, train, inspect, models, demo):
     cli.add_command(command)
 
 

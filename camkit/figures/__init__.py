@@ -10,6 +10,7 @@ from camkit.figures.palette import save_figure
 from camkit.figures.pooled_features import plot_dispersion, plot_intensity, plot_masking
 from camkit.figures.surfaces import plot_surface
 from camkit.figures.sweep import plot_sweep
+from camkit.figures.training import plot_training
 from camkit.figures.zipf import plot_zipf
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "plot_overlap",
     "plot_surface",
     "plot_sweep",
+    "plot_training",
     "plot_zipf",
     "save_figure",
 ]
