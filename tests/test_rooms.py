@@ -20,7 +20,7 @@ FLOORS = [
     {"localizer"},
     {"output"},
     {"evaluation"},
-    {"training"},
+    {"analysis", "training"},
     {"runs"},
     {"cli"},
     {"__main__"},

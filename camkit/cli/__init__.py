@@ -6,6 +6,7 @@ import click
 
 from camkit._version import __version__
 from camkit.cli.allocator import keep_freed_memory
+from camkit.cli.analyze import analyze
 from camkit.cli.demo import demo
 from camkit.cli.evaluate import ablate, calibrate, evaluate
 from camkit.cli.inspect import inspect
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (localize, evaluate, ablate, calibrate, train, inspect, models, demo):
+for command in (localize, evaluate, ablate, calibrate, analyze, train, inspect, models, demo):
     cli.add_command(command)
 
 

@@ -56,10 +56,13 @@ def same(one: nn.Module, other: nn.Module, size) -> bool:
         Card("tiny", 3, InputSpec((64, 64), 64), pool="max", output_stride=4, dilate=False),
         Card("wsol:resnet-small", 5, SMALL, output_stride=4, pool="lse:3"),
         Card("shufflenet_v2_x0_5", 3, InputSpec((64, 64), 72), pool="tap:0", output_stride=16),
+        Card("timm:resnet10t", 3, InputSpec((64, 64), 72), pool="tap:0"),
     ],
     ids=lambda card: f"{card.model} {card.pool} {card.output_stride}",
 )
 def test_what_was_saved_comes_back(tmp_path, card):
+    if card.model.startswith("timm:"):
+        pytest.importorskip("timm")
     path = tmp_path / "best.safetensors"
     torch.manual_seed(0)
     model = build(card)

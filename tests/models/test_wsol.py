@@ -1,5 +1,7 @@
 """The papers' backbones: parameter counts, map sizes, and that published weights mean in them what they meant."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
@@ -186,6 +188,23 @@ def test_modules_that_adl_names_exist(name):
     assert set(BACKBONES[name].adl_at) <= {key for key, _ in on_meta(name).named_modules()}
 
 
+def test_published_weights_by_their_names_and_from_a_file(tmp_path, monkeypatch):
+    """With a file in torchvision's cache, as its download leaves it."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    entry = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V1
+    path = tmp_path / "hub" / "checkpoints" / entry.url.rsplit("/", 1)[1]
+    path.parent.mkdir(parents=True)
+    truth = torchvision.models.mobilenet_v2(weights=None).state_dict()
+    torch.save(truth, path)
+    for network, weights in (("wsol:mobilenet-v2", entry.name), ("mobilenet_v2", str(entry)), ("any", str(path))):
+        state, said = pretrained_state(network, weights)
+        assert said == (f"file {path}" if network == "any" else "MobileNet_V2_Weights.IMAGENET1K_V1")
+        model = BACKBONES["mobilenet-v2"].build(1000)
+        loaded, fresh = load_pretrained(model, state)
+        assert (len(loaded), fresh) == (len(truth), [])
+        assert all(torch.equal(value, truth[key]) for key, value in model.state_dict().items())
+
+
 def test_loaded_by_name(tmp_path):
     loaded = load_classifier("wsol:vgg-small", "none")
     assert (loaded.network, loaded.input) == ("wsol:vgg-small", BACKBONES["vgg-small"].input)
@@ -209,3 +228,15 @@ def test_refused_in_one_line(call, says):
     with pytest.raises(CamkitError, match=says) as refusal:
         call()
     assert "\n" not in str(refusal.value)
+
+
+def test_the_page_says_what_is_built():
+    page = (Path(__file__).parents[2] / "docs" / "backbones.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
+    assert rows.keys() == BACKBONES.keys()
+    for name, row in rows.items():
+        assert f"| {parameters(on_meta(name)):,} |" in row
+        assert f"| {MAPS[name]}x{MAPS[name]} of " in row
+        assert all(f"`{part}`" in row for part in BACKBONES[name].new_layers)
+        if name != "vgg16":
+            assert row.endswith(f"| {', '.join(BACKBONES[name].adl_at)} |")

@@ -1,6 +1,8 @@
 """Training methods against slow and obvious implementations, and what load_method refuses."""
 
 import copy
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -235,3 +237,14 @@ def test_load_method_refuses_in_one_line(tmp_path, name, options, says):
     with pytest.raises(CamkitError, match=says) as refusal:
         load_method(name.format(tmp_path), **options)
     assert "\n" not in str(refusal.value)
+
+
+def test_the_documented_method_works(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "methods.md").read_text(encoding="utf-8")
+    code = page.split("<!-- method -->\n```python\n")[1].split("```")[0]
+    (tmp_path / "lighting.py").write_text(code)
+    images, _ = load_method(f"{tmp_path}/lighting.py:Lighting", amount=0.3).mix(torch.zeros(50, 3, 2, 2), None, 1)
+    assert 0.2 < images.abs().max() <= 0.3
+    for name, method in METHODS.items():
+        assert f"| `{name}` |" in page
+        assert all(f"`{field.name}` {field.default:g}" in page for field in fields(method))
