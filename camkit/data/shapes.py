@@ -1,9 +1,10 @@
-"""`shapes`: striped animals on cluttered ground, drawn from a seed, with exact boxes, masks and parts.
+"""`shapes`: animals on cluttered ground, drawn from a seed, with exact boxes, masks and parts.
 
-All classes share the body, which is large; the class is told by the head alone, which is small. So a classifier that
-learns from labels meets the three problems of Rethinking CAM (Section 2): its channels fire on areas of very different
-size (head and body), those that fire on the body speak for no class more than for another, and all that tells the
-classes apart lies in one small place. Loose heads of any class lie about; only the one on a body counts.
+The body is large and shared: half of the classes are striped, the other half checked. The head is small, and it alone
+tells a class from the others of its half. So a classifier that learns from labels meets the three problems of
+Rethinking CAM (Section 2): its channels fire on areas of very different size (head and body), those that fire on the
+body speak for and against whole halves of the classes, and what tells the classes apart lies in one small place. Loose
+heads of any class lie about; only the one on a body counts.
 """
 
 import colorsys
@@ -48,6 +49,7 @@ HUES = (0.0, 0.13, 0.36, 0.56, 0.82)
 # Class k takes outline k % 6 and hue k % 5. As 6 and 5 have no common divisor, no two classes take the same pair.
 MOST_CLASSES = len(OUTLINES) * len(HUES)
 SMALLEST = 32
+COATS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class Drawing:
 
 
 def draw(index: int, label: int, size: int = 64, num_classes: int = 10, seed: int = 0) -> Drawing:
-    """Image `index` of the data set that `seed` names; only its head depends on the label.
+    """Image `index` of the data set that `seed` names; only head and coat depend on the label.
 
     Parameters
     ----------
@@ -94,11 +96,11 @@ def draw(index: int, label: int, size: int = 64, num_classes: int = 10, seed: in
     """
     rng = np.random.default_rng([seed, index])
     animal = _Animal(rng, size)
-    body, stripes = animal.body()
+    body, coat = animal.body(), animal.coat(label)
     head = animal.head(label)
     canvas = _ground(rng, size, num_classes)
     light, dark = _colour(rng, value=(0.7, 1)), _colour(rng, value=(0.1, 0.5))
-    canvas[body] = np.where(stripes[..., None], light, dark)[body]
+    canvas[body] = np.where(coat[..., None], light, dark)[body]
     canvas[head] = _head_colour(rng, label)
     canvas += rng.normal(0, 0.03, canvas.shape)
     mask = body | head
@@ -144,13 +146,17 @@ class _Animal:
         turned = points * [self.mirror, 1] @ np.array([[cos, sin], [-sin, cos]])
         return np.asarray(turned + self.shift)
 
-    def body(self) -> tuple[Mask, Mask]:
-        """The body's mask, and where its stripes are light."""
-        mask = np.any([_filled(self._to_image(piece), self.size) for piece in self.pieces], axis=0)
+    def body(self) -> Mask:
+        """The body's mask."""
+        return np.asarray(np.any([_filled(self._to_image(piece), self.size) for piece in self.pieces], axis=0))
+
+    def coat(self, label: int) -> Mask:
+        """Where the coat is light: in stripes across the body for even classes, in checks for odd ones."""
         period, phase = self.stripe
-        across = np.cos(self.turn), np.sin(self.turn)
         y, x = np.mgrid[: self.size, : self.size] / self.size
-        return mask, ((x * across[0] + y * across[1]) / period + phase) % 1 < 0.5
+        cos, sin = np.cos(self.turn), np.sin(self.turn)
+        across, along = (((place / period + phase) % 1) < 0.5 for place in (x * cos + y * sin, y * cos - x * sin))
+        return across if label % COATS == 0 else across ^ along
 
     def head(self, label: int) -> Mask:
         """The mask of the head that a class wears."""
