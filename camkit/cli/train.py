@@ -9,7 +9,7 @@ import click
 
 from camkit.cli.options import together
 from camkit.errors import CamkitError
-from camkit.training.config import FIELDS, TYPES, make_settings, read_config, typed
+from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
 from camkit.training.presets import preset, presets
 from camkit.training.settings import option, written
 
@@ -26,12 +26,15 @@ def several(kind: type) -> Any:
     return parse
 
 
-def pair(value: str) -> tuple[str, str]:
-    """``KEY=VALUE``."""
+def pair(value: str) -> tuple[str, Any]:
+    """``KEY=VALUE``, the value as in TOML, or else as text."""
     key, equals, said = value.partition("=")
     if not (key and equals):
         raise click.BadParameter(f"{value!r}: write KEY=VALUE, such as p=0.5")
-    return key, said
+    try:
+        return key, parse_toml(f"value = {said}", value)["value"]
+    except CamkitError:
+        return key, said
 
 
 def _setting(name: str) -> Any:

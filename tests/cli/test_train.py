@@ -42,7 +42,7 @@ def test_what_a_run_leaves(tmp_path):
     assert "wsol:vgg-small: all weights start fresh" in said
     assert "2 of 12 images do not fill a batch" in said
     held = parse_toml((out / "config.toml").read_text(), "config.toml")
-    assert (held["size"], held["pool"], held["method_options"]) == ([24], "tap:0.1", {"grid": "8"})
+    assert (held["size"], held["pool"], held["method_options"]) == ([24], "tap:0.1", {"grid": 8})
     log = pd.read_csv(out / "log.csv")
     assert list(log["step"]) == [2, 4]
     assert log["val_max_box_acc_v2"].isna().tolist() == [True, False]
