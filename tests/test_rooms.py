@@ -19,6 +19,7 @@ FLOORS = [
     {"localizer"},
     {"output"},
     {"evaluation"},
+    {"training"},
     {"runs"},
     {"cli"},
 ]

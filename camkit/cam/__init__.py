@@ -1,6 +1,7 @@
 """From a model to class maps: finding the head, picking up the features, weighing the channels."""
 
 from camkit.cam.extractor import CAM, ClassMaps, Features
+from camkit.cam.fc import Fc, find_fc
 from camkit.cam.head import Head
 
-__all__ = ["CAM", "ClassMaps", "Features", "Head"]
+__all__ = ["CAM", "ClassMaps", "Fc", "Features", "Head", "find_fc"]

@@ -10,7 +10,17 @@ import click
 
 from camkit.errors import CamkitError
 
-MODEL_OPTIONS = ("model", "weights", "names", "size", "mean", "std", "output_stride", "dilation")  # what `load` takes
+MODEL_OPTIONS = (
+    "model",
+    "weights",
+    "fc",
+    "names",
+    "size",
+    "mean",
+    "std",
+    "output_stride",
+    "dilation",
+)  # what `load` takes
 
 
 def size(value: str) -> tuple[int, int]:
@@ -52,6 +62,8 @@ model_options = together(
     click.option("--model", required=True, help="A torchvision name, timm:NAME, path/to/file.py:factory, or tiny."),
     click.option("--weights", default="DEFAULT", show_default=True,
                  help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
+    click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
+                 help="File of a fine-tuned fc, to lay over the model."),
     click.option("--head", type=head_names, metavar="features=...,classifier=...",
                  help="Name the head's modules instead of searching them."),
     click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
@@ -109,6 +121,7 @@ def load(
     *,
     model: str,
     weights: str,
+    fc: Path | None,
     names: Path | None,
     size: Any,
     mean: Any,
@@ -117,9 +130,11 @@ def load(
     dilation: bool = True,
 ) -> Any:
     """The classifier that the options name, with what they override."""
-    from camkit.models import load_classifier, set_output_stride
+    from camkit.models import load_classifier, set_output_stride, with_fc
 
     classifier = load_classifier(model, weights)
+    if fc is not None:
+        classifier = with_fc(classifier, fc)
     changes: dict[str, Any] = {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
     if size is not None:
         share = classifier.input.resize / min(classifier.input.size)
