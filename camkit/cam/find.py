@@ -9,8 +9,14 @@ from camkit.cam.logits import Output, answer, logits_of, one_line
 from camkit.cam.refusal import refusal
 from camkit.cam.trace import Call, Trace, Value, between, release
 from camkit.errors import HeadNotFound
-from camkit.nn.pooling import ThresholdedAvgPool2d
+from camkit.nn import GlobalMaxPool2d, LogSumExpPool2d, ThresholdedAvgPool2d
 
+# Poolings that no mean over positions equals: only camkit's own are known for what they are.
+POOLS: dict[type[nn.Module], Kind] = {
+    ThresholdedAvgPool2d: "TAP",
+    GlobalMaxPool2d: "max pooling",
+    LogSumExpPool2d: "log-sum-exp",
+}
 IMAGES = 2  # in the pass that is recorded: enough to tell the batch from the other axes
 VIEWS = {
     "view",
@@ -44,15 +50,7 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
     HeadNotFound
         With the reason, and what would make it work.
     """
-    trace = Trace(model, atoms=(ThresholdedAvgPool2d,))
-    with torch.no_grad(), trace:
-        trace.start(images)
-        logits = logits_of(answer(model, images), output)
-    end = trace.value(logits)
-    if not torch.isfinite(logits).all():
-        raise HeadNotFound("the model returns NaN or infinite logits for ordinary images: check its weights")
-    if end is None:
-        raise HeadNotFound("the logits do not depend on the images: is this a classifier?")
+    trace, logits, end = record(model, images, output)
     start, feature, scale = collapse(end)
     place_value, calls = pick_up(trace, feature)
     place = trace.place_of(place_value)
@@ -69,6 +67,26 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
     head = checked(head, feature, start, logits, (images.shape[-2], images.shape[-1]))
     release([*calls, *head_calls], start, place_value)
     return head
+
+
+def record(model: nn.Module, images: torch.Tensor, output: Output | None = None) -> tuple[Trace, torch.Tensor, Value]:
+    """One forward pass, its logits, and their place in the record."""
+    trace = Trace(model, atoms=tuple(POOLS))
+    with torch.no_grad(), trace:
+        trace.start(images)
+        logits = logits_of(answer(model, images), output)
+    end = trace.value(logits)
+    if not torch.isfinite(logits).all():
+        raise HeadNotFound("the model returns NaN or infinite logits for ordinary images: check its weights")
+    if end is None:
+        raise HeadNotFound("the logits do not depend on the images: is this a classifier?")
+    return trace, logits, end
+
+
+def own_pool(pooled: Value) -> nn.Module | None:
+    """The layer of `POOLS` that made the pooled vector, if one did."""
+    op = getattr(pooled.call, "op", None)
+    return op if isinstance(op, nn.Module) and type(op) in POOLS else None
 
 
 def is_vector(value: Value) -> bool:
@@ -98,7 +116,7 @@ def collapse(end: Value) -> tuple[Value, Value, float]:
     pooled, maps = {vector for _, vector in edges}, {parent for parent, _ in edges}
     if len(pooled) == 1 and len(maps) == 1:
         (start,), (feature,) = pooled, maps
-        if isinstance(getattr(start.call, "op", None), ThresholdedAvgPool2d):
+        if own_pool(start) is not None:
             return start, feature, 1.0
         candidates = [value for value in ancestors(feature) if len(value.shape) >= 4]
         for candidate in (feature, *candidates) if len(feature.shape) >= 4 else (*candidates, feature):
@@ -151,7 +169,7 @@ def times_the_mean(feature: Value, pooled: Value) -> float | None:
 def channel_axis(feature: Value, pooled: Value, scale: float) -> int:
     assert feature.tensor is not None
     assert pooled.tensor is not None
-    if isinstance(getattr(pooled.call, "op", None), ThresholdedAvgPool2d):
+    if own_pool(pooled) is not None:
         return 1
     vector = pooled.tensor.flatten(1)
     axes = [axis for axis in range(1, len(feature.shape)) if feature.shape[axis] == vector.shape[1]]
@@ -182,22 +200,21 @@ def build(model: nn.Module, calls: list[Call], feature_map: FeatureMap, start: V
     function, divides = isolate_norm(HeadFunction(calls, start, end, IMAGES, start.tensor.dtype))
     parts = affine_parts(function)
     classifier = last_weight(model, calls)
-    pool = getattr(start.call, "op", None)
+    pool = own_pool(start)
     weight = parts.weight
     kind: Kind
     if not parts.is_affine:
         kind = "linearised"
-    elif isinstance(pool, ThresholdedAvgPool2d):
-        kind = "TAP"
+    elif pool is not None:
+        kind = POOLS[type(pool)]
     elif not classifier and torch.equal(weight, torch.eye(len(weight)).to(weight)):
         kind = "score pooling"
     elif function.norm is not None or any("batch_norm" in call.name for call in calls):
         kind = "folded"
     else:
         kind = "exact"
-    tap = pool if isinstance(pool, ThresholdedAvgPool2d) else None
     return Head(
-        kind, feature_map, classifier, weight, parts.bias, parts.scaled_bias, function, divides, tap, sums=scale != 1
+        kind, feature_map, classifier, weight, parts.bias, parts.scaled_bias, function, divides, pool, sums=scale != 1
     )
 
 

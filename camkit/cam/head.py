@@ -8,13 +8,15 @@ from torch import nn
 
 from camkit.cam.trace import Call, Place, Value, replay
 
-Kind = Literal["exact", "folded", "score pooling", "TAP", "linearised", "given"]
+Kind = Literal["exact", "folded", "score pooling", "TAP", "max pooling", "log-sum-exp", "linearised", "given"]
 
 MEANING: dict[Kind, str] = {
     "exact": "logits are the mean over positions of the class maps, plus a constant",
     "folded": "exact once the norm between pooling and classifier is absorbed, for each image",
     "score pooling": "the feature map already holds class scores, which the network averages",
     "TAP": "class weights over raw features; the network pools each channel over its activated positions alone",
+    "max pooling": "class weights over raw features; the network pools each channel by its maximum alone",
+    "log-sum-exp": "class weights over raw features; the network pools each channel by log-sum-exp",
     "linearised": "no linear head: the gradient of the logit at each image's pooled features serves as class weights",
     "given": "as named by the caller",
 }
@@ -126,7 +128,7 @@ class Head:
     divides : bool
         Whether the norm's number divides (``s_i = 1 / number``) or multiplies.
     pool : nn.Module or None
-        camkit's own pooling, for kind "TAP".
+        camkit's own pooling, where it is no mean: kinds "TAP", "max pooling", "log-sum-exp".
     sums : bool
         Whether the network adds positions up instead of averaging them.
     map_size : tuple of int

@@ -144,7 +144,7 @@ def load(
     if output_stride is None:
         return classifier
     fine = set_output_stride(classifier.model, int(output_stride), dilation, classifier.input.size)
-    return replace(classifier, model=fine, output_stride=f"{output_stride}, {'' if dilation else 'not '}dilated")
+    return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
 
 
 def read_names(path: Path) -> tuple[str, ...]:

@@ -1,11 +1,15 @@
 """What a loaded classifier is: the network, and all that must be known to show it a photograph."""
 
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 import torchvision
 from torch import nn
 
+from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
+from camkit.models.card import Card
 
 DEFAULT, NONE = "DEFAULT", "none"  # the two values of `weights` that are not a file or a published name
 RANDOM = "none (random)"
@@ -27,8 +31,14 @@ class Classifier:
         The K class names, None where nothing says them.
     weights : str
         What was loaded, in words, for the record of a run.
-    output_stride : str or None
-        What `set_output_stride` made of it, in words; None for the network's own.
+    network : str
+        The name that builds the network, without a file of weights; "" where no name does.
+    pool : str or None
+        What `replace_pool` put in, as `camkit.nn.make_pool` takes it; None for the network's own.
+    output_stride : int or None
+        What `set_output_stride` made of it, in pixels; None for the network's own.
+    dilate : bool
+        Whether that dilated the layers after.
     """
 
     model: nn.Module
@@ -36,7 +46,24 @@ class Classifier:
     input: InputSpec
     labels: tuple[str, ...] | None
     weights: str
-    output_stride: str | None = None
+    network: str = ""
+    pool: str | None = None
+    output_stride: int | None = None
+    dilate: bool = True
+
+    @torch.no_grad()
+    def card(self, **facts: Any) -> Card:
+        """What `save_checkpoint` writes of it; `facts` is anything else that JSON can hold.
+
+        Raises
+        ------
+        CamkitError
+            No name builds the network.
+        """
+        if not self.network:
+            raise CamkitError(f"{self.name}: no name builds this network, so that a checkpoint cannot say what it is")
+        classes = self.model(torch.zeros(1, 3, *self.input.size, device=next(self.model.parameters()).device)).shape[1]
+        return Card(self.network, classes, self.input, self.labels, self.pool, self.output_stride, self.dilate, facts)
 
 
 def imagenet_labels() -> tuple[str, ...]:

@@ -1,10 +1,6 @@
 """A user's classifier: `path/to/file.py:factory`, a function without arguments that returns the network."""
 
-import hashlib
-import importlib.util
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -17,6 +13,7 @@ from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, Classifier
 from camkit.models.messages import did_you_mean, one_line
 from camkit.models.parse import height_width, pixels, positive_triple, triple
+from camkit.models.python_file import folder_on_path, import_file
 
 T = TypeVar("T")
 AS_RETURNED = "as the factory returns it"
@@ -31,42 +28,14 @@ def load_factory(spec: str, weights: str) -> Classifier:
     """
     file, _, name = spec.rpartition(":") if not spec.endswith(".py") else (spec, "", "")
     path = Path(file)
-    with _folder_on_path(path):
-        module = _import(path)
+    module = import_file(path, "--model takes path/to/file.py:factory")
+    with folder_on_path(path):
         model = _call(_find(module, name, path), spec)
     said = AS_RETURNED
     if weights not in (DEFAULT, NONE):
         load_weights(model, read_weights(weights), weights)
         said = f"file {weights}"
-    return Classifier(model, spec, _input_spec(module, path), _labels(module, path), said)
-
-
-@contextmanager
-def _folder_on_path(path: Path) -> Iterator[None]:
-    """As if the file were run: what lies beside it can be imported."""
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)
-    try:
-        yield
-    finally:
-        sys.path.remove(folder)
-
-
-def _import(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise CamkitError(f"{path}: no such file; --model takes path/to/file.py:factory")
-    unique = f"camkit_factory_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
-    spec = importlib.util.spec_from_file_location(unique, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[unique] = module  # dataclasses and pickle look a class's module up there
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[unique]
-        raise CamkitError(f"{path}: the file cannot be imported ({one_line(error)})") from error
-    return module
+    return Classifier(model, spec, _input_spec(module, path), _labels(module, path), said, spec)
 
 
 def _find(module: ModuleType, name: str, path: Path) -> Callable[[], object]:

@@ -1,22 +1,26 @@
 """Classifiers by name: what `--model` takes."""
 
-import json
 import re
+from dataclasses import replace
 from importlib import resources
-from pathlib import Path
 
 from camkit.errors import CamkitError
-from camkit.input_spec import InputSpec
-from camkit.models.checkpoint import load_weights, read_metadata, read_weights
+from camkit.models.architecture import build, equip
+from camkit.models.card import Card, read_card
+from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
 from camkit.models.factory import load_factory
 from camkit.models.messages import did_you_mean
-from camkit.models.parse import height_width, positive_triple, triple
-from camkit.models.timm_models import PREFIX, load_timm
-from camkit.models.tiny import TinyResNet
+from camkit.models.timm_models import PREFIX as TIMM
+from camkit.models.timm_models import load_timm
+from camkit.models.tiny import TINY
 from camkit.models.torchvision_models import load_torchvision, torchvision_names
+from camkit.models.wsol import BACKBONES
+from camkit.models.wsol import PREFIX as WSOL
+from camkit.models.wsol_models import load_wsol
 
-TINY = "tiny"
+SUFFIX = ".safetensors"
+FACTORY = re.compile(r"\.py(:|$)")
 
 
 def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
@@ -47,11 +51,22 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
 
 
 def _load(spec: str, weights: str) -> Classifier:
+    if spec.lower().endswith(SUFFIX):
+        return _load_checkpoint(spec, weights)
+    card = read_card(weights) if weights.lower().endswith(SUFFIX) else None
+    if card is not None:
+        return _load_with_card(spec, card, weights)
+    return _load_named(spec, weights)
+
+
+def _load_named(spec: str, weights: str) -> Classifier:
     if spec == TINY:
         return _load_tiny(weights)
-    if spec.startswith(PREFIX):
+    if spec.startswith(TIMM):
         return load_timm(spec, weights)
-    if re.search(r"\.py(:|$)", spec):
+    if spec.startswith(WSOL):
+        return load_wsol(spec, weights)
+    if FACTORY.search(spec):
         return load_factory(spec, weights)
     if spec in torchvision_names():
         return load_torchvision(spec, weights)
@@ -61,34 +76,59 @@ def _load(spec: str, weights: str) -> Classifier:
 
 def model_names() -> list[tuple[str, str]]:
     """Source and name of every classifier that needs nothing but its name."""
-    return [("camkit", TINY), *(("torchvision", name) for name in torchvision_names())]
+    return [
+        ("camkit", TINY),
+        *(("camkit", f"{WSOL}{name}") for name in BACKBONES),
+        *(("torchvision", name) for name in torchvision_names()),
+    ]
+
+
+def _load_checkpoint(spec: str, weights: str) -> Classifier:
+    """A file that says itself which network it is."""
+    if weights != DEFAULT:
+        raise CamkitError(f"{spec} holds its own weights: leave --weights out")
+    card = read_card(spec)
+    if card is None:
+        raise CamkitError(f"{spec}: its header names no network; name it yourself: --model NAME --weights {spec}")
+    if FACTORY.search(card.model):
+        raise CamkitError(
+            f"{spec}: its network is made by code, {card.model!r:.80}, which no checkpoint may run; "
+            f"if you trust that file: --model path/to/file.py:factory --weights {spec}"
+        )
+    return _from_card(spec, card, spec)
+
+
+def _load_with_card(spec: str, card: Card, path: str) -> Classifier:
+    """A named network whose file of weights says which network it is, and with which pooling and stride."""
+    if FACTORY.search(spec):
+        made = load_factory(spec, NONE)
+        model = equip(made.model.eval(), card)
+        return _filled(replace(made, model=model, input=card.input, labels=card.labels or made.labels), card, path)
+    if spec != card.model:
+        raise CamkitError(f"{path}: a checkpoint of {card.model!r:.80}, not of {spec}: give --model {path} alone")
+    return _from_card(spec, card, path)
+
+
+def _from_card(name: str, card: Card, path: str) -> Classifier:
+    return _filled(Classifier(build(card), name, card.input, card.labels, ""), card, path)
+
+
+def _filled(classifier: Classifier, card: Card, path: str) -> Classifier:
+    state = read_weights(path)
+    load_weights(classifier.model, state, path)
+    return replace(classifier, weights=f"file {path}", network=card.model, pool=card.pool,
+                   output_stride=card.output_stride, dilate=card.dilate)  # fmt: skip
 
 
 def _load_tiny(weights: str) -> Classifier:
-    if weights in (DEFAULT, NONE):
-        with resources.as_file(resources.files("camkit.models") / "tiny.safetensors") as path:
-            return _tiny_from(path, RANDOM if weights == NONE else "tiny.safetensors of camkit")
-    return _tiny_from(Path(weights), f"file {weights}")
-
-
-def _tiny_from(path: Path, said: str) -> Classifier:
-    """The network as its file's header describes it, with the file's weights unless `said` is that they are random."""
-    if path.suffix.lower() != ".safetensors":
-        raise CamkitError(f"{path}: tiny reads its class names and sizes from a .safetensors file's header")
-    card = read_metadata(path)
-    try:
-        labels = tuple(str(name) for name in json.loads(card["classes"]))
-        size = height_width(json.loads(card["size"]))
-        spec = InputSpec(size, min(size), triple(json.loads(card["mean"])), positive_triple(json.loads(card["std"])))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CamkitError(
-            f"{path}: its header lacks tiny's classes, size, mean or std; is it one of tiny's?"
-        ) from error
-    model = TinyResNet(len(labels))
-    if said == RANDOM:
-        return Classifier(model, TINY, spec, None, said)
-    load_weights(model, read_weights(path), path)
-    return Classifier(model, TINY, spec, labels, said)
+    if weights not in (DEFAULT, NONE):
+        raise CamkitError(f"{weights}: tiny reads its class names and sizes from a .safetensors file's header")
+    with resources.as_file(resources.files("camkit.models") / "tiny.safetensors") as path:
+        card = read_card(path)
+        assert card is not None
+        if weights == NONE:
+            return Classifier(build(card), TINY, card.input, None, RANDOM, TINY)
+        return replace(_from_card(TINY, card, str(path)), weights="tiny.safetensors of camkit")
 
 
 def _plain(weights: str | None) -> str:

@@ -3,6 +3,8 @@
 from importlib import import_module
 from types import ModuleType
 
+from torch import nn
+
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models.checkpoint import load_weights, read_weights
@@ -34,7 +36,16 @@ def load_timm(spec: str, weights: str) -> Classifier:
         load_weights(model, state, weights)
     said = f"file {weights}" if state else f"timm {model.pretrained_cfg.get('tag')}" if pretrained else RANDOM
     named = said != RANDOM and model.num_classes == len(imagenet_labels())
-    return Classifier(model, spec, _input_spec(timm, model), imagenet_labels() if named else None, said)
+    return Classifier(model, spec, _input_spec(timm, model), imagenet_labels() if named else None, said, spec)
+
+
+def build_timm(spec: str, num_classes: int) -> nn.Module:
+    """Timm's network with random weights."""
+    timm, name = _timm(), spec.removeprefix(PREFIX)
+    if not timm.is_model(name):
+        raise CamkitError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}")
+    model: nn.Module = timm.create_model(name, pretrained=False, num_classes=num_classes)
+    return model
 
 
 def _timm() -> ModuleType:

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+TINY = "tiny"
+
 
 class Residual(nn.Module):
     """Two 3x3 convolutions beside a shortcut, ReLU after the sum: features are never negative."""

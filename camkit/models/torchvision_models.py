@@ -25,6 +25,8 @@ from camkit.models.messages import one_line
 
 PATIENCE = 20.0  # seconds without a byte before a download counts as impossible
 INCEPTIONS = ("googlenet", "inception_v3")
+# transform_input takes ImageNet's normalisation, like every model here, to the one these were trained with.
+NORMALISED = {"transform_input": True, "init_weights": False}
 
 
 def torchvision_names() -> list[str]:
@@ -52,6 +54,16 @@ def load_torchvision(name: str, weights: str) -> Classifier:
     return _classifier(name, model, published.DEFAULT, labels, f"file {weights}")
 
 
+def published_state(name: str, weights: str) -> tuple[dict[str, Tensor], str]:
+    """Published weights of a torchvision classifier (``DEFAULT`` or their name), and what they are called."""
+    published = models.get_model_weights(name)
+    entry = published.DEFAULT if weights == DEFAULT else _entry(published, weights)
+    if entry is None:
+        known = ", ".join(one.name for one in published)
+        raise CamkitError(f"weights {weights!r}: neither a file nor weights of {name} (DEFAULT, {known})")
+    return _read(name, _cached(entry)), str(entry)
+
+
 def _classifier(name: str, model: nn.Module, entry: Any, labels: tuple[str, ...] | None, said: str) -> Classifier:
     preset = entry.transforms()
     (side,), (resize,) = preset.crop_size, preset.resize_size
@@ -59,7 +71,7 @@ def _classifier(name: str, model: nn.Module, entry: Any, labels: tuple[str, ...]
     spec = InputSpec((side, side), resize, tuple(preset.mean), tuple(preset.std), "bicubic" if bicubic else "bilinear")
     if isinstance(model, models.VisionTransformer):  # it takes one size, and random weights are not of the entry's
         spec = replace(spec, size=(model.image_size,) * 2, resize=round(resize * model.image_size / side))
-    return Classifier(model, name, spec, labels, said)
+    return Classifier(model, name, spec, labels, said, name)
 
 
 def _entry(published: Any, weights: str) -> Any:
@@ -74,14 +86,24 @@ def _read(name: str, path: Path) -> dict[str, Tensor]:
     return state
 
 
+def build_torchvision(name: str, num_classes: int, size: tuple[int, int]) -> nn.Module:
+    """The architecture with random weights, without side heads, for images of this size."""
+    settings: dict[str, Any] = {"num_classes": num_classes}
+    if name in INCEPTIONS:
+        settings |= {"aux_logits": False, **NORMALISED}
+    if name.startswith("vit_"):
+        settings["image_size"] = size[0]
+    model: nn.Module = models.get_model(name, weights=None, **settings)
+    return model
+
+
 def _build(name: str, path: Path | None = None) -> nn.Module:
     """The architecture with as many classes as the file has, and its weights loaded; random without a file."""
     state = _read(name, path) if path else {}
     settings: dict[str, Any] = {}
     if name in INCEPTIONS:
-        # transform_input takes ImageNet's normalisation, like every model here, to the one these were trained with.
         aux = any(key.startswith(("aux", "Aux")) for key in state)
-        settings = {"aux_logits": aux, "transform_input": True, "init_weights": False}
+        settings = {"aux_logits": aux, **NORMALISED}
     if name.startswith("vit_") and (side := _image_size(state)):
         settings["image_size"] = side
     model: nn.Module = models.get_model(name, weights=None, **settings)

@@ -1,5 +1,12 @@
 """Modules that live inside networks."""
 
-from camkit.nn.pooling import ThresholdedAvgPool2d
+from camkit.nn.pooling import (
+    GlobalAvgPool2d,
+    GlobalMaxPool2d,
+    LogSumExpPool2d,
+    ThresholdedAvgPool2d,
+    make_pool,
+    pool_name,
+)
 
-__all__ = ["ThresholdedAvgPool2d"]
+__all__ = ["GlobalAvgPool2d", "GlobalMaxPool2d", "LogSumExpPool2d", "ThresholdedAvgPool2d", "make_pool", "pool_name"]

@@ -1,9 +1,26 @@
 """Pooling layers: what turns a feature map into one number a channel."""
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from camkit.errors import CamkitError
+
+
+class GlobalAvgPool2d(nn.Module):
+    """Global average pooling (GAP): the mean of each channel over all positions.
+
+    Examples
+    --------
+    >>> GlobalAvgPool2d()(torch.tensor([[[[4.0, 2.0], [0.0, 0.0]]]])).item()
+    1.5
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Pool (N, C, h, w) to (N, C, 1, 1)."""
+        return features.mean((-2, -1), keepdim=True)
 
 
 class ThresholdedAvgPool2d(nn.Module):
@@ -51,3 +68,116 @@ class ThresholdedAvgPool2d(nn.Module):
 
     def extra_repr(self) -> str:
         return f"theta={self.theta}"
+
+
+class GlobalMaxPool2d(nn.Module):
+    """The maximum of each channel; positions that share it share its gradient.
+
+    References
+    ----------
+    Oquab, Bottou, Laptev, Sivic: Is Object Localization for Free?, CVPR 2015.
+
+    Examples
+    --------
+    >>> GlobalMaxPool2d()(torch.tensor([[[[4.0, 2.0], [0.0, 0.0]]]])).item()
+    4.0
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Pool (N, C, h, w) to (N, C, 1, 1)."""
+        return features.amax((-2, -1), keepdim=True)
+
+
+class LogSumExpPool2d(nn.Module):
+    r"""Log-sum-exp pooling: between the mean (temperature to 0) and the maximum (to infinity) of each channel.
+
+    .. math:: p_c = \frac{1}{r} \log \frac{1}{hw} \sum_{h,w} \exp(r F_c(h,w))
+
+    Parameters
+    ----------
+    temperature : float
+        :math:`r`, above 0. The paper takes 5.
+
+    Raises
+    ------
+    CamkitError
+        If the temperature is not a finite number above 0.
+
+    References
+    ----------
+    Pinheiro, Collobert: From Image-level to Pixel-level Labeling with Convolutional Networks, CVPR 2015, Eq. 4.
+
+    Examples
+    --------
+    >>> round(LogSumExpPool2d(1.0)(torch.tensor([[[[math.log(3.0), 0.0]]]])).exp().item(), 4)
+    2.0
+    """
+
+    def __init__(self, temperature: float = 5.0) -> None:
+        super().__init__()
+        if not 0 < temperature < math.inf:
+            raise CamkitError(f"log-sum-exp's temperature is {temperature}: it must be a number above 0, such as 5")
+        self.temperature = temperature
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Pool (N, C, h, w) to (N, C, 1, 1)."""
+        positions = features.shape[-2] * features.shape[-1]
+        summed = (self.temperature * features).logsumexp((-2, -1), keepdim=True)
+        return (summed - math.log(positions)) / self.temperature
+
+    def extra_repr(self) -> str:
+        return f"temperature={self.temperature}"
+
+
+POOLS: dict[str, Callable[..., nn.Module]] = {
+    "gap": GlobalAvgPool2d,
+    "tap": ThresholdedAvgPool2d,
+    "max": GlobalMaxPool2d,
+    "lse": LogSumExpPool2d,
+}
+SETTING = {"tap": "theta", "lse": "temperature"}  # the number that a name may go on with
+
+
+def make_pool(name: str) -> nn.Module:
+    """A pooling layer by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``gap``, ``tap`` or ``tap:THETA``, ``max``, ``lse`` or ``lse:TEMPERATURE``.
+
+    Raises
+    ------
+    CamkitError
+        The name is unknown, or its number is none or out of range.
+
+    Examples
+    --------
+    >>> make_pool("tap:0.1")
+    ThresholdedAvgPool2d(theta=0.1)
+    """
+    kind, colon, number = name.partition(":")
+    if kind not in POOLS or (colon and kind not in SETTING):
+        raise CamkitError(f"no pooling {name!r}: use gap, tap, tap:0.1, max, lse or lse:5")
+    if not colon:
+        return POOLS[kind]()
+    try:
+        value = float(number)
+    except ValueError as error:
+        raise CamkitError(f"pooling {name!r}: {number!r} is no number for its {SETTING[kind]}") from error
+    return POOLS[kind](value)
+
+
+def pool_name(pool: nn.Module) -> str:
+    """The name that `make_pool` makes this layer from; `CamkitError` for layers of other kinds.
+
+    Examples
+    --------
+    >>> pool_name(LogSumExpPool2d(10))
+    'lse:10'
+    """
+    for kind, made in POOLS.items():
+        if type(pool) is made:
+            number = str(getattr(pool, SETTING[kind])).removesuffix(".0") if kind in SETTING else ""
+            return f"{kind}:{number}" if number else kind
+    raise CamkitError(f"{type(pool).__name__} is no pooling of camkit's: a checkpoint cannot name it")

@@ -77,6 +77,7 @@ def run_evaluate(
             "model": classifier.name,
             "weights": classifier.weights,
             "output_stride": classifier.output_stride,
+            "dilate": classifier.dilate,
             "head": head_facts(inference),
             "input": asdict(classifier.input),
             "recipes": {name: repr(recipe) for name, recipe in recipes.items()},

@@ -107,6 +107,7 @@ def run_localize(
         "model": classifier.name,
         "weights": classifier.weights,
         "output_stride": classifier.output_stride,
+        "dilate": classifier.dilate,
         "head": head_facts(localizer.inference),
         "input": asdict(classifier.input),
         "recipe": {**asdict(recipe), "threshold": repr(recipe.threshold)},

@@ -1,4 +1,4 @@
-"""Training: MinMaxCAM's losses, and fc fine-tuned with them."""
+"""Training: methods, the loop that runs them, and fc fine-tuned with MinMaxCAM's losses."""
 
 from camkit.training.finetune import Schedule, finetune_fc
 from camkit.training.minmax import (

@@ -177,5 +177,5 @@ def test_a_run_records_it(tmp_path):
             "--out", str(tmp_path / "out"), "--output-stride", "8", "--no-dilation", "--no-overlays"]  # fmt: skip
     found = CliRunner().invoke(cli, call)
     assert found.exit_code == 0, found.output
-    settings = json.loads((tmp_path / "out" / "run.json").read_text())
-    assert "8, not dilated" in json.dumps(settings)
+    settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
+    assert (settings["output_stride"], settings["dilate"]) == (8, False)

@@ -1,0 +1,64 @@
+"""Where a classifier pools: the part of the network that takes the feature map and returns the pooled vector."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from camkit.cam.extractor import example_images, in_training
+from camkit.cam.find import collapse, record
+from camkit.cam.trace import Trace, Value
+from camkit.errors import CamkitError, HeadNotFound
+
+
+@dataclass(frozen=True, eq=False)
+class Pooling:
+    """The pooling as one forward pass met it.
+
+    Attributes
+    ----------
+    module : str or None
+        Name of the module that does it and nothing else; None where no module does.
+    images : Tensor (2, 3, H, W)
+        What the pass was shown.
+    features : Tensor (2, C, h, w)
+        What is pooled.
+    pooled : Tensor (2, C) or (2, C, 1, 1)
+        What comes out.
+    """
+
+    module: str | None
+    images: Tensor
+    features: Tensor
+    pooled: Tensor
+
+
+def find_pooling(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> Pooling:
+    """Find the pooling of a classifier in eval mode.
+
+    Raises
+    ------
+    HeadNotFound
+        If there is no pooled feature map, or if it holds no channels times rows times columns, or is added up.
+    CamkitError
+        If the model is in training mode.
+    """
+    if in_training(model):
+        raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
+    images = example_images(model, input_size)
+    trace, _, end = record(model, images)
+    start, feature, scale = collapse(end)
+    assert feature.tensor is not None
+    assert start.tensor is not None
+    channels = start.tensor.flatten(1).shape[1]
+    if feature.tensor.ndim != 4 or feature.tensor.shape[1] != channels or scale != 1:
+        what = "sums" if scale != 1 else f"a map of shape {tuple(feature.tensor.shape[1:])}"
+        raise HeadNotFound(f"the classifier pools {what}: only the mean of a (channels, h, w) map can be replaced")
+    return Pooling(module_between(trace, feature, start), images, feature.tensor, start.tensor)
+
+
+def module_between(trace: Trace, feature: Value, start: Value) -> str | None:
+    """The innermost module whose input is the feature map and whose output is the pooled vector."""
+    takes = {place.module for place in feature.places if place.side == "input"}
+    gives = {place.module for place in start.places if place.side == "output"}
+    once = [name for name in takes & gives if name and trace.calls_of_module[name] == 1]
+    return max(once, key=lambda name: name.count("."), default=None)

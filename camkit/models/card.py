@@ -1,0 +1,107 @@
+"""What a checkpoint says of itself: enough to build the network again and to show it a photograph."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from camkit.errors import CamkitError
+from camkit.input_spec import InputSpec
+from camkit.models.checkpoint import read_metadata
+from camkit.models.messages import one_line
+from camkit.models.parse import height_width, pixels, positive_triple, triple
+
+KEY, VERSION = "camkit", 1
+LARGEST = 2048  # pixels along a side: a header must not make the network's first pass fill the memory
+
+
+@dataclass(frozen=True)
+class Card:
+    """The header of a checkpoint.
+
+    Attributes
+    ----------
+    model : str
+        What `load_classifier` takes, without a file of weights: ``wsol:vgg16``, ``tiny``, a torchvision name, ...
+    num_classes : int
+    input : InputSpec
+        What the network wants to be shown.
+    labels : tuple of str or None
+        The class names, None where nothing says them.
+    pool : str or None
+        As `camkit.nn.make_pool` takes it; None for the network's own.
+    output_stride : int or None
+        As `set_output_stride` takes it; None for the network's own.
+    dilate : bool
+        Whether layers behind a removed stride were dilated.
+    facts : dict
+        Anything else that JSON can hold: how it was trained, what it scored.
+    """
+
+    model: str
+    num_classes: int
+    input: InputSpec
+    labels: tuple[str, ...] | None = None
+    pool: str | None = None
+    output_stride: int | None = None
+    dilate: bool = True
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def header(self) -> dict[str, str]:
+        """As the metadata of a safetensors file: one entry, JSON text."""
+        return {KEY: json.dumps({"version": VERSION, **asdict(self)})}
+
+
+def read_card(path: str | Path) -> Card | None:
+    """The card in a ``.safetensors`` file's header, None where the file has none.
+
+    Raises
+    ------
+    CamkitError
+        The file cannot be read, or its card makes no sense.
+    """
+    text = read_metadata(path).get(KEY)
+    if text is None:
+        return None
+    try:
+        held = json.loads(text)
+        version = held.pop("version")
+        if version != VERSION:
+            raise CamkitError(
+                f"{path}: its header is of version {version!r:.20}, camkit reads {VERSION}: update camkit"
+            )
+        return _checked(held)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise CamkitError(f"{path}: its header describes no classifier ({one_line(error)})") from error
+
+
+def _checked(held: dict[str, Any]) -> Card:
+    """The card from JSON, each value of its type and in its range; `TypeError`, `ValueError` or `KeyError` if not."""
+    spec = held.pop("input")
+    size = height_width(spec["size"])
+    if max(size) > LARGEST:
+        raise ValueError(f"input of {size[0]}x{size[1]} pixels")
+    held["input"] = InputSpec(
+        size, pixels(spec["resize"]), triple(spec["mean"]), positive_triple(spec["std"]), _text(spec["interpolation"])
+    )
+    card = Card(**held)
+    pixels(card.num_classes)
+    _text(card.model)
+    if card.pool is not None:
+        _text(card.pool)
+    if card.output_stride is not None:
+        pixels(card.output_stride)
+    if not isinstance(card.dilate, bool) or not isinstance(card.facts, dict):
+        raise TypeError("dilate or facts")
+    if card.labels is None:
+        return card
+    labels = tuple(map(_text, card.labels))
+    if len(labels) != card.num_classes:
+        raise ValueError(f"{len(labels)} labels for {card.num_classes} classes")
+    return Card(**{**vars(card), "labels": labels})
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is no text")
+    return value

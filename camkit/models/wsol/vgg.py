@@ -1,0 +1,28 @@
+"""VGG16-GAP: VGG16's convolutions without the last pooling, one more convolution, GAP, one linear layer."""
+
+from torch import nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from camkit.models.wsol.backbone import chain, initialise
+from camkit.nn import GlobalAvgPool2d
+
+
+def vgg16(num_classes: int) -> nn.Module:
+    """14x14 positions of 1024 channels at 224 (Zhou et al., CVPR 2016). Keys of ``features`` are torchvision's."""
+    return initialise(with_gap(make_layers(cfgs["D"][:-1]), 512, 1024, num_classes))
+
+
+def vgg_small(num_classes: int) -> nn.Module:
+    """The same manner at 64x64: 16x16 positions of 96 channels, six convolutions and the one before GAP, no norm."""
+    return initialise(with_gap(make_layers([32, 32, "M", 64, 64, "M", 96]), 96, 96, num_classes))
+
+
+def with_gap(features: nn.Module, channels: int, width: int, num_classes: int) -> nn.Module:
+    return chain(
+        features=features,
+        conv6=nn.Conv2d(channels, width, 3, padding=1),
+        relu6=nn.ReLU(inplace=True),
+        pool=GlobalAvgPool2d(),
+        flatten=nn.Flatten(),
+        fc=nn.Linear(width, num_classes),
+    )
