@@ -5,8 +5,4 @@ from camkit.cam.fc import Fc, find_fc
 from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 
-<<<<<<< HEAD
-__all__ = ["CAM", "ClassMaps", "Fc", "Features", "Head", "find_fc"]
-=======
-__all__ = ["CAM", "ClassMaps", "Features", "Head", "Pooling", "find_pooling"]
->>>>>>> layers
+__all__ = ["CAM", "ClassMaps", "Fc", "Features", "Head", "Pooling", "find_fc", "find_pooling"]
