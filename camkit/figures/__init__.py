@@ -2,5 +2,6 @@
 
 from camkit.figures.curves import plot_curve
 from camkit.figures.localization import overlay, plot_localization
+from camkit.figures.loss_weights import plot_loss_weights
 
-__all__ = ["overlay", "plot_curve", "plot_localization"]
+__all__ = ["overlay", "plot_curve", "plot_localization", "plot_loss_weights"]
