@@ -20,7 +20,7 @@ from camkit.training.minmax import (
 
 
 class Diverged(CamkitError):
-    """A loss or its gradient is NaN or infinite; the step was not made."""
+    """A loss, its gradient or the step's outcome is NaN or infinite; the step was not made."""
 
 
 class Plain(NamedTuple):
@@ -64,7 +64,7 @@ def descend(
     Raises
     ------
     Diverged
-        A loss or gradient is NaN or infinite in any of the processes: then none makes the step.
+        A loss, the gradient or the step's outcome is NaN or infinite: then no process makes the step.
     """
     parameters = optimizer.param_groups[0]["params"]
     means = averaged([*gradients, *(loss.detach() for loss in losses.values())], count)
@@ -74,12 +74,17 @@ def descend(
             raise Diverged(f"{name} is {loss.item()}: give a lower --lr, or lower weights of the losses")
     if not all(gradient.isfinite().all() for gradient in gradients):
         raise Diverged("the gradient holds NaN or infinite values: give a lower --lr, or lower weights of the losses")
-    before = [parameter.grad for parameter in parameters]
+    before = [(parameter.detach().clone(), parameter.grad) for parameter in parameters]
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
     optimizer.step()
-    for parameter, grad in zip(parameters, before, strict=True):
+    good = all(parameter.isfinite().all() for parameter in parameters)
+    for parameter, (value, grad) in zip(parameters, before, strict=True):
         parameter.grad = grad
+        if not good:
+            parameter.data.copy_(value)
+    if not good:
+        raise Diverged("the step gives NaN or infinite weights: give a lower --lr")
     return found
 
 
@@ -214,7 +219,7 @@ class StageTwo:
         Raises
         ------
         Diverged
-            A loss or gradient is NaN or infinite: nothing was changed.
+            A loss, the gradient or the step's outcome is NaN or infinite: the model is as it was.
         """
         weight = self.fc.weight
         with frozen(self.cam.model, [weight]), torch.enable_grad():
