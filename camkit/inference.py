@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Literal, TypeVar, get_args
+from functools import partial
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import nn
@@ -23,6 +24,12 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 T = TypeVar("T")
 Chunks = Iterable[tuple[list[Batch], list[Sample]]]  # as `camkit.data.collate` gives them
+Progress = Callable[[Iterator[Any], int], Iterator[Any]]  # wraps results, and how many they will be, in a bar
+
+
+def unwatched(results: Iterator[Any], total: int) -> Iterator[Any]:  # noqa: ARG001 - a `Progress` knows how many
+    """The `Progress` that shows nothing."""
+    return results
 
 
 class Inference:
@@ -95,18 +102,34 @@ def in_order(
     failed : callable
         The result of a sample without an input.
     """
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as threads:
-        waiting: deque[list[tuple[int, Future[T]]]] = deque()
+
+    def chunks_of_jobs() -> Iterator[list[Callable[[], T]]]:
         for batches, failures in chunks:
-            jobs = [(sample.index, threads.submit(failed, sample)) for sample in failures]
+            jobs: list[tuple[int, Callable[[], T]]] = [(s.index, partial(failed, s)) for s in failures]
             for batch in batches:
-                work = zip(batch.samples, start(batch), strict=True)
-                jobs += [(sample.index, threads.submit(job)) for sample, job in work]
-            waiting.append(sorted(jobs, key=lambda job: job[0]))
+                jobs += zip((sample.index for sample in batch.samples), start(batch), strict=True)
+            yield [job for _, job in sorted(jobs, key=lambda pair: pair[0])]
+
+    yield from in_threads(chunks_of_jobs())
+
+
+def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int | None = None) -> Iterator[T]:
+    """Results of jobs, in order; while a chunk of them is worked on, the next is made.
+
+    Parameters
+    ----------
+    chunks : iterable of list of callable
+    threads : int, optional
+        By default a thread a core, at most four.
+    """
+    with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1)) as pool:
+        waiting: deque[list[Future[T]]] = deque()
+        for jobs in chunks:
+            waiting.append([pool.submit(job) for job in jobs])
             if len(waiting) > 1:
-                yield from (job.result() for _, job in waiting.popleft())
-        for jobs in waiting:
-            yield from (job.result() for _, job in jobs)
+                yield from (job.result() for job in waiting.popleft())
+        for futures in waiting:
+            yield from (job.result() for job in futures)
 
 
 def as_classifier(

@@ -1,7 +1,7 @@
 """How a class map becomes a box: weighting, normalisation, interpolation and threshold together, under one name."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -21,6 +21,8 @@ from camkit.boxes import (
 from camkit.errors import CamkitError
 
 Weighting = Literal["signed", "positive", "negative"]
+
+RULES = {rule.__name__: rule for rule in (MaxThreshold, PercentileThreshold)}  # those that a file can name
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,35 @@ class Recipe:
         if name not in RECIPES:
             raise CamkitError(f"no recipe is called {name!r}: choose one of {', '.join(RECIPES)}, or build a Recipe")
         return RECIPES[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON can hold it; `from_dict` reads it back."""
+        return {
+            "weighting": self.weighting,
+            "threshold": {"rule": type(self.threshold).__name__, **vars(self.threshold)},
+            "normalization": self.normalization,
+            "interpolation": self.interpolation,
+        }
+
+    @classmethod
+    def from_dict(cls, held: Any) -> "Recipe":
+        """The recipe that `to_dict` wrote.
+
+        Raises
+        ------
+        CamkitError
+            Something is missing, unknown or out of range.
+        """
+        choices = {"weighting": Weighting, "normalization": Normalization, "interpolation": Interpolation}
+        try:
+            for name, known in choices.items():
+                if held[name] not in get_args(known):
+                    raise CamkitError(f"{name} is {held[name]!r}: one of {', '.join(get_args(known))} is known")
+            rule = dict(held["threshold"])
+            threshold = RULES[rule.pop("rule")](**rule)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CamkitError(f"no recipe: {type(error).__name__} {error}; let camkit calibrate write it") from error
+        return cls(held["weighting"], threshold, held["normalization"], held["interpolation"])
 
     def score_maps(self, class_maps: torch.Tensor, size: tuple[int, int], window: Window | None = None) -> torch.Tensor:
         """Class maps (..., h, w) resized to the image's `size` (or the part that `window` shows), normalised."""

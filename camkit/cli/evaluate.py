@@ -1,4 +1,4 @@
-"""camkit evaluate and camkit ablate: figures with intervals, from a classifier and annotated images."""
+"""camkit evaluate, ablate and calibrate: figures with intervals from annotated images."""
 
 import sys
 from pathlib import Path
@@ -6,55 +6,141 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import model_options, pop_classifier, pop_recipe, recipe_options, run_options, together
+from camkit.cli.options import (
+    MODEL_OPTIONS,
+    given,
+    load,
+    model_options,
+    options_of_model,
+    pop_classifier,
+    pop_settings,
+    recipe_options,
+    run_options,
+    tell_of_another,
+    together,
+)
 
 data_options = together(
     click.option("--dataset", required=True, metavar="FORMAT",
                  help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
     click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
     click.option("--split", default="val", show_default=True),
+    click.option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced. Default: all."),
     click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
                  help="Folder for the results."),
+    click.option("--protocol", type=click.Choice(["paper", "wsol"]), default="paper", show_default=True,
+                 help="How a fixed threshold's box is found and held against the truth: on the image, the region with "
+                      "the most pixels; or on a grid of 224x224, bicubic, with the longest outer border's area. "
+                      "MaxBoxAcc, MaxBoxAccV2 and PxAP are wsol's in both."),
     click.option("--step", type=click.FloatRange(0, 1, min_open=True), default=0.001, show_default=True,
                  help="Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP."),
     click.option("--seed", default=0, show_default=True, help="Of the bootstrap."),
 )  # fmt: skip
 
+evaluate_options = together(
+    click.option("--maps", type=click.Path(file_okay=False, path_type=Path),
+                 help="A folder of another tool's maps (.npy, .npz, .png), instead of --model."),
+    click.option("--classifier", metavar="MODEL", help="Another model that names the classes, for Top-1 and Top-5."),
+    click.option("--classifier-weights", default="DEFAULT", show_default=True),
+)  # fmt: skip
+
+tap_options = together(
+    click.option("--tap", metavar="MODEL", help="A second model, trained with TAP: the grid is made of both."),
+    click.option("--tap-weights", default="DEFAULT", show_default=True),
+)
+
 
 @click.command(short_help="Measure localization on annotated images.")
-@model_options
+@options_of_model(required=False)
+@evaluate_options
 @data_options
 @recipe_options
 @run_options
 def evaluate(**options: Any) -> None:
     """Measure localization on annotated images: OUT gets metrics.json, per_image.csv, curve.csv and its plot.
 
+    A map in --maps is of the image's own class, under the image's name: a/cat.jpg has a/cat.jpg.npy or a/cat.npy.
+
     \b
-    Example:
+    Examples:
       camkit evaluate --model resnet50 --dataset ilsvrc --root imagenet/ --split val --out measured
+      camkit evaluate --model resnet50 --dataset cub --root CUB_200_2011/ --out measured --settings settings.json
+      camkit evaluate --maps maps/ --dataset wsol --root metadata/ --split test --out measured --protocol wsol
     """
-    _run({"recipe": pop_recipe(options)}, options)
+    from camkit.runs.evaluate import run_evaluate
+
+    settings, maps = pop_settings(options), options.pop("maps")
+    other, weights = options.pop("classifier"), options.pop("classifier_weights")
+    if (maps is None) == (options["model"] is None):
+        raise click.UsageError("give --model or --maps, one of them")
+    if maps is None:
+        source = pop_classifier(options)
+        tell_of_another(settings, source)
+    else:
+        source = maps
+        idle = given((*MODEL_OPTIONS, "head", "fit", "precision", "nwc"))
+        if idle:
+            raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
+        for name in MODEL_OPTIONS:
+            del options[name]
+    classifier = None if other is None else _plain(other, weights)
+    _tell(run_evaluate(source, settings.recipe, _shared(options), chosen_on=settings.chosen_on, other=classifier))
 
 
 @click.command(short_help="Hold CAM, NWC, PaS and both against each other.")
 @model_options
+@tap_options
 @data_options
 @run_options
 def ablate(**options: Any) -> None:
-    """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass.
+    """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass of each model.
+
+    \b
+    Examples:
+      camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out ablated
+      camkit ablate --model gap/best.safetensors --tap tap/best.safetensors --dataset cub --root CUB/ --out ablated
+    """
+    from camkit.runs.evaluate import run_ablate
+
+    tap, weights = options.pop("tap"), options.pop("tap_weights")
+    classifier = pop_classifier(options)
+    _tell(run_ablate(classifier, _shared(options), tap=None if tap is None else _plain(tap, weights)))
+
+
+@click.command(short_help="Choose a threshold on one split, and say what it gains on another.")
+@model_options
+@data_options
+@click.option("--test-split", required=True, help="Measures the gain; no image of it takes part in the choice.")
+@recipe_options
+@run_options
+def calibrate(**options: Any) -> None:
+    """Choose weighting, theta and percentile by GT-known Loc on --split, and say what they gain on --test-split.
+
+    OUT gets settings.json, which localize and evaluate take with --settings, calibration.json, and surface.csv with its
+    picture. The gain is over the recipe that --nwc, --pas, --theta and --percentile name.
 
     \b
     Example:
-      camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out ablated
+      camkit calibrate --model resnet50 --dataset cub --root CUB_200_2011/ --split val --test-split test --out chosen
+      camkit localize --model resnet50 --images photos/ --out found --settings chosen/settings.json
     """
-    from camkit.recipe import RECIPES
+    from camkit.runs.calibrate import run_calibrate
 
-    _run(RECIPES, options)
+    settings, test_split, classifier = pop_settings(options), options.pop("test_split"), pop_classifier(options)
+    _tell(run_calibrate(classifier, settings.recipe, _shared(options), test_split=test_split))
 
 
-def _run(recipes: Any, options: dict[str, Any]) -> None:
-    from camkit.runs.evaluate import run_evaluate
+def _shared(options: dict[str, Any]) -> Any:
+    from camkit.runs.evaluate import Shared
 
-    report = run_evaluate(pop_classifier(options), recipes, show_progress=sys.stderr.isatty(), **options)
+    return Shared(**options, show_progress=sys.stderr.isatty())
+
+
+def _plain(model: str, weights: str) -> Any:
+    """A second model, as it comes."""
+    return load(model=model, weights=weights, names=None, size=None, mean=None, std=None)
+
+
+def _tell(report: Any) -> None:
     click.echo("\n".join(report.lines))
     sys.exit(1 if report.failed else 0)

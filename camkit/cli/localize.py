@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import model_options, pop_classifier, pop_recipe, recipe_options, run_options, together
+from camkit.cli.options import (
+    model_options,
+    pop_classifier,
+    pop_settings,
+    recipe_options,
+    run_options,
+    tell_of_another,
+    together,
+)
 
 localize_options = together(
     click.option("--images", required=True, help="A folder (searched recursively), a file, a glob, or @list.txt."),
@@ -37,11 +45,14 @@ def localize(**options: Any) -> None:
     Examples:
       camkit localize --model tiny --images photos/ --out found
       camkit localize --model resnet50 --images 'photos/*.jpg' --out found --topk 5
+      camkit localize --model resnet50 --images photos/ --out found --settings calibrated/settings.json
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
     """
     from camkit.runs.localize import run_localize
 
-    recipe, classifier = pop_recipe(options), pop_classifier(options)
-    report = run_localize(classifier, recipe, show_progress=sys.stderr.isatty(), **options)
+    settings, classifier = pop_settings(options), pop_classifier(options)
+    tell_of_another(settings, classifier)
+    report = run_localize(classifier, settings.recipe, chosen_on=settings.chosen_on,
+                          show_progress=sys.stderr.isatty(), **options)  # fmt: skip
     click.echo("\n".join(report.lines))
     sys.exit(1 if report.failed else 0)

@@ -1,6 +1,6 @@
 """Options that several commands take, and how their values are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -10,17 +10,8 @@ import click
 
 from camkit.errors import CamkitError
 
-MODEL_OPTIONS = (
-    "model",
-    "weights",
-    "fc",
-    "names",
-    "size",
-    "mean",
-    "std",
-    "output_stride",
-    "dilation",
-)  # what `load` takes
+# what `load` takes
+MODEL_OPTIONS = ("model", "weights", "fc", "names", "size", "mean", "std", "output_stride", "dilation")
 
 
 def size(value: str) -> tuple[int, int]:
@@ -58,24 +49,30 @@ def together(*options: Decorator) -> Decorator:
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
-model_options = together(
-    click.option("--model", required=True, help="A torchvision name, timm:NAME, path/to/file.py:factory, or tiny."),
-    click.option("--weights", default="DEFAULT", show_default=True,
-                 help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
-    click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
-                 help="File of a fine-tuned fc, to lay over the model."),
-    click.option("--head", type=head_names, metavar="features=...,classifier=...",
-                 help="Name the head's modules instead of searching them."),
-    click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
-                 help="Text file with the class names, one a line. Default: the model's own."),
-    click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
-    click.option("--mean", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
-    click.option("--std", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
-    click.option("--output-stride", type=click.Choice(["16", "8"]),
-                 help="Pixels to one map position: the last strided layers at stride 1. Default: the model's own."),
-    click.option("--dilation/--no-dilation", default=True, show_default=True,
-                 help="With --output-stride: dilate what follows, as pretrained weights need it."),
-)  # fmt: skip
+def options_of_model(*, required: bool) -> Decorator:
+    """What names a classifier; a command that can do without one says so itself where it is missing."""
+    return together(
+        click.option("--model", required=required,
+                     help="A torchvision name, timm:NAME, path/to/file.py:factory, or tiny."),
+        click.option("--weights", default="DEFAULT", show_default=True,
+                     help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
+        click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
+                     help="File of a fine-tuned fc, to lay over the model."),
+        click.option("--head", type=head_names, metavar="features=...,classifier=...",
+                     help="Name the head's modules instead of searching them."),
+        click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
+                     help="Text file with the class names, one a line. Default: the model's own."),
+        click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
+        click.option("--mean", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
+        click.option("--std", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
+        click.option("--output-stride", type=click.Choice(["16", "8"]),
+                     help="Pixels to one map position: the last strided layers at stride 1. Default: the model's own."),
+        click.option("--dilation/--no-dilation", default=True, show_default=True,
+                     help="With --output-stride: dilate what follows, as pretrained weights need it."),
+    )  # fmt: skip
+
+
+model_options = options_of_model(required=True)
 
 recipe_options = together(
     click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
@@ -85,13 +82,15 @@ recipe_options = together(
                  help="Share of the percentile or maximum.  [default: 0.35 with PaS, 0.2 without]"),
     click.option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True),
     click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True),
+    click.option("--settings", type=click.Path(dir_okay=False, path_type=Path),
+                 help="What camkit calibrate chose, settings.json, instead of the options above."),
 )  # fmt: skip
 
 run_options = together(
     click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
                  help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept."),
     click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True),
-    click.option("--workers", type=click.IntRange(0),
+    click.option("--workers", "--num-workers", type=click.IntRange(0),
                  help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),
     click.option("--device", default="auto", show_default=True),
     click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True),
@@ -101,15 +100,43 @@ run_options = together(
 )  # fmt: skip
 
 
-def pop_recipe(options: dict[str, Any]) -> Any:
-    """The recipe that the options name; theta by default the paper's 0.35 with PaS, the field's 0.2 without."""
+RECIPE_OPTIONS = ("nwc", "pas", "percentile", "theta", "normalize", "interpolation")
+
+
+def given(names: Iterable[str]) -> list[str]:
+    """Those of a command's options that its user wrote."""
+    context = click.get_current_context()
+    return [
+        f"--{name.replace('_', '-')}"
+        for name in names
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+
+
+def pop_settings(options: dict[str, Any]) -> Any:
+    """The recipe, and where its threshold was chosen: from --settings, or as the options name it.
+
+    Theta is by default the paper's 0.35 with PaS, the field's 0.2 without.
+    """
     from camkit.boxes import MaxThreshold, PercentileThreshold
     from camkit.recipe import Recipe
+    from camkit.runs.settings import Settings, read_settings
 
-    nwc, pas, theta, percentile = (options.pop(name) for name in ("nwc", "pas", "theta", "percentile"))
-    given = {} if theta is None else {"theta": theta}
-    threshold = PercentileThreshold(percentile=percentile, **given) if pas else MaxThreshold(**given)
-    return Recipe("positive" if nwc else "signed", threshold, options.pop("normalize"), options.pop("interpolation"))
+    path = options.pop("settings")
+    nwc, pas, percentile, theta, normalize, interpolation = (options.pop(name) for name in RECIPE_OPTIONS)
+    if path is not None:
+        if given(RECIPE_OPTIONS):
+            raise click.UsageError(f"--settings names the recipe: leave out {', '.join(given(RECIPE_OPTIONS))}")
+        return read_settings(path)
+    share = {} if theta is None else {"theta": theta}
+    threshold = PercentileThreshold(percentile=percentile, **share) if pas else MaxThreshold(**share)
+    return Settings(Recipe("positive" if nwc else "signed", threshold, normalize, interpolation))
+
+
+def tell_of_another(settings: Any, classifier: Any) -> None:
+    """A threshold that was chosen for another model is used, and said to be."""
+    if settings.model not in (None, classifier.name):
+        click.echo(f"note: these settings were chosen for {settings.model}, not for {classifier.name}", err=True)
 
 
 def pop_classifier(options: dict[str, Any]) -> Any:
@@ -121,11 +148,11 @@ def load(
     *,
     model: str,
     weights: str,
-    fc: Path | None,
     names: Path | None,
     size: Any,
     mean: Any,
     std: Any,
+    fc: Path | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
 ) -> Any:

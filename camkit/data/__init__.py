@@ -3,7 +3,8 @@
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
 from camkit.data.holdout import hold_out
-from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image
+from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image, read_size
+from camkit.data.map_files import MapFolder
 from camkit.data.preprocess import Fit, Preprocess, View
 from camkit.data.readers import READERS, read_dataset
 from camkit.data.records import Record
@@ -16,6 +17,7 @@ __all__ = [
     "Fit",
     "ImageDataset",
     "ImageFile",
+    "MapFolder",
     "Preprocess",
     "Record",
     "RecordDataset",
@@ -26,4 +28,5 @@ __all__ = [
     "hold_out",
     "read_dataset",
     "read_image",
+    "read_size",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +46,12 @@ class AnnotatedSet:
     problems: list[str]
     upright: bool = False
     imagenet_labels: tuple[int, ...] | None = None
+
+    def evenly(self, limit: int | None) -> "AnnotatedSet":
+        """As many records, or all where there are fewer or `limit` is None, evenly spaced over the listing."""
+        if limit is None or limit >= len(self.records):
+            return self
+        return replace(self, records=[self.records[i * len(self.records) // limit] for i in range(limit)])
 
 
 @dataclass(eq=False)

@@ -23,6 +23,7 @@ _DECODED = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".
 SUFFIXES = _DECODED | {".avif", ".heic", ".heif", ".jp2"}
 # What is decoded. A closed list, because some of PIL's other decoders run programs (EPS).
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 MAX_PIXELS = 100_000_000
 
 _pil_limit = threading.Lock()
@@ -206,6 +207,23 @@ def read_image(
     raise UnreadableImage(f"cannot read {name}: {reason}")
 
 
+def read_size(encoded: bytes, name: str, upright: bool = True) -> tuple[int, int]:
+    """Height and width of an image that `read_image` would give, from the file's header alone.
+
+    Raises
+    ------
+    UnreadableImage
+        As `read_image`; what is broken behind the header is not seen.
+    """
+    try:
+        image = _open(BytesIO(encoded))
+        width, height = image.size
+        return (width, height) if upright and _orientation(image) in SIDEWAYS else (height, width)
+    except Exception as error:  # PIL raises nearly every type on a broken file
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableImage(f"cannot read {name!r}: {reason}") from None
+
+
 class _Refused(Exception):
     """Why an image is not decoded, and what to do."""
 
@@ -260,11 +278,15 @@ def _rgb(image: Image.Image) -> Tensor:
 
 def _upright(pixels: Tensor, image: Image.Image) -> Tensor:
     """Turn stored pixels the way EXIF says (Exif 2.32, tag 0x0112)."""
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # a broken EXIF block says nothing, and the pixels are fine
-        orientation = 1
-    if orientation in (5, 6, 7, 8):
+    orientation = _orientation(image)
+    if orientation in SIDEWAYS:
         pixels = pixels.transpose(-2, -1)
     flipped = {2: [-1], 3: [-2, -1], 4: [-2], 6: [-1], 7: [-2, -1], 8: [-2]}.get(orientation, [])
     return pixels.flip(flipped) if flipped else pixels
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # a broken EXIF block says nothing, and the pixels are fine
+        return 1

@@ -55,9 +55,20 @@ class MaxBoxAcc(PerImage):
             Each original image's height and width.
         """
         for class_map, truth, size in zip(maps, truths, sizes, strict=True):
-            ious = self.best_ious(quantise(protocol_map(class_map)), protocol_boxes(truth, size))
-            correct = ious >= np.array(self.deltas)[:, None]
-            self.append(torch.from_numpy(np.packbits(correct).reshape(1, -1)))
+            self.append(self.outcome(protocol_map(class_map), protocol_boxes(truth, size)))
+
+    def outcome(self, score_map: NDArray[np.float64], truth: Tensor) -> Tensor:
+        """What `append` takes for one image; threads may work on several images at a time.
+
+        Parameters
+        ----------
+        score_map : ndarray (224, 224), float64
+            As `protocol_map` gives it.
+        truth : Tensor (M, 4), int64
+            As `protocol_boxes` gives it.
+        """
+        ious = self.best_ious(quantise(score_map), truth)
+        return torch.from_numpy(np.packbits(ious >= np.array(self.deltas)[:, None]).reshape(1, -1))
 
     def correct(self) -> NDArray[np.bool_]:
         """(n, D, T): is image i right by delta d at threshold t?"""

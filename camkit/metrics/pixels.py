@@ -86,9 +86,13 @@ class PxAP(PerImage):
         masks : sequence of (mask, ignore)
             Each image's foreground, and what does not count: bool (H, W), as `Record.read_mask` gives them.
         """
-        for class_map, (mask, ignore) in zip(maps, masks, strict=True):
-            counts = score_histograms(protocol_map(class_map), protocol_mask(mask), protocol_mask(ignore), self.bins)
-            self.append(torch.from_numpy(counts.reshape(1, -1)))
+        for class_map, mask_and_ignore in zip(maps, masks, strict=True):
+            self.append(self.outcome(protocol_map(class_map), mask_and_ignore))
+
+    def outcome(self, score_map: NDArray[np.float64], mask_and_ignore: tuple[Mask, Mask]) -> Tensor:
+        """What `append` takes for one image: its map as `protocol_map` gives it, and its masks."""
+        mask, ignore = map(protocol_mask, mask_and_ignore)
+        return torch.from_numpy(score_histograms(score_map, mask, ignore, self.bins).reshape(1, -1))
 
     def compute(self) -> Tensor:
         """PxAP, float64."""

@@ -4,18 +4,23 @@ The protocol thresholds a map of 8 bits, so however many thresholds it tries, at
 is by level: level l stands for the mask ``grey > l``, and `levels_of` says which level a threshold is.
 """
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from camkit.boxes.score_maps import normalize_maps, resize_maps
+from camkit.boxes.geometry import Window, pixels_inside
+from camkit.boxes.score_maps import normalize_maps
 from camkit.boxes.tree import all_level_boxes, level_boxes
 from camkit.errors import CamkitError
 from camkit.metrics.iou import best_iou, inclusive_iou, truth_boxes
 
 SIDE = 224
 LEVELS = 256
+
+Map = NDArray[np.float64]
 
 
 def thresholds(step: float) -> NDArray[np.float64]:
@@ -33,12 +38,52 @@ def levels_of(t: NDArray[np.float64]) -> NDArray[np.int64]:
     return (t * (LEVELS - 1)).astype(np.int64)
 
 
-def protocol_map(class_map: Tensor) -> NDArray[np.float64]:
-    """A map (h, w) at 224x224, bicubic, min-max normalised in float64; zeros where it is constant or not finite."""
+def protocol_map(class_map: Tensor, size: tuple[int, int] = (SIDE, SIDE), window: Window | None = None) -> Map:
+    """A map (h, w) at 224x224, bicubic, min-max normalised in float64; zeros where it is constant or not finite.
+
+    Parameters
+    ----------
+    class_map : Tensor (h, w)
+    size, window
+        The image's height and width, and what of it the map covers, where that is not the whole image
+        (see `camkit.boxes.resize_maps`). The rest of the image counts as the map's minimum.
+    """
     if not class_map.isfinite().all():
         return np.zeros((SIDE, SIDE))
-    resized = resize_maps(class_map.detach().cpu().double(), (SIDE, SIDE), interpolation="bicubic")
-    return np.asarray(normalize_maps(resized).numpy())
+    x0, y0, x1, y1 = (0, 0, SIDE, SIDE) if window is None else _on_grid(window, size)
+    rows, columns = pixels_inside((x0, y0, x1, y1), (SIDE, SIDE))
+    down = _bicubic(rows.start, rows.stop, y0, y1, class_map.shape[0])
+    across = _bicubic(columns.start, columns.stop, x0, x1, class_map.shape[1])
+    resized = down @ class_map.detach().cpu().double().numpy() @ across.T
+    score_map = np.zeros((SIDE, SIDE))
+    score_map[rows, columns] = normalize_maps(torch.from_numpy(resized)).numpy()
+    return score_map
+
+
+def _on_grid(window: Window, size: tuple[int, int]) -> Window:
+    """A window in pixels of an image of `size` (height, width) in those of the grid."""
+    (x0, y0, x1, y1), (height, width) = window, size
+    return x0 * SIDE / width, y0 * SIDE / height, x1 * SIDE / width, y1 * SIDE / height
+
+
+@lru_cache(maxsize=64)
+def _bicubic(first: int, last: int, start: float, stop: float, length: int) -> Map:
+    """How the pixels from first to before last sum up the `length` cells that cover start..stop: (pixels, length).
+
+    As OpenCV resizes, which the protocol's numbers come from: sums in float64, but places and weights in float32 (slope
+    -0.75). Weights in float64 move scores by some 1e-7, and PxAP in its sixth digit.
+    """
+    pixels = np.arange(first, last)
+    places = ((pixels + 0.5 - start) * (length / (stop - start)) - 0.5).astype(np.float32)
+    left = np.floor(places).astype(np.int64)
+    x, a, one = places - left.astype(np.float32), np.float32(-0.75), np.float32(1)
+    before = ((a * (x + one) - 5 * a) * (x + one) + 8 * a) * (x + one) - 4 * a
+    here = ((a + 2) * x - (a + 3)) * x * x + one
+    after = ((a + 2) * (one - x) - (a + 3)) * (one - x) * (one - x) + one
+    weights = np.zeros((len(pixels), length))
+    for tap, weight in zip((-1, 0, 1, 2), (before, here, after, one - before - here - after), strict=True):
+        weights[np.arange(len(pixels)), np.clip(left + tap, 0, length - 1)] += weight
+    return weights
 
 
 def quantise(score_map: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torchvision
 
 from camkit._version import __version__
 from camkit.inference import Inference
+from camkit.models import Classifier
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,17 @@ class Report:
 
     lines: list[str]
     failed: int
+
+
+def model_facts(classifier: Classifier) -> dict[str, Any]:
+    """What a run records of a classifier."""
+    return {
+        "model": classifier.name,
+        "weights": classifier.weights,
+        "output_stride": classifier.output_stride,
+        "dilate": classifier.dilate,
+        "input": asdict(classifier.input),
+    }
 
 
 def head_facts(inference: Inference) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`camkit finetune-fc`: a classifier and images by class in, the same classifier with another fc out."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,8 +17,8 @@ from camkit.inference import Inference
 from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, save_checkpoint
 from camkit.output import whole
-from camkit.runs.evaluate import told
-from camkit.runs.facts import Report, failure_lines, head_facts, versions
+from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
+from camkit.runs.measured import check_free, told, write_json, write_table
 from camkit.training import Descent, Finetuned, MinMax, Schedule, Trial, finetune_fc
 from camkit.training.trials import metrics
 
@@ -62,11 +61,7 @@ def run_finetune(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    held = [name for name in FILES if (out / name).exists()]
-    if held and not overwrite:
-        raise CamkitError(f"{out} already holds a run ({', '.join(held)}): give --overwrite or another --out")
-    for name in held:
-        (out / name).unlink()
+    check_free(out, FILES, overwrite)
     train, validation = splits(dataset, root, split, val_split)
     inference = Inference(classifier, device, "fp32", head)
     found = finetune_fc(
@@ -87,12 +82,8 @@ def run_finetune(
     )
     record = {
         "settings": {
-            "model": classifier.name,
-            "weights": classifier.weights,
-            "output_stride": classifier.output_stride,
-            "dilate": classifier.dilate,
+            **model_facts(classifier),
             "head": head_facts(inference),
-            "input": asdict(classifier.input),
             "dataset": dataset,
             "split": split,
             "val_split": val_split,
@@ -142,12 +133,13 @@ def label(trial: Trial) -> str:
 
 
 def write(out: Path, classifier: Classifier, found: Finetuned, record: dict[str, Any]) -> list[str]:
-    """The files of a run, each whole or not at all; their names."""
+    """The files of a run, each whole or not at all, none of an earlier one; the names of those to look at."""
+    for name in FILES:
+        (out / name).unlink(missing_ok=True)
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
     tables = {"log.csv": found.log(), "sweep.csv": found.sweep(), "failures.csv": failures}
     for name, table in tables.items():
-        with whole(out / name) as file:
-            table.to_csv(file, index=False, lineterminator="\n")
+        write_table(out / name, table)
     with whole(out / "fc.safetensors", "wb") as file:
         file.write(save({name: value.cpu().contiguous() for name, value in found.chosen.state.items()}))
     written = ["fc.safetensors", "log.csv", "run.json"]
@@ -168,8 +160,7 @@ def write(out: Path, classifier: Classifier, found: Finetuned, record: dict[str,
                 plot_loss_weights(found.sweep()).figure.savefig(file, dpi=150)
             written.append("sweep.csv")
     for name, content in reports.items():
-        with whole(out / name) as file:
-            json.dump(content, file, indent=1)
+        write_json(out / name, content)
     return written
 
 

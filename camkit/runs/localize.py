@@ -3,7 +3,6 @@
 import csv
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ from camkit.errors import CamkitError
 from camkit.inference import Precision
 from camkit.localization import Failure
 from camkit.localizer import Localizer
+from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, head_facts, versions
+from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
 
 
 def read_labels(path: Path, names: Sequence[str] | None, num_classes: int) -> dict[str, int]:
@@ -55,6 +55,7 @@ def run_localize(
     *,
     images: str,
     out: Path,
+    chosen_on: str = FIXED,
     labels: Path | None = None,
     topk: int = 1,
     fit: Fit = "stretch",
@@ -104,13 +105,10 @@ def run_localize(
     if strangers:
         raise CamkitError(f"{labels}: {len(strangers)} of its images are not among {images}, such as {strangers[0]!r}")
     settings = {
-        "model": classifier.name,
-        "weights": classifier.weights,
-        "output_stride": classifier.output_stride,
-        "dilate": classifier.dilate,
+        **model_facts(classifier),
         "head": head_facts(localizer.inference),
-        "input": asdict(classifier.input),
-        "recipe": {**asdict(recipe), "threshold": repr(recipe.threshold)},
+        "recipe": recipe.to_dict(),
+        "threshold_split": chosen_on,
         "fit": fit,
         "topk": topk,
         "labels": str(labels) if labels else None,

@@ -97,3 +97,43 @@ def test_a_held_out_folder_is_refused(place):
                                     str(place), "--out", str(place / "out")])  # fmt: skip
     assert isinstance(done.exception, CamkitError)
     assert "--overwrite" in str(done.exception)
+
+
+def test_the_grid_of_two_models(place):
+    """The second model sees the same maps: its recipes must equal the first's, and gain nothing."""
+    out = run(place, "ablate", "--step", "0.1", "--tap", f"{place}/net.py:build")
+    table = pd.read_csv(place / "out/ablation.csv").set_index("recipe")
+    assert list(table.index) == ["cam", "nwc", "pas", "nwc+pas", "tap:cam", "tap:nwc", "tap:pas", "tap:nwc+pas"]
+    for name in ("cam", "nwc", "pas", "nwc+pas"):
+        assert table.loc[name, "gt_loc"] == table.loc[f"tap:{name}", "gt_loc"]
+    assert table.loc["tap:cam", "gain"] == 0
+    assert "| TAP + NWC + PaS |" in out
+
+
+def test_intervals_do_not_depend_on_what_else_is_measured(place):
+    run(place, "ablate", "--step", "0.1")
+    table = pd.read_csv(place / "out/ablation.csv").set_index("recipe")
+    run(place, "evaluate", "--step", "0.1", "--overwrite")
+    alone = json.loads((place / "out/metrics.json").read_text())
+    assert alone["gt_loc"]["low"] == table.loc["nwc+pas", "gt_loc_low"]
+
+
+def test_a_limit_is_spread_over_the_listing(place):
+    run(place, "evaluate", "--step", "0.5", "--limit", "5")
+    assert pd.read_csv(place / "out/per_image.csv")["image"].tolist() == [f"{i}.png" for i in (0, 2, 4, 7, 9)]
+
+
+def test_a_crop_is_measured_where_it_lies(tmp_path):
+    """A model that sees the middle of wide images: maps cover the middle alone, and boxes are the images'."""
+    (tmp_path / "net.py").write_text(MODEL)
+    with (tmp_path / "val.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "label", "x0", "y0", "x1", "y1"])
+        image = np.zeros((64, 128, 3), np.uint8)
+        image[20:50, 50:80, 0] = 255
+        Image.fromarray(image).save(tmp_path / "a.png")
+        table.writerow(["a.png", 0, 50, 20, 80, 50])
+    run(tmp_path, "evaluate", "--step", "0.01", "--fit", "crop")
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert metrics["mean_iou"]["value"] == 1
+    assert metrics["max_box_acc_v2"]["value"] == 100

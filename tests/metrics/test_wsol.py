@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -92,3 +93,22 @@ def test_a_holes_contour_counts_too():
     truth = torch.tensor([[60, 50, 121, 101]])
     assert best_ious_of_all(grey, truth)[0] == 1.0
     assert best_ious(grey, truth)[0] == 62 * 52 / 224**2
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (14, 14), (8, 5), (64, 48), (224, 224), (300, 400), (1, 3)])
+def test_maps_are_resized_as_opencv_does(shape):
+    class_map = np.random.default_rng(sum(shape)).normal(size=shape)
+    resized = cv2.resize(class_map, (224, 224), interpolation=cv2.INTER_CUBIC)
+    expected = (resized - resized.min()) / (resized.max() - resized.min())
+    np.testing.assert_allclose(protocol_map(torch.from_numpy(class_map)), expected, rtol=0, atol=5e-15)
+
+
+def test_what_the_map_does_not_cover_counts_as_its_minimum():
+    class_map = torch.rand(4, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    # The middle half of an image of 100 x 50: columns 56 to 167 of the grid.
+    scores = protocol_map(class_map, (50, 100), (25, 0, 75, 50))
+    inside = cv2.resize(class_map.numpy(), (112, 224), interpolation=cv2.INTER_CUBIC)
+    expected = (inside - inside.min()) / (inside.max() - inside.min())
+    np.testing.assert_allclose(scores[:, 56:168], expected, rtol=0, atol=5e-15)
+    assert not scores[:, :56].any()
+    assert not scores[:, 168:].any()

@@ -1,0 +1,25 @@
+"""Annotated images with a classifier, or with another tool's maps, to figures with intervals."""
+
+from camkit.evaluation.calibrate import Calibration, calibrate
+from camkit.evaluation.classes import Predictions, class_numbers, predicted_classes
+from camkit.evaluation.evaluate import Evaluation, evaluate, evaluate_maps, together
+from camkit.evaluation.judge import Judged
+from camkit.evaluation.protocols import PROTOCOLS
+from camkit.evaluation.seen import Seen, seen_by, seen_in
+
+__all__ = [
+    "PROTOCOLS",
+    "Calibration",
+    "Evaluation",
+    "Judged",
+    "Predictions",
+    "Seen",
+    "calibrate",
+    "class_numbers",
+    "evaluate",
+    "evaluate_maps",
+    "predicted_classes",
+    "seen_by",
+    "seen_in",
+    "together",
+]

@@ -1,0 +1,144 @@
+"""The choice of weighting, theta and percentile on a split with boxes, and what it is worth on one it has not seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from camkit.boxes import MaxThreshold, PercentileThreshold
+from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
+from camkit.errors import CamkitError
+from camkit.evaluation.protocols import PROTOCOLS, EvaluationProtocol
+from camkit.evaluation.seen import Seen, seen_by
+from camkit.inference import Inference, Progress, unwatched
+from camkit.localization import Failure
+from camkit.metrics.iou import best_iou
+from camkit.metrics.localization import IOU_AT_LEAST
+from camkit.metrics.wsol import LEVELS
+from camkit.recipe import Recipe, Weighting
+
+THETAS = np.arange(1, 100) / 100
+PERCENTILES = np.arange(80, 101)  # the last is the maximum
+WEIGHTINGS: tuple[Weighting, ...] = ("signed", "positive")
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What was chosen, and everything that was tried.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    surface : DataFrame
+        Columns weighting, percentile (100: the maximum), theta, gt_loc in percent: GT-known Loc on the split.
+    chosen_on : str
+        Data set and split.
+    n : int
+        Images that were judged.
+    failures : list of Failure
+    """
+
+    recipe: Recipe
+    surface: pd.DataFrame
+    chosen_on: str
+    n: int
+    failures: list[Failure]
+
+    @property
+    def setting(self) -> tuple[str, float, float]:
+        """The recipe's weighting, percentile and theta, as the surface has them."""
+        threshold = self.recipe.threshold
+        if isinstance(threshold, PercentileThreshold):
+            return self.recipe.weighting, threshold.percentile, threshold.theta
+        assert isinstance(threshold, MaxThreshold)
+        return self.recipe.weighting, float(PERCENTILES[-1]), threshold.theta
+
+
+def calibrate(
+    inference: Inference,
+    dataset: AnnotatedSet,
+    base: Recipe,
+    *,
+    weightings: Sequence[Weighting] = WEIGHTINGS,
+    protocol: str = "paper",
+    fit: Fit = "stretch",
+    batch_size: int = 16,
+    workers: int = 0,
+    max_pixels: int = MAX_PIXELS,
+    progress: Progress = unwatched,
+) -> Calibration:
+    """Choose the weighting, theta and percentile with the highest GT-known Loc on a split.
+
+    Thetas from 0.01 to 0.99 and percentiles from 80 to 100 in steps of one hundredth and one, on score maps of 256
+    grey levels, so that all of them come from one pass over each map. Of equals the one nearest to the paper's setting
+    (theta 0.35, percentile 90) is taken, and positive weights before signed.
+
+    Parameters
+    ----------
+    inference : Inference
+    dataset : AnnotatedSet
+    base : Recipe
+        Gives interpolation and normalisation ("minmax").
+    weightings : sequence of Weighting
+    protocol, fit, batch_size, workers, max_pixels, progress
+        See `evaluate`.
+
+    Raises
+    ------
+    CamkitError
+        No image could be judged, or maps are not to be normalised.
+    """
+    if base.normalization != "minmax":
+        raise CamkitError("thresholds are chosen on maps between 0 and 1: leave out --normalize none")
+    measure = _Surface(PROTOCOLS[protocol], base, tuple(weightings))
+    results = seen_by(inference, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
+                      workers=workers, max_pixels=max_pixels)  # fmt: skip
+    right = np.zeros((len(measure.weightings), len(PERCENTILES), len(THETAS)), np.int64)
+    failures, n = [Failure("", problem) for problem in dataset.problems], 0
+    for outcome in progress(results, len(dataset.records)):
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+        else:
+            right, n = right + outcome, n + 1
+    if n == 0:
+        raise CamkitError(f"none of the {len(failures)} images of {dataset.name} could be judged: {failures[0].reason}")
+    surface = surface_of(right, n, measure.weightings)
+    return Calibration(best_of(surface, base), surface, f"{dataset.name} {dataset.split}", n, failures)
+
+
+@dataclass(frozen=True, eq=False)
+class _Surface:
+    """Whether an image is right under each weighting, percentile and theta."""
+
+    protocol: EvaluationProtocol
+    base: Recipe
+    weightings: tuple[Weighting, ...]
+
+    def __call__(self, seen: Seen) -> NDArray[np.bool_]:
+        return np.stack([self._of(seen, weighting) for weighting in self.weightings])
+
+    def _of(self, seen: Seen, weighting: Weighting) -> NDArray[np.bool_]:
+        score_map, boxes = self.protocol.levels(seen, Recipe(weighting, interpolation=self.base.interpolation))
+        ious = best_iou(torch.from_numpy(boxes), self.protocol.truth(seen), self.protocol.iou).numpy()
+        taus = np.percentile(score_map, PERCENTILES)[:, None] * THETAS
+        return np.asarray((ious >= IOU_AT_LEAST)[(taus * (LEVELS - 1)).astype(np.int64)])
+
+
+def surface_of(right: NDArray[np.int64], n: int, weightings: Sequence[Weighting]) -> pd.DataFrame:
+    """Counts (weightings, percentiles, thetas) of n images as a tidy table, in percent."""
+    index = pd.MultiIndex.from_product([weightings, PERCENTILES, THETAS], names=["weighting", "percentile", "theta"])
+    return pd.DataFrame({"gt_loc": 100 * right.ravel() / n}, index).reset_index()
+
+
+def best_of(surface: pd.DataFrame, base: Recipe) -> Recipe:
+    """The recipe with the highest GT-known Loc; see `calibrate` for equals."""
+    best = surface[surface["gt_loc"] == surface["gt_loc"].max()]
+    paper = PercentileThreshold()
+    away = abs(best["theta"] - paper.theta) + abs(best["percentile"] - paper.percentile) / 100
+    row = best.assign(away=away, signed=best["weighting"] == "signed").sort_values(["away", "signed"]).iloc[0]
+    theta, percentile = float(row["theta"]), float(row["percentile"])
+    threshold = MaxThreshold(theta) if percentile == PERCENTILES[-1] else PercentileThreshold(theta, percentile)
+    return Recipe(row["weighting"], threshold, base.normalization, base.interpolation)

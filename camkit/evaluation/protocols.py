@@ -1,0 +1,119 @@
+"""The two ways in which one fixed threshold becomes a box, and the box is held against the truth.
+
+`paper`: on the original image, the region with the most pixels, half-open IoU. `wsol`: on the public evaluation's grid
+of 224x224 and 256 grey levels, the region with the largest outer border, IoU with inclusive corners. Both also give the
+boxes at every grey level, for the choice of a threshold.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from camkit.boxes import pixels_inside
+from camkit.boxes.tree import level_boxes
+from camkit.errors import CamkitError
+from camkit.evaluation.seen import Seen
+from camkit.metrics.iou import IoU, half_open_iou, inclusive_iou
+from camkit.metrics.wsol import LEVELS, SIDE, clip_far_corner, protocol_boxes, protocol_map, quantise
+from camkit.recipe import Recipe, Weighting
+
+Boxes = NDArray[np.int64]
+Scores = NDArray[np.float64]
+
+
+class EvaluationProtocol(Protocol):
+    """One of the two ways."""
+
+    @property
+    def iou(self) -> IoU: ...
+
+    def check(self, recipe: Recipe) -> None:
+        """`CamkitError` where the protocol leaves no choice and the recipe takes one."""
+
+    def size(self, seen: Seen) -> tuple[int, int]:
+        """Height and width of what boxes are given in pixels of."""
+
+    def truth(self, seen: Seen) -> torch.Tensor:
+        """Ground-truth boxes (M, 4) as the boxes of the image are given."""
+
+    def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
+        """Each recipe's box (4,)."""
+
+    def levels(self, seen: Seen, recipe: Recipe) -> tuple[Scores, Boxes]:
+        """The score map (H, W), and the box at each of its 256 grey levels (256, 4)."""
+
+
+class Paper:
+    """As the papers write it."""
+
+    iou = staticmethod(half_open_iou)
+
+    def check(self, recipe: Recipe) -> None:
+        pass
+
+    def size(self, seen: Seen) -> tuple[int, int]:
+        return seen.size
+
+    def truth(self, seen: Seen) -> torch.Tensor:
+        return torch.from_numpy(seen.record.boxes)
+
+    def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
+        score_maps: dict[tuple[str, str, str], torch.Tensor] = {}
+        found = {}
+        for name, recipe in recipes.items():
+            key = recipe.weighting, recipe.normalization, recipe.interpolation
+            if key not in score_maps:
+                score_maps[key] = recipe.score_maps(seen.maps[recipe.weighting][None], seen.size, seen.window)
+            boxes, _ = recipe.boxes(score_maps[key])
+            found[name] = self._in_image(boxes, seen)[0]
+        return found
+
+    def levels(self, seen: Seen, recipe: Recipe) -> tuple[Scores, Boxes]:
+        score_map = recipe.score_maps(seen.maps[recipe.weighting], seen.size, seen.window).numpy()
+        boxes = level_boxes(quantise(score_map.astype(np.float64)), "pixels").astype(np.int64)
+        return score_map, self._in_image(boxes, seen)
+
+    @staticmethod
+    def _in_image(boxes: Boxes, seen: Seen) -> Boxes:
+        """From the part of the image that the map covers to the image."""
+        if seen.window is None:
+            return boxes
+        rows, columns = pixels_inside(seen.window, seen.size)
+        empty = (boxes[:, 2] <= boxes[:, 0])[:, None]
+        return np.where(empty, boxes, boxes + np.array([columns.start, rows.start] * 2))
+
+
+class Wsol:
+    """As the public WSOL evaluation has it (Choe et al. 2020), at one threshold."""
+
+    iou = staticmethod(inclusive_iou)
+
+    def check(self, recipe: Recipe) -> None:
+        if recipe.normalization != "minmax":
+            raise CamkitError("the wsol protocol normalises maps by their minimum and maximum: leave out --normalize")
+
+    def size(self, seen: Seen) -> tuple[int, int]:  # noqa: ARG002 - the same for every image
+        return SIDE, SIDE
+
+    def truth(self, seen: Seen) -> torch.Tensor:
+        return protocol_boxes(seen.record.boxes, seen.size)
+
+    def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
+        levels: dict[Weighting, tuple[Scores, Boxes]] = {}
+        found = {}
+        for name, recipe in recipes.items():
+            if recipe.weighting not in levels:
+                levels[recipe.weighting] = self.levels(seen, recipe)
+            score_map, boxes = levels[recipe.weighting]
+            found[name] = boxes[int(recipe.threshold(score_map) * (LEVELS - 1))]
+        return found
+
+    def levels(self, seen: Seen, recipe: Recipe) -> tuple[Scores, Boxes]:
+        score_map = protocol_map(seen.maps[recipe.weighting], seen.size, seen.window)
+        return score_map, clip_far_corner(level_boxes(quantise(score_map), "border")).numpy().astype(np.int64)
+
+
+PROTOCOLS: dict[str, EvaluationProtocol] = {"paper": Paper(), "wsol": Wsol()}

@@ -1,0 +1,168 @@
+"""What is seen of each annotated image: the maps of its own class, from a model's forward pass or from files."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import torch
+from torch.utils.data import DataLoader
+
+from camkit.boxes import Window
+from camkit.data import (
+    MAX_PIXELS,
+    AnnotatedSet,
+    Batch,
+    Fit,
+    Preprocess,
+    Record,
+    RecordDataset,
+    Sample,
+    collate,
+    read_size,
+)
+from camkit.data.annotations import check_inside
+from camkit.data.map_files import MapFolder
+from camkit.errors import CamkitError
+from camkit.evaluation.classes import MOST, Predictions, class_numbers
+from camkit.inference import Inference, in_order, in_threads
+from camkit.localization import Failure, window_of
+from camkit.recipe import Weighting
+
+CHUNK = 64  # maps that are read while as many are judged
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One annotated image and the maps of its own class.
+
+    Attributes
+    ----------
+    record : Record
+        With at least one box.
+    size : tuple of int
+        Height and width of the image.
+    window : tuple of float or None
+        What of the image the maps cover; None for all of it.
+    maps : dict from weighting to Tensor (h, w)
+        Of another tool's maps there is one, under every weighting.
+    label : int or None
+        The image's class as the classifier numbers it; None where there is no classifier.
+    predicted : Tensor (k,) or None
+        The likeliest classes, best first.
+    """
+
+    record: Record
+    size: tuple[int, int]
+    window: Window | None
+    maps: dict[Weighting, torch.Tensor]
+    label: int | None
+    predicted: torch.Tensor | None
+
+
+Judge = Callable[[Seen], T | Failure]
+
+
+def seen_by(
+    inference: Inference,
+    dataset: AnnotatedSet,
+    weightings: Sequence[Weighting],
+    judge: Judge[T],
+    *,
+    classes: Predictions | None = None,
+    fit: Fit = "stretch",
+    batch_size: int = 16,
+    workers: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator[T | Failure]:
+    """What `judge` makes of each image of a data set as a model sees it, in order.
+
+    Parameters
+    ----------
+    inference : Inference
+        One forward pass an image, whatever the number of weightings.
+    dataset : AnnotatedSet
+    weightings : sequence of Weighting
+    judge : callable
+        Works in threads, beside the next forward pass.
+    classes : Predictions, optional
+        Another classifier's word on the classes; the maps are the model's.
+    fit, batch_size, workers, max_pixels
+        See `camkit.Localizer`.
+
+    Raises
+    ------
+    CamkitError
+        The data set's classes are not the model's.
+    """
+    num_classes = inference.cam.head.num_classes
+    number = class_numbers(dataset, num_classes, inference.classifier.labels)
+    preprocess = Preprocess(inference.classifier.input, fit)
+    records = RecordDataset(dataset.records, preprocess, max_pixels, upright=dataset.upright)
+    pinned = inference.device.type == "cuda"
+    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
+
+    def start(batch: Batch) -> list[Callable[[], T | Failure]]:
+        features = inference.forward(batch)
+        own = [dataset.records[sample.index].label for sample in batch.samples]
+        labels = torch.tensor([0 if label is None else number(label) for label in own])
+        maps = {weighting: features.class_maps(labels, weighting).maps[:, 0].cpu() for weighting in weightings}
+        top = features.top(MOST).cpu()
+
+        def see(i: int, sample: Sample) -> T | Failure:
+            assert sample.view is not None
+            record = dataset.records[sample.index]
+            its = {weighting: stack[i] for weighting, stack in maps.items()}
+            try:
+                said = (int(labels[i]), top[i]) if classes is None else classes.said(record, sample.index)
+            except CamkitError as error:
+                return Failure(sample.name, str(error))
+            return _judged(Seen(record, sample.view.size, window_of(sample.view), its, *said), judge)
+
+        return [partial(see, i, sample) for i, sample in enumerate(batch.samples)]
+
+    yield from in_order(loader, start, lambda sample: Failure(sample.name, sample.error or ""))
+
+
+def seen_in(
+    maps: MapFolder,
+    dataset: AnnotatedSet,
+    weightings: Sequence[Weighting],
+    judge: Judge[T],
+    *,
+    classes: Predictions | None = None,
+    threads: int | None = None,
+) -> Iterator[T | Failure]:
+    """What `judge` makes of each image of a data set with the map that another tool left of it, in order.
+
+    A map is of the image's own class and covers the whole image, whatever the map's size. Of the image itself no more
+    than its size is read, and not even that where the annotation states it.
+    """
+
+    def see(index: int) -> T | Failure:
+        record = dataset.records[index]
+        try:
+            size = record.size or read_size(record.read(), record.image, dataset.upright)
+            check_inside(record.boxes.tolist(), size)
+            own_map = torch.from_numpy(maps.read(record.image, record.label))
+            said = (None, None) if classes is None else classes.said(record, index)
+        except CamkitError as error:
+            return Failure(record.image, str(error))
+        return _judged(Seen(record, size, None, dict.fromkeys(weightings, own_map), *said), judge)
+
+    n = len(dataset.records)
+    starts = range(0, n, CHUNK)
+    chunks: Iterator[list[Callable[[], T | Failure]]]
+    chunks = ([partial(see, i) for i in range(start, min(start + CHUNK, n))] for start in starts)
+    yield from in_threads(chunks, threads)
+
+
+def _judged(seen: Seen, judge: Judge[T]) -> T | Failure:
+    if seen.record.label is None or not len(seen.record.boxes):
+        return Failure(seen.record.image, "it has no label or no box, and nothing can be measured")
+    try:
+        return judge(seen)
+    except CamkitError as error:
+        return Failure(seen.record.image, str(error))

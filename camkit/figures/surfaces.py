@@ -1,0 +1,46 @@
+"""GT-known Loc over theta and percentile."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+TITLES = {"signed": "all weights", "positive": "positive weights (NWC)", "negative": "negative weights"}
+NEAR_BEST = {1: "-", 3: "--", 10: ":"}  # points of 100 under the best of all
+LINE = "tab:blue"
+CROSS: dict[str, Any] = {"marker": "x", "color": "tab:red", "markersize": 9, "markeredgewidth": 2, "linestyle": ""}
+
+
+def plot_surface(surface: pd.DataFrame, chosen: tuple[str, float, float] | None = None) -> Figure:
+    """Draw the table of a `camkit.evaluation.Calibration`: a panel a weighting, lines near the best of all.
+
+    Parameters
+    ----------
+    surface : DataFrame
+        Columns weighting, percentile (100: the maximum), theta, gt_loc in percent.
+    chosen : tuple, optional
+        Weighting, percentile and theta of a setting to mark.
+    """
+    weightings = list(surface["weighting"].unique())
+    figure = Figure(figsize=(1.2 + 3.8 * len(weightings), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(weightings), sharey=True, squeeze=False)[0]
+    low, high = surface["gt_loc"].min(), surface["gt_loc"].max()
+    for ax, weighting in zip(panels, weightings, strict=True):
+        table = surface[surface["weighting"] == weighting].pivot(index="percentile", columns="theta", values="gt_loc")
+        values = table.to_numpy()
+        image = ax.pcolormesh(table.columns, table.index, values, cmap="Greys_r", vmin=low, vmax=high, rasterized=True)
+        for below, style in NEAR_BEST.items():
+            if values.min() < high - below < values.max():
+                ax.contour(table.columns, table.index, values, levels=[high - below], colors=[LINE], linestyles=style)
+        if chosen is not None and chosen[0] == weighting:
+            ax.plot(chosen[2], chosen[1], **CROSS)
+        ax.set_title(f"{TITLES[weighting]}: at most {values.max():.1f} %", fontsize="medium")
+        ax.set_xlabel("theta")
+    panels[0].set_ylabel("percentile (100: the maximum)")
+    keys = [Line2D([], [], color=LINE, linestyle=style, label=f"best - {b}") for b, style in NEAR_BEST.items()]
+    if chosen is not None:
+        keys.append(Line2D([], [], label="chosen", **CROSS))
+    figure.legend(handles=keys, loc="outside lower center", ncols=4, frameon=False)
+    figure.colorbar(image, ax=list(panels), label="GT-known Loc, %")
+    return figure

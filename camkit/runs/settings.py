@@ -1,0 +1,46 @@
+"""Settings files: a recipe that was chosen on a split, and which one it was."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from camkit.errors import CamkitError
+from camkit.metrics.per_image import FIXED
+from camkit.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How boxes are to be made.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    chosen_on : str
+        The split on which its threshold was chosen, or that it was fixed beforehand.
+    model : str or None
+        What it was chosen for.
+    """
+
+    recipe: Recipe
+    chosen_on: str = FIXED
+    model: str | None = None
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings file that `camkit calibrate` wrote.
+
+    Raises
+    ------
+    CamkitError
+        It cannot be read, or is none.
+    """
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+        return Settings(Recipe.from_dict(held["recipe"]), str(held["chosen_on"]), str(held["model"]))
+    except CamkitError as error:
+        raise CamkitError(f"{path}: {error}") from error
+    except OSError as error:
+        raise CamkitError(f"{path}: cannot be read: {error.strerror}; check --settings") from error
+    except (ValueError, KeyError, TypeError) as error:  # not JSON, or other JSON
+        raise CamkitError(f"{path}: no settings file; camkit calibrate writes settings.json") from error

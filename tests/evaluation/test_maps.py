@@ -1,0 +1,148 @@
+"""Another tool's maps: figures that are known, and everything that can be wrong with a file."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from camkit.cli import cli
+from camkit.data import MapFolder, Record
+from camkit.errors import CamkitError
+
+N = 8
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Squares of 20x20 in images of 64x48; the maps of the last two are of another place."""
+    with (tmp_path / "val.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "label", "x0", "y0", "x1", "y1"])
+        for i in range(N):
+            x0, y0 = 4 * i, 2 * i
+            table.writerow([f"a/{i}.jpg", i % 2, x0, y0, x0 + 20, y0 + 20])
+            score_map = np.zeros((48, 64), np.float32)
+            score_map[y0 : y0 + 20, x0 : x0 + 20] = 1 if i < N - 2 else 0
+            score_map[40:, 56:] = 1 if i >= N - 2 else 0
+            (tmp_path / "images/a").mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (64, 48)).save(tmp_path / f"images/a/{i}.jpg")
+            write(tmp_path / "maps/a", f"{i}", score_map, (".npy", ".jpg.npy", ".npz", ".png")[i % 4])
+    return tmp_path
+
+
+def write(folder, name, score_map, suffix=".npy"):
+    folder.mkdir(parents=True, exist_ok=True)
+    if suffix == ".png":
+        Image.fromarray((255 * score_map).astype(np.uint8)).save(folder / f"{name}.png")
+    elif suffix == ".npz":
+        np.savez(folder / f"{name}.npz", score_map)
+    else:
+        np.save(folder / f"{name}{suffix}", score_map)
+
+
+def run(place, *options, expect=0):
+    arguments = ["evaluate", "--maps", str(place / "maps"), "--dataset", "csv", "--root", str(place)]
+    done = CliRunner().invoke(cli, [*arguments, "--out", str(place / "out"), "--step", "0.01", "--overwrite", *options])
+    assert done.exit_code == expect, done.output
+    return done.output
+
+
+@pytest.mark.parametrize("protocol", ["paper", "wsol"])
+def test_the_figures_of_known_maps(place, protocol):
+    out = run(place, "--protocol", protocol)
+    metrics = json.loads((place / "out/metrics.json").read_text())
+    assert metrics["gt_loc"]["value"] == metrics["max_box_acc"]["value"] == 100 * 6 / 8
+    assert "top1_cls" not in metrics
+    assert "top1_loc" not in metrics
+    assert f"{N} images: {N} judged, 0 failed" in out
+    if protocol == "paper":
+        assert metrics["mean_iou"]["value"] == 6 / 8  # exact boxes, and disjoint ones
+
+
+def test_a_classifier_beside_the_maps_names_the_classes(place):
+    (place / "net.py").write_text(
+        "import torch\nfrom torch import nn\nSIZE, MEAN, STD = 32, (0.0,) * 3, (1.0,) * 3\n"
+        "class Net(nn.Module):\n"
+        "    def forward(self, x):\n"
+        "        return torch.tensor([[1.0, 0.0]]).expand(len(x), 2)\n"
+        "def build():\n    return Net()\n"
+    )
+    run(place, "--classifier", f"{place}/net.py:build")
+    metrics = json.loads((place / "out/metrics.json").read_text())
+    assert metrics["top1_cls"]["value"] == 50  # it says 0 of every image
+    assert metrics["top1_loc"]["value"] == 100 * 3 / 8  # of images 0, 2, 4 class and box are right
+    assert metrics["top2_loc"]["value"] == metrics["gt_loc"]["value"]
+
+
+def test_counts_add_up_and_every_bad_map_is_named(place):
+    maps = place / "maps/a"
+    (maps / "0.npy").unlink()
+    np.save(maps / "1.jpg.npy", np.full((4, 4), np.nan))
+    (maps / "2.npz").write_bytes(b"no archive")
+    Image.new("RGB", (4, 4)).save(maps / "3.png")
+    np.save(maps / "4.npy", np.zeros((2, 3, 4)))
+    write(maps, "5", np.zeros((4, 4)))  # beside 5.jpg.npy
+    np.save(maps / "stranger.npy", np.zeros((4, 4)))
+    out = run(place, expect=1)
+    assert f"{N} images: 2 judged, 6 failed" in out
+    assert "1 of the maps" not in out  # those that failed were looked at as well
+    lines = (place / "out/failures.csv").read_text().splitlines()[1:]
+    for line, reason in zip(
+        lines,
+        [
+            "no map for it",
+            "16 of its 16 values are NaN",
+            "cannot be read",
+            "not grey",
+            "shape (2, 3, 4)",
+            "2 maps for it",
+        ],
+        strict=True,
+    ):
+        assert reason in line
+
+
+def test_maps_of_no_image_are_counted(place):
+    np.save(place / "maps/stranger.npy", np.zeros((4, 4)))
+    assert "1 of the maps" in run(place)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--model", "tiny"], "--model or --maps"),
+        (["--weights", "none"], "leave out --weights"),
+        (["--no-nwc"], "leave out --nwc"),
+        (["--protocol", "wsol", "--normalize", "none"], "leave out --normalize"),
+    ],
+)
+def test_wrong_calls(place, options, said):
+    arguments = ["evaluate", "--maps", str(place / "maps"), "--dataset", "csv", "--root", str(place), "--out", "x"]
+    done = CliRunner().invoke(cli, [*arguments, *options])
+    assert said in (done.output if done.exit_code == 2 else str(done.exception))
+
+
+def test_two_classes_of_one_image_have_a_map_each(tmp_path):
+    records = [Record("a.jpg", bytes, label) for label in (3, 5)]
+    write(tmp_path, "a.jpg.3", np.full((2, 2), 3.0))
+    write(tmp_path, "a.jpg.5", np.full((2, 2), 5.0))
+    folder = MapFolder(tmp_path, records)
+    assert folder.read("a.jpg", 3)[0, 0] == 3
+    assert folder.read("a.jpg", 5)[0, 0] == 5
+    assert folder.unread() == 0
+
+
+def test_a_stem_that_two_images_share_names_neither(tmp_path):
+    write(tmp_path, "a", np.zeros((2, 2)))
+    folder = MapFolder(tmp_path, [Record("a.jpg", bytes, 0), Record("a.png", bytes, 0)])
+    with pytest.raises(CamkitError, match=r"a\.jpg\.npy"):
+        folder.read("a.jpg", 0)
+
+
+def test_no_code_is_run_by_a_map(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(CamkitError, match="cannot be read as a map"):
+        MapFolder(tmp_path, [Record("a.jpg", bytes, 0)]).read("a.jpg", 0)
