@@ -141,7 +141,7 @@ def finetune_fc(
         stages = StageTwo(inference.cam, one, descent), StageOne(fc, images.classes, descent)
         bar = tqdm(total=images.steps, desc=f"crr {one.crr:g}, frr {one.frr:g}", disable=not show_progress)
         with bar, frozen(classifier.model, fc.parameters):
-            for _ in train(trial, *stages, images, named, schedule, validate):
+            for _ in tune(trial, *stages, images, named, schedule, validate):
                 bar.update()
         trials.append(trial)
     chosen = trials[0] if validation is None else max(trials, key=lambda trial: trial.score)
@@ -161,7 +161,7 @@ def restore(named: Mapping[str, nn.Parameter], state: Mapping[str, torch.Tensor]
         parameter.copy_(state[name])
 
 
-def train(
+def tune(
     trial: Trial,
     stage_two: StageTwo,
     stage_one: StageOne,
