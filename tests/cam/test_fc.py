@@ -7,7 +7,7 @@ from torch import nn
 
 from camkit.cam import CAM, find_fc
 from camkit.errors import CamkitError
-from camkit.nn import ThresholdedAvgPool2d
+from camkit.nn import GlobalMaxPool2d, ThresholdedAvgPool2d
 
 SIZE = (16, 16)
 IMAGES = torch.rand(3, 3, *SIZE, generator=torch.Generator().manual_seed(1))
@@ -35,10 +35,12 @@ class Convolved(Plain):
         return self.fc(self.pool(self.features(x))).flatten(1)
 
 
-class Tap(Plain):
-    def __init__(self):
+class Pooled(Plain):
+    """One of camkit's poolings."""
+
+    def __init__(self, pool):
         super().__init__()
-        self.pool = ThresholdedAvgPool2d(0.1)
+        self.pool = pool
 
 
 class Twice(Plain):
@@ -67,7 +69,8 @@ MODELS = {
     "layer norm": lambda: Normed(nn.LayerNorm(8)),
     "batch norm": lambda: Normed(nn.BatchNorm1d(8)),
     "convolution": Convolved,
-    "TAP": Tap,
+    "TAP": lambda: Pooled(ThresholdedAvgPool2d(0.1)),
+    "maximum": lambda: Pooled(GlobalMaxPool2d()),
 }
 
 
