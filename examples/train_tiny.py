@@ -9,7 +9,6 @@ val.zip, which is scored at the end.
 
 import csv
 import json
-import os
 import time
 import zipfile
 from pathlib import Path
@@ -17,14 +16,15 @@ from pathlib import Path
 import click
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from camkit.models.tiny import TinyResNet
+from camkit.input_spec import InputSpec
+from camkit.models import Card, TinyResNet, save_checkpoint
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TRAIN_SIZES = (
@@ -175,11 +175,7 @@ def main(
     size = max(held_out, key=lambda s: held_out[s])
     accuracy = top1(model, *read(root, "val"), size)
     names = [row["name"].split(",")[0] for row in csv.DictReader((root / "classes.csv").open())]
-    card = {
-        "classes": names,
-        "mean": MEAN,
-        "std": STD,
-        "size": size,
+    facts = {
         "top1_val": accuracy,
         "top1_held_out": held_out,
         "epochs": [epochs, finish],
@@ -189,14 +185,9 @@ def main(
         "minutes": round(minutes, 1),
         "torch": torch.__version__,
     }
-    print(json.dumps(card | {"classes": len(names)}, indent=1), flush=True)
-    temporary = out.with_suffix(".part")
-    state = {
-        name: value.half().contiguous() if value.is_floating_point() else value
-        for name, value in model.state_dict().items()
-    }
-    save_file(state, temporary, {key: json.dumps(value) for key, value in card.items()})
-    os.replace(temporary, out)
+    print(json.dumps({"size": size, **facts}, indent=1), flush=True)
+    spec = InputSpec((size, size), size, MEAN, STD)
+    save_checkpoint(out, model.half(), Card("tiny", len(names), spec, tuple(names), facts=facts))
 
 
 if __name__ == "__main__":

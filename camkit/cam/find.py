@@ -86,7 +86,7 @@ def record(model: nn.Module, images: torch.Tensor, output: Output | None = None)
 def own_pool(pooled: Value) -> nn.Module | None:
     """The layer of `POOLS` that made the pooled vector, if one did."""
     op = getattr(pooled.call, "op", None)
-    return op if isinstance(op, nn.Module) and type(op) in POOLS else None
+    return op if isinstance(op, nn.Module) and isinstance(op, tuple(POOLS)) else None
 
 
 def is_vector(value: Value) -> bool:
@@ -206,7 +206,7 @@ def build(model: nn.Module, calls: list[Call], feature_map: FeatureMap, start: V
     if not parts.is_affine:
         kind = "linearised"
     elif pool is not None:
-        kind = POOLS[type(pool)]
+        kind = next(kind for made, kind in POOLS.items() if isinstance(pool, made))
     elif not classifier and torch.equal(weight, torch.eye(len(weight)).to(weight)):
         kind = "score pooling"
     elif function.norm is not None or any("batch_norm" in call.name for call in calls):

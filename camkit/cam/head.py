@@ -135,6 +135,7 @@ class Head:
         h, w of the feature map at the input size of the search.
     completeness : float
         Largest ``|maps.mean((-2, -1)) + offset - logits|`` over the logits' range, measured when the head was found.
+        With a `pool`, which no mean equals, ``weight @ pooled + offset`` stands in the place of the maps' mean.
     """
 
     kind: Kind

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from camkit.cam.extractor import example_images, in_training
-from camkit.cam.find import collapse, record
-from camkit.cam.trace import Trace, Value
+from camkit.cam.find import VIEWS, collapse, record
+from camkit.cam.trace import Trace, Value, between
 from camkit.errors import CamkitError, HeadNotFound
 
 
@@ -53,12 +53,28 @@ def find_pooling(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> 
     if feature.tensor.ndim != 4 or feature.tensor.shape[1] != channels or scale != 1:
         what = "sums" if scale != 1 else f"a map of shape {tuple(feature.tensor.shape[1:])}"
         raise HeadNotFound(f"the classifier pools {what}: only the mean of a (channels, h, w) map can be replaced")
-    return Pooling(module_between(trace, feature, start), images, feature.tensor, start.tensor)
+    module, pooled = module_between(trace, feature, start, end)
+    assert pooled.tensor is not None
+    return Pooling(module, images, feature.tensor, pooled.tensor)
 
 
-def module_between(trace: Trace, feature: Value, start: Value) -> str | None:
-    """The innermost module whose input is the feature map and whose output is the pooled vector."""
-    takes = {place.module for place in feature.places if place.side == "input"}
-    gives = {place.module for place in start.places if place.side == "output"}
-    once = [name for name in takes & gives if name and trace.calls_of_module[name] == 1]
-    return max(once, key=lambda name: name.count("."), default=None)
+def module_between(trace: Trace, feature: Value, start: Value, end: Value) -> tuple[str | None, Value]:
+    """The innermost module that takes the feature map and returns the pooled vector, or a view of it, and what it is.
+
+    Without such a module: None, and the vector.
+    """
+    takes = {place.module for place in feature.places if place.side == "input" and place.module}
+    found = []
+    for vector in (start, *views(start, end)):
+        gives = {place.module for place in vector.places if place.side == "output"}
+        found += [(name, vector) for name in takes & gives if trace.calls_of_module[name] == 1]
+    return max(found, key=lambda pair: pair[0].count("."), default=(None, start))
+
+
+def views(start: Value, end: Value) -> list[Value]:
+    """What the network makes of a value by laying it out anew alone."""
+    found = [start]
+    for call in between(start, end):
+        if call.name in VIEWS and call.parents[0] in found:
+            found += call.outputs
+    return found[1:]

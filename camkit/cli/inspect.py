@@ -25,6 +25,7 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
     found = CAM(classifier.model, classifier.input.size, head=head).head
     place = found.feature_map.place
     (height, width), (h, w) = classifier.input.size, found.map_size
+    summed = "maps" if found.pool is None else "none, the maps have another mean; pooled features times class weights"
     rows = {
         "model": f"{classifier.name}, weights: {classifier.weights}",
         "input": f"{height}x{width}, mean {classifier.input.mean}, std {classifier.input.std}",
@@ -32,7 +33,7 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
         "map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels",
         "classifier": f"{found.classifier or 'none'}, {found.num_classes} classes",
         "head": f"{found.kind}: {MEANING[found.kind]}",
-        "completeness": f"maps miss the logits by {found.completeness:.1e} of their range",
+        "completeness": f"{summed} miss the logits by {found.completeness:.1e} of their range",
     }
     for name, text in rows.items():
         click.echo(f"{name:<13} {text}")

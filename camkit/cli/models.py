@@ -18,5 +18,6 @@ def models(contains: str) -> None:
     for source, name in model_names():
         if contains.lower() in name.lower():
             click.echo(f"{name:<24} {source}")
-    click.echo("\nalso: timm:NAME (with the extra camkit[timm]), and path/to/file.py:factory, a function of yours that")
-    click.echo("returns a network; beside it the file may define MEAN, STD, SIZE and LABELS")
+    click.echo("\nalso: timm:NAME (with the extra camkit[timm]); FILE.safetensors, a checkpoint of camkit's; and")
+    click.echo("path/to/file.py:factory, a function of yours that returns a network; beside it the file may define")
+    click.echo("MEAN, STD, SIZE and LABELS")

@@ -53,7 +53,8 @@ def options_of_model(*, required: bool) -> Decorator:
     """What names a classifier; a command that can do without one says so itself where it is missing."""
     return together(
         click.option("--model", required=required,
-                     help="A torchvision name, timm:NAME, path/to/file.py:factory, or tiny."),
+                     help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, "
+                          "or tiny."),
         click.option("--weights", default="DEFAULT", show_default=True,
                      help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
         click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
@@ -168,8 +169,10 @@ def load(
         changes |= {"size": size, "resize": round(min(size) * share)}
     labels = classifier.labels if names is None else read_names(names)
     classifier = replace(classifier, input=replace(classifier.input, **changes), labels=labels)
-    if output_stride is None:
+    if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
+    if classifier.output_stride is not None:
+        raise CamkitError(f"{model} was trained at output stride {classifier.output_stride}: leave --output-stride out")
     fine = set_output_stride(classifier.model, int(output_stride), dilation, classifier.input.size)
     return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
 

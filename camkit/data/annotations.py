@@ -10,7 +10,7 @@ import numpy as np
 from camkit.data.records import Record, no_boxes
 from camkit.data.sources import Source
 from camkit.data.tables import Line
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, UnreadableImage
 
 # Annotators and converters differ by a pixel at the border; a box that reaches further out is of another image.
 TOLERANCE = 1.0
@@ -199,7 +199,27 @@ class Draft:
         if entry.size is not None:
             check_inside(entry.boxes, entry.size)
         boxes = np.array(entry.boxes, np.float64) if entry.boxes else no_boxes()
-        return Record(entry.image, images.reader(entry.image), entry.label, boxes, entry.size)
+        return Record(entry.image, _reader(entry, images), entry.label, boxes, entry.size)
+
+
+def _reader(entry: Entry, images: Source) -> Callable[[], bytes]:
+    """Where the image's size is stated a missing file is missed only by who wants to read it: maps can do without."""
+    try:
+        return images.reader(entry.image)
+    except UnreadableImage as error:
+        if entry.size is None:
+            raise
+        return Missing(f"{entry.where}: {error}")
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Reads nothing, and says why."""
+
+    reason: str
+
+    def __call__(self) -> bytes:
+        raise UnreadableImage(self.reason)
 
 
 def with_label(entry: Entry, record: Record) -> list[Record]:

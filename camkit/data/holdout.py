@@ -1,29 +1,28 @@
 """A part of a split kept apart, to choose settings on."""
 
-from collections import defaultdict
+from collections import Counter
 from dataclasses import replace
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.records import Record
 from camkit.errors import CamkitError
 
 
 def hold_out(dataset: AnnotatedSet, count: int) -> tuple[AnnotatedSet, AnnotatedSet]:
-    """Cut a split in two: all but the last `count` images of each class, and those.
+    """A split without the last `count` records of each class, and these.
 
     Raises
     ------
     CamkitError
         A class has no image left to train on.
     """
-    members: dict[int | None, list[int]] = defaultdict(list)
-    for index, record in enumerate(dataset.records):
-        members[record.label].append(index)
-    poor = next((label for label, indices in members.items() if len(indices) <= count), None)
+    left = Counter(record.label for record in dataset.records)
+    poor = next((label for label, images in left.items() if images <= count), None)
     if poor is not None:
-        raise CamkitError(f"class {poor} of {dataset.name} has {len(members[poor])} images: hold out fewer than that")
-    held = {index for indices in members.values() for index in indices[len(indices) - count :]}
-    parts = ([record for i, record in enumerate(dataset.records) if (i in held) is kept] for kept in (False, True))
-    train, apart = parts
-    return replace(dataset, records=train), replace(
-        dataset, split=f"{dataset.split}, {count} a class held out", records=apart, problems=[]
-    )
+        raise CamkitError(f"class {poor} of {dataset.name} has {left[poor]} images: hold out fewer than that")
+    kept: list[Record] = []
+    held: list[Record] = []
+    for record in dataset.records:
+        (held if left[record.label] <= count else kept).append(record)
+        left[record.label] -= 1
+    return replace(dataset, records=kept), replace(dataset, split=f"holdout:{count}", records=held, problems=[])

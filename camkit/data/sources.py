@@ -88,7 +88,7 @@ class Folder:
         """
         path = os.path.join(self.root, checked_name(name))
         if not os.path.isfile(path):
-            raise CamkitError(f"there is no file {name!r} in {self}")
+            raise UnreadableImage(f"there is no file {name!r} in {self}")
         return FileBytes(path)
 
     def names(self) -> Iterator[str]:
@@ -122,7 +122,7 @@ class Archive:
     def reader(self, name: str) -> Read:
         """What reads the member of this name; `CamkitError` where there is none, as `Folder.reader`."""
         if checked_name(name) not in self._members:
-            raise CamkitError(f"there is no file {name!r} in {self}")
+            raise UnreadableImage(f"there is no file {name!r} in {self}")
         return ZipMember(str(self.path), self._members[name])
 
     def names(self) -> Iterator[str]:

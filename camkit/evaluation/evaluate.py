@@ -151,7 +151,7 @@ class _Bench:
         self.classification = Classification(k)
         self.curves = {weighting: Curves(weighting, step, masks) for weighting in self.weightings}
         split = dict.fromkeys(recipes, threshold_split) if isinstance(threshold_split, str) else threshold_split
-        self.boxes = {name: BoxMeasures(name, k, chosen.iou, split[name]) for name in recipes}
+        self.boxes = {name: BoxMeasures(name, k, split[name]) for name in recipes}
 
     def measure(self, results: Iterator[Judged | Failure], seed: int) -> Evaluation:
         failures = [Failure("", problem) for problem in self.dataset.problems]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from camkit.evaluation.protocols import EvaluationProtocol
 from camkit.evaluation.seen import Seen
@@ -14,31 +13,45 @@ from camkit.metrics.wsol import protocol_boxes, protocol_map
 from camkit.recipe import Recipe, Weighting
 
 
+@dataclass(frozen=True)
+class JudgedBox:
+    """One box against the truth.
+
+    Attributes
+    ----------
+    box : tuple of int
+        ``x0, y0, x1, y1`` as the protocol gives it.
+    iou : float
+        With the ground-truth box that it meets best.
+    share, truth_share : float
+        Of the image that it covers, and that that ground-truth box does.
+    """
+
+    box: tuple[int, ...]
+    iou: float
+    share: float
+    truth_share: float
+
+
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What one image leaves for the measures: no maps, so that memory does not grow with the images.
+    """What one image leaves for the measures: no maps, so that memory does not grow with them.
 
     Attributes
     ----------
     image : str
-    size : tuple of int
-        Height and width of the image, or of the protocol's grid.
     label : int or None
     predicted : Tensor (k,) or None
         As `Seen` has them.
-    truth : Tensor (M, 4)
-        Ground-truth boxes as the protocol has them.
-    boxes : dict from recipe name to ndarray (4,)
+    boxes : dict from recipe name to JudgedBox
     outcomes : dict from weighting to dict from measure to Tensor (1, columns)
         What MaxBoxAcc, MaxBoxAccV2 and PxAP keep of the image.
     """
 
     image: str
-    size: tuple[int, int]
     label: int | None
     predicted: torch.Tensor | None
-    truth: torch.Tensor
-    boxes: dict[str, NDArray[np.int64]]
+    boxes: dict[str, JudgedBox]
     outcomes: dict[Weighting, dict[str, torch.Tensor]]
 
 
@@ -61,13 +74,23 @@ class Judge:
     def __call__(self, seen: Seen) -> Judged:
         return Judged(
             image=seen.record.image,
-            size=self.protocol.size(seen),
             label=seen.label,
             predicted=seen.predicted,
-            truth=self.protocol.truth(seen),
-            boxes=self.protocol.boxes(seen, self.recipes),
+            boxes=self._boxes(seen),
             outcomes={weighting: self._outcomes(seen, class_map) for weighting, class_map in seen.maps.items()},
         )
+
+    def _boxes(self, seen: Seen) -> dict[str, JudgedBox]:
+        """All recipes' boxes against all ground-truth boxes at once."""
+        found = self.protocol.boxes(seen, self.recipes)
+        boxes, truth = torch.from_numpy(np.stack(list(found.values()))), self.protocol.truth(seen)
+        best, met = self.protocol.iou(boxes, truth).max(1)
+        shares, truth_shares = (self.protocol.shares(which, seen) for which in (boxes, truth))
+        columns = boxes.tolist(), best.tolist(), shares.tolist(), truth_shares[met].tolist()
+        return {
+            name: JudgedBox(tuple(box), iou, share, truth_share)
+            for name, box, iou, share, truth_share in zip(found, *columns, strict=True)
+        }
 
     def _outcomes(self, seen: Seen, class_map: torch.Tensor) -> dict[str, torch.Tensor]:
         score_map = protocol_map(class_map, seen.size, seen.window)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from camkit.evaluation.judge import Judged
 from camkit.metrics import Coverage, GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, MeanIoU, PxAP, Result, TopKCls, TopKLoc
-from camkit.metrics.iou import IoU, inclusive_iou
+from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.per_image import PerImage
 from camkit.recipe import Weighting
 
@@ -75,59 +75,47 @@ class BoxMeasures:
         Its name.
     k : int
         The k of Top-k Loc beside 1.
-    iou : IoU
-        The protocol's.
     threshold_split : str
         The split on which the recipe's threshold was chosen.
     """
 
-    def __init__(self, recipe: str, k: int, iou: IoU, threshold_split: str) -> None:
-        self.recipe, self.k, self.iou = recipe, k, iou
-        self.gt_loc = GTKnownLoc(threshold_split, iou)
-        self.topk_loc = {f"top{k}_loc": TopKLoc(k, threshold_split, iou) for k in sorted({1, k})}
-        self.mean_iou, self.coverage = MeanIoU(threshold_split, iou), Coverage(threshold_split)
+    def __init__(self, recipe: str, k: int, threshold_split: str) -> None:
+        self.recipe, self.ks, self.threshold_split = recipe, sorted({1, k}), threshold_split
         self.rows: list[dict[str, object]] = []
 
     def update(self, judged: Judged) -> None:
-        box, truths = torch.from_numpy(judged.boxes[self.recipe])[None], [judged.truth]
-        self.gt_loc.update(box, truths)
-        self.mean_iou.update(box, truths)
-        self.coverage.update(self._half_open(box), [self._half_open(judged.truth)], [judged.size])
+        found = judged.boxes[self.recipe]
+        right = found.iou >= IOU_AT_LEAST
+        row: dict[str, object] = {"recipe": self.recipe, "image": judged.image, "label": judged.label}
+        if judged.predicted is not None:
+            row["predicted"] = int(judged.predicted[0])
+        row |= dict(zip(("x0", "y0", "x1", "y1"), found.box, strict=True))
+        row |= {"share": found.share, "truth_share": found.truth_share, "iou": found.iou, "gt_loc": right}
         if judged.predicted is not None:
             # A predicted class that is right is the image's own, and so is its map's box.
-            boxes = box[:, None].expand(1, self.k, 4)
-            for metric in self.topk_loc.values():
-                metric.update(boxes, judged.predicted[None], torch.tensor([judged.label]), truths)
-        self.rows.append(self._row(judged))
-
-    def _row(self, judged: Judged) -> dict[str, object]:
-        corners = zip(("x0", "y0", "x1", "y1"), judged.boxes[self.recipe].tolist(), strict=True)
-        predicted = None if judged.predicted is None else int(judged.predicted[0])
-        return {
-            "recipe": self.recipe,
-            "image": judged.image,
-            "label": judged.label,
-            "predicted": predicted,
-            **dict(corners),
-        }
-
-    def _half_open(self, boxes: torch.Tensor) -> torch.Tensor:
-        return boxes + torch.tensor([0, 0, 1, 1]) if self.iou is inclusive_iou else boxes
-
-    def results(self, seed: int) -> Results:
-        results = results_of({"gt_loc": self.gt_loc, **self.topk_loc, "mean_iou": self.mean_iou}, seed)
-        shares: Results = self.coverage.result(np.random.default_rng(seed))
-        return results | {f"coverage_{name}": share for name, share in shares.items()}
-
-    def right(self) -> NDArray[np.bool_]:
-        """Whether each image counts for GT-known Loc, (n,)."""
-        return np.asarray(self.gt_loc.per_image()[:, 0])
+            predicted = judged.predicted.tolist()
+            row |= {f"top{k}_loc": right and judged.label in predicted[:k] for k in self.ks}
+        self.rows.append(row)
 
     def table(self) -> pd.DataFrame:
         """A row an image."""
-        outcomes = {"iou": self.mean_iou, "gt_loc": self.gt_loc, **self.topk_loc}
-        columns = {name: metric.per_image()[:, 0] for name, metric in outcomes.items() if len(metric.outcomes)}
-        return pd.DataFrame(self.rows).assign(**columns)
+        return pd.DataFrame(self.rows)
+
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each image counts for GT-known Loc, (n,)."""
+        return self.table()["gt_loc"].to_numpy(bool)
+
+    def results(self, seed: int) -> Results:
+        table, split = self.table(), self.threshold_split
+        metrics: dict[str, PerImage] = {"gt_loc": GTKnownLoc(split), "mean_iou": MeanIoU(split)}
+        metrics |= {f"top{k}_loc": TopKLoc(k, split) for k in self.ks if f"top{k}_loc" in table}
+        columns = {"gt_loc": "gt_loc", "mean_iou": "iou", **{name: name for name in metrics if name.startswith("top")}}
+        for name, metric in metrics.items():
+            metric.append(torch.tensor(table[[columns[name]]].to_numpy()))
+        coverage = Coverage(split)
+        coverage.append(torch.tensor(table[["share", "truth_share"]].to_numpy()))
+        shares: Results = coverage.result(np.random.default_rng(seed))
+        return results_of(metrics, seed) | {f"coverage_{name}": share for name, share in shares.items()}
 
 
 def table_of(measures: Iterable[BoxMeasures]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from camkit.boxes.tree import level_boxes
 from camkit.errors import CamkitError
 from camkit.evaluation.seen import Seen
 from camkit.metrics.iou import IoU, half_open_iou, inclusive_iou
+from camkit.metrics.localization import share_of_image
 from camkit.metrics.wsol import LEVELS, SIDE, clip_far_corner, protocol_boxes, protocol_map, quantise
 from camkit.recipe import Recipe, Weighting
 
@@ -33,11 +34,11 @@ class EvaluationProtocol(Protocol):
     def check(self, recipe: Recipe) -> None:
         """`CamkitError` where the protocol leaves no choice and the recipe takes one."""
 
-    def size(self, seen: Seen) -> tuple[int, int]:
-        """Height and width of what boxes are given in pixels of."""
-
     def truth(self, seen: Seen) -> torch.Tensor:
         """Ground-truth boxes (M, 4) as the boxes of the image are given."""
+
+    def shares(self, boxes: torch.Tensor, seen: Seen) -> torch.Tensor:
+        """Share of the image that each of the boxes (N, 4) covers, (N,)."""
 
     def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
         """Each recipe's box (4,)."""
@@ -54,11 +55,11 @@ class Paper:
     def check(self, recipe: Recipe) -> None:
         pass
 
-    def size(self, seen: Seen) -> tuple[int, int]:
-        return seen.size
-
     def truth(self, seen: Seen) -> torch.Tensor:
         return torch.from_numpy(seen.record.boxes)
+
+    def shares(self, boxes: torch.Tensor, seen: Seen) -> torch.Tensor:
+        return share_of_image(boxes, seen.size)
 
     def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
         score_maps: dict[tuple[str, str, str], torch.Tensor] = {}
@@ -95,11 +96,11 @@ class Wsol:
         if recipe.normalization != "minmax":
             raise CamkitError("the wsol protocol normalises maps by their minimum and maximum: leave out --normalize")
 
-    def size(self, seen: Seen) -> tuple[int, int]:  # noqa: ARG002 - the same for every image
-        return SIDE, SIDE
-
     def truth(self, seen: Seen) -> torch.Tensor:
         return protocol_boxes(seen.record.boxes, seen.size)
+
+    def shares(self, boxes: torch.Tensor, seen: Seen) -> torch.Tensor:  # noqa: ARG002 - the grid is every image's
+        return share_of_image(boxes + torch.tensor([0, 0, 1, 1]), (SIDE, SIDE))
 
     def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
         levels: dict[Weighting, tuple[Scores, Boxes]] = {}

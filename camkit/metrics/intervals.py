@@ -104,8 +104,8 @@ def best_accuracy(correct: NDArray[np.bool_], rng: np.random.Generator) -> Estim
     ordered = in_canonical_order(correct.reshape(n, criteria * thresholds)).reshape(correct.shape)
     # From one threshold to the next few images change: the changes, a sparse matrix, summed up along the curve are far
     # cheaper than the curve itself.
-    changes = np.diff(ordered.astype(np.int8), axis=2, prepend=np.int8(0))
-    sparse_changes = sparse.csr_array(changes.reshape(n, criteria * thresholds).astype(np.int64))
+    changes = np.asarray(np.diff(ordered.astype(np.int8), axis=2, prepend=np.int8(0)), np.int8)
+    sparse_changes = sparse.csr_array(changes.reshape(n, criteria * thresholds)).astype(np.int64)
 
     def right(counts: NDArray[np.int64]) -> NDArray[np.int64]:
         """(R, n) counts -> (R, D), how many are right at the best threshold."""

@@ -66,39 +66,45 @@ def read_card(path: str | Path) -> Card | None:
     try:
         held = json.loads(text)
         version = held.pop("version")
-        if version != VERSION:
-            raise CamkitError(
-                f"{path}: its header is of version {version!r:.20}, camkit reads {VERSION}: update camkit"
-            )
-        return _checked(held)
+        card = _checked(held) if version == VERSION else None
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CamkitError(f"{path}: its header describes no classifier ({one_line(error)})") from error
+    if card is None:
+        raise CamkitError(f"{path}: its header has version {version!r:.20}, camkit reads {VERSION}: update camkit")
+    return card
 
 
 def _checked(held: dict[str, Any]) -> Card:
     """The card from JSON, each value of its type and in its range; `TypeError`, `ValueError` or `KeyError` if not."""
-    spec = held.pop("input")
-    size = height_width(spec["size"])
-    if max(size) > LARGEST:
-        raise ValueError(f"input of {size[0]}x{size[1]} pixels")
-    held["input"] = InputSpec(
-        size, pixels(spec["resize"]), triple(spec["mean"]), positive_triple(spec["std"]), _text(spec["interpolation"])
-    )
-    card = Card(**held)
-    pixels(card.num_classes)
-    _text(card.model)
-    if card.pool is not None:
-        _text(card.pool)
-    if card.output_stride is not None:
-        pixels(card.output_stride)
+    card = Card(**{**held, "input": _input_spec(held["input"]), "labels": _labels(held["labels"])})
+    for number in (card.num_classes, card.output_stride):
+        if number is not None:
+            pixels(number)
+    for text in (card.model, card.pool):
+        if text is not None:
+            _text(text)
+    if card.labels is not None and len(card.labels) != card.num_classes:
+        raise ValueError(f"{len(card.labels)} labels for {card.num_classes} classes")
     if not isinstance(card.dilate, bool) or not isinstance(card.facts, dict):
-        raise TypeError("dilate or facts")
-    if card.labels is None:
-        return card
-    labels = tuple(map(_text, card.labels))
-    if len(labels) != card.num_classes:
-        raise ValueError(f"{len(labels)} labels for {card.num_classes} classes")
-    return Card(**{**vars(card), "labels": labels})
+        raise TypeError("dilate must be true or false, facts a mapping")
+    return card
+
+
+def _input_spec(held: dict[str, Any]) -> InputSpec:
+    size, resize = height_width(held["size"]), pixels(held["resize"])
+    if max(size) > LARGEST or resize > 2 * LARGEST:
+        raise ValueError(f"input of {size[0]}x{size[1]} pixels, cut from {resize}")
+    if held["interpolation"] not in ("bilinear", "bicubic"):
+        raise ValueError(f"interpolation {held['interpolation']!r:.40}")
+    return InputSpec(size, resize, triple(held["mean"]), positive_triple(held["std"]), held["interpolation"])
+
+
+def _labels(held: Any) -> tuple[str, ...] | None:
+    if held is None:
+        return None
+    if not isinstance(held, list):
+        raise TypeError("labels must be a list of names")
+    return tuple(map(_text, held))
 
 
 def _text(value: Any) -> str:

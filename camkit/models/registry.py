@@ -4,13 +4,15 @@ import re
 from dataclasses import replace
 from importlib import resources
 
+from torch import Tensor
+
 from camkit.errors import CamkitError
 from camkit.models.architecture import build, equip
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
 from camkit.models.factory import load_factory
-from camkit.models.messages import did_you_mean
+from camkit.models.messages import did_you_mean, one_line
 from camkit.models.timm_models import PREFIX as TIMM
 from camkit.models.timm_models import load_timm
 from camkit.models.tiny import TINY
@@ -29,11 +31,13 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
     Parameters
     ----------
     spec : str
-        A torchvision name, ``timm:NAME``, ``path/to/file.py:factory``, or ``tiny``.
+        A torchvision name, ``timm:NAME``, ``wsol:NAME``, ``path/to/file.py:factory``, ``tiny``, or a checkpoint that
+        `save_checkpoint` wrote, ``FILE.safetensors``, which says itself which network it is.
     weights : str or None
         ``DEFAULT``: the weights that belong to the name (of a factory: as it returns the model). ``none`` or None:
-        random. A ``.pt``, ``.pth`` or ``.safetensors`` file, read without running code. For a torchvision name also
-        one of its published weights, such as ``IMAGENET1K_V1``.
+        random. A ``.pt``, ``.pth`` or ``.safetensors`` file, read without running code; a checkpoint brings its
+        pooling and output stride, and must be one of the named network. For a torchvision name also one of its
+        published weights, such as ``IMAGENET1K_V1``.
 
     Returns
     -------
@@ -102,19 +106,26 @@ def _load_with_card(spec: str, card: Card, path: str) -> Classifier:
     """A named network whose file of weights says which network it is, and with which pooling and stride."""
     if FACTORY.search(spec):
         made = load_factory(spec, NONE)
-        model = equip(made.model.eval(), card)
-        return _filled(replace(made, model=model, input=card.input, labels=card.labels or made.labels), card, path)
+        made = replace(made, input=card.input, labels=card.labels or made.labels)
+        return _filled(replace(made, model=equip(made.model.eval(), card)), card, path, read_weights(path))
     if spec != card.model:
         raise CamkitError(f"{path}: a checkpoint of {card.model!r:.80}, not of {spec}: give --model {path} alone")
     return _from_card(spec, card, path)
 
 
 def _from_card(name: str, card: Card, path: str) -> Classifier:
-    return _filled(Classifier(build(card), name, card.input, card.labels, ""), card, path)
-
-
-def _filled(classifier: Classifier, card: Card, path: str) -> Classifier:
     state = read_weights(path)
+    if card.num_classes not in {value.shape[0] for value in state.values() if value.ndim}:
+        raise CamkitError(f"{path}: its header says {card.num_classes} classes, none of its tensors has so many rows")
+    try:
+        model = build(card)
+    except Exception as error:  # a hostile header reaches any line of the networks' own code
+        why = error if isinstance(error, CamkitError) else one_line(error)
+        raise CamkitError(f"{path}: the network that its header describes cannot be built: {why}") from error
+    return _filled(Classifier(model, name, card.input, card.labels, ""), card, path, state)
+
+
+def _filled(classifier: Classifier, card: Card, path: str, state: dict[str, Tensor]) -> Classifier:
     load_weights(classifier.model, state, path)
     return replace(classifier, weights=f"file {path}", network=card.model, pool=card.pool,
                    output_stride=card.output_stride, dilate=card.dilate)  # fmt: skip

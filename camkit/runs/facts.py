@@ -28,6 +28,7 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
     return {
         "model": classifier.name,
         "weights": classifier.weights,
+        "pool": classifier.pool,
         "output_stride": classifier.output_stride,
         "dilate": classifier.dilate,
         "input": asdict(classifier.input),

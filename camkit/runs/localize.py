@@ -8,9 +8,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from camkit.data import MAX_PIXELS, Fit, find_images
+from camkit.data import MAX_PIXELS, Fit, ImageFile, find_images
 from camkit.errors import CamkitError
-from camkit.inference import Precision
+from camkit.inference import Inference, Precision
 from camkit.localization import Failure
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
@@ -81,33 +81,18 @@ def run_localize(
         If the call cannot be carried out, or with ``on_error="fail"`` if one image cannot.
     """
     start = time.perf_counter()
-    recipe = recipe or Recipe()
-    wanted = [name.strip() for name in formats.split(",") if name.strip()]
-    if not set(wanted) <= set(FORMATS) or (resume and overwrite):
-        wrong = "--resume and --overwrite together" if resume and overwrite else f"--formats {formats}"
-        raise CamkitError(f"{wrong}: formats are any of {','.join(FORMATS)}, and a run is resumed or overwritten")
+    wanted = checked_formats(formats)
+    if resume and overwrite:
+        raise CamkitError("--resume and --overwrite together: a run is resumed or overwritten")
     files = find_images(images)
-    localizer = Localizer(
-        classifier,
-        recipe,
-        topk=topk,
-        fit=fit,
-        batch_size=batch_size,
-        workers=0,
-        device=device,
-        precision=precision,
-        max_pixels=max_pixels,
-        head=head,
-    )
+    localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
+                          precision=precision, max_pixels=max_pixels, head=head)  # fmt: skip
     localizer.workers = (4 if localizer.inference.device.type == "cuda" else 0) if workers is None else workers
-    known = None if labels is None else read_labels(labels, classifier.labels, localizer.inference.cam.head.num_classes)
-    strangers = sorted(set(known or ()) - {file.name for file in files})
-    if strangers:
-        raise CamkitError(f"{labels}: {len(strangers)} of its images are not among {images}, such as {strangers[0]!r}")
+    known = None if labels is None else labels_of(labels, files, localizer.inference)
     settings = {
         **model_facts(classifier),
         "head": head_facts(localizer.inference),
-        "recipe": recipe.to_dict(),
+        "recipe": localizer.recipe.to_dict(),
         "threshold_split": chosen_on,
         "fit": fit,
         "topk": topk,
@@ -119,21 +104,15 @@ def run_localize(
     }
     folder = RunFolder(out, settings, resume=resume, overwrite=overwrite)
     todo = [file for file in files if not folder.done(file.name)]
-    for result in tqdm(
-        localizer.stream(todo, known, keep_image=overlays),
-        "localize",
-        len(todo),
-        unit="image",
-        disable=not show_progress,
-    ):
+    results = localizer.stream(todo, known, keep_image=overlays)
+    for result in tqdm(results, "localize", len(todo), unit="image", disable=not show_progress):
         if isinstance(result, Failure) and on_error == "fail":
             raise CamkitError(f"{result.image}: {result.reason}")
         folder.add(result, overlays=overlays, maps=save_maps)
-    seconds = time.perf_counter() - start
     facts = {
         "images": len(files),
         "resumed": len(files) - len(todo),
-        "seconds": round(seconds, 3),
+        "seconds": round(time.perf_counter() - start, 3),
         "forward_seconds": round(localizer.inference.seconds, 3),
         "device": str(localizer.inference.device),
         "batch_size": batch_size,
@@ -142,6 +121,23 @@ def run_localize(
     }
     rows, failures = folder.finish(files, wanted, facts)
     return Report(closing_lines(out, facts, rows, failures, wanted, overlays), len(failures))
+
+
+def checked_formats(formats: str) -> list[str]:
+    """The names in a list with commas; `CamkitError` where one is unknown."""
+    wanted = [name.strip() for name in formats.split(",") if name.strip()]
+    if not set(wanted) <= set(FORMATS):
+        raise CamkitError(f"--formats {formats}: formats are any of {','.join(FORMATS)}")
+    return wanted
+
+
+def labels_of(path: Path, files: Sequence[ImageFile], inference: Inference) -> dict[str, int]:
+    """The classes in a CSV; `CamkitError` where it speaks of other images."""
+    known = read_labels(path, inference.classifier.labels, inference.cam.head.num_classes)
+    strangers = sorted(set(known) - {file.name for file in files})
+    if strangers:
+        raise CamkitError(f"{path}: {len(strangers)} of its images were not given, such as {strangers[0]!r}")
+    return known
 
 
 def closing_lines(

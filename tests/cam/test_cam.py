@@ -8,8 +8,9 @@ import torchvision
 from small import Functional, Plain, perturb
 from torch import nn
 
-from camkit import CAM, CamkitError, HeadNotFound, ThresholdedAvgPool2d
+from camkit import CAM, CamkitError, HeadNotFound
 from camkit.models.tiny import TinyResNet
+from camkit.nn import make_pool
 
 
 def images(n=3, size=(32, 32), seed=0):
@@ -109,17 +110,26 @@ def test_wrong_classes_are_refused_in_one_line(classes):
     assert "\n" not in str(refusal.value)
 
 
-def test_tap_head_is_told_apart_and_maps_come_from_raw_features():
+@pytest.mark.parametrize(("pool", "kind"), [("tap:0.2", "TAP"), ("max", "max pooling"), ("lse:3", "log-sum-exp")])
+def test_other_pools_are_told_apart_and_maps_come_from_raw_features(pool, kind):
     torch.manual_seed(0)
     model = perturb(Plain())
     plain = CAM(model, (32, 32))(images(), "all", "signed").maps
-    model.pool = ThresholdedAvgPool2d(0.2)
+    model.pool = make_pool(pool)
     cam = CAM(model, (32, 32))
-    assert cam.head.kind == "TAP"
+    assert cam.head.kind == kind
     assert cam.head.completeness < 1e-5
-    torch.testing.assert_close(cam(images(), "all", "signed").maps, plain)
-    features = cam.features(images())
+    out, features = cam(images(), "all", "signed"), cam.features(images())
+    torch.testing.assert_close(out.maps, plain)
     torch.testing.assert_close(features.pooled @ model.fc.weight.T + model.fc.bias, features.logits)
+    assert (out.maps.mean((-2, -1)) + out.offset - out.logits).abs().max() > 0.01 * out.logits.std()
+
+
+def test_gap_as_a_layer_is_exact():
+    model = perturb(Plain())
+    model.pool = make_pool("gap")
+    head = CAM(model, (32, 32)).head
+    assert (head.kind, head.pool) == ("exact", None)
 
 
 def test_a_linearised_head_has_the_gradient_of_its_logit():

@@ -146,3 +146,26 @@ def test_no_code_is_run_by_a_map(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(CamkitError, match="cannot be read as a map"):
         MapFolder(tmp_path, [Record("a.jpg", bytes, 0)]).read("a.jpg", 0)
+
+
+def test_the_public_metadata_does_without_images_and_counts_add_up(tmp_path):
+    """Six images that are nowhere on disk, one listed twice, one whose line of boxes was cut in half."""
+    meta, names = tmp_path / "meta/test", [f"{i}.jpg" for i in range(6)]
+    meta.mkdir(parents=True)
+    (meta / "image_ids.txt").write_text("\n".join([*names, "2.jpg"]) + "\n")
+    (meta / "class_labels.txt").write_text("".join(f"{name},0\n" for name in names))
+    (meta / "image_sizes.txt").write_text("".join(f"{name},100,80\n" for name in names))
+    (meta / "localization.txt").write_text("".join(f"{name},10,10,59,49\n" for name in names[:-1]) + "5.jpg,10,1")
+    for i in range(5):
+        score_map = np.zeros((80, 100))
+        score_map[10:50, 10:60] = 1
+        write(tmp_path / "maps", f"{i}", score_map)
+    arguments = ["evaluate", "--maps", str(tmp_path / "maps"), "--dataset", "wsol", "--root", str(tmp_path / "meta")]
+    done = CliRunner().invoke(cli, [*arguments, "--split", "test", "--out", str(tmp_path / "out"), "--step", "0.1"])
+    assert done.exit_code == 1
+    assert "7 images: 5 judged, 2 failed" in done.output
+    assert "image_ids.txt, line 7" in done.output
+    assert "localization.txt, line 6" in done.output
+    metrics = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert metrics["mean_iou"] | {"low": 1, "high": 1} == metrics["mean_iou"]
+    assert (metrics["gt_loc"]["n"], metrics["max_box_acc"]["value"]) == (5, 100)

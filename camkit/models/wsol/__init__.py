@@ -25,10 +25,10 @@ BACKBONES: dict[str, Backbone] = {
         mobilenet_v2, IMAGENET, ("classifier",), ("features.7", "features.14", "features.17"), "mobilenet_v2"
     ),
     "googlenet": Backbone(
-        googlenet, INCEPTION, ("conv6", "conv7", "fc"), ("inception4a", "inception4e", "relu7"), "googlenet"
+        googlenet, INCEPTION, ("conv6", "conv7", "classifier"), ("inception4a", "inception4e", "relu7"), "googlenet"
     ),
     "inception-v3": Backbone(
-        inception_v3, INCEPTION, ("conv6", "conv7", "fc"), ("Mixed_6a", "Mixed_6e", "relu7"), "inception_v3"
+        inception_v3, INCEPTION, ("conv6", "conv7", "classifier"), ("Mixed_6a", "Mixed_6e", "relu7"), "inception_v3"
     ),
     "vgg-small": Backbone(vgg_small, SMALL, (), ("features.9", "features.11", "relu6")),
     "resnet-small": Backbone(resnet_small, SMALL, (), ("features.4", "features.5")),

@@ -56,5 +56,5 @@ def cut(original: nn.Module, last: str, channels: int, num_classes: int) -> nn.S
         relu7=nn.ReLU(inplace=True),
         pool=GlobalAvgPool2d(),
         flatten=nn.Flatten(),
-        fc=nn.Linear(1024, num_classes),
+        classifier=nn.Linear(1024, num_classes),  # not fc: torchvision's would fit, and belongs behind other layers
     )
