@@ -1,13 +1,13 @@
 """The images to fine-tune on: set by set, epoch by epoch, with features that are kept."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
-from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset, Sample
+from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset
 from camkit.evaluation import class_numbers
 from camkit.inference import Inference
 from camkit.localization import Failure
@@ -39,7 +39,7 @@ class TrainingImages:
         for record in dataset.records:
             if record.label is None:
                 self.failures[record.image] = Failure(record.image, "it has no class")
-        number = class_numbers(dataset, inference.cam.head.num_classes)
+        number = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
         self.labels = torch.tensor([number(record.label or 0) for record in records])
         self.sampler = SetSampler(self.labels.tolist(), sets, set_size, seed, *process())
         self.classes = self.labels.unique().to(inference.device)
@@ -52,7 +52,7 @@ class TrainingImages:
             batch_sampler=self.sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
-            collate_fn=Complete(set_size),
+            collate_fn=partial(complete_sets, set_size=set_size),
         )
 
     def __iter__(self) -> Iterator[tuple[int, SetBatch]]:
@@ -78,13 +78,3 @@ class TrainingImages:
             "steps_an_epoch": len(self.sampler),
             "feature_maps": self.kept.where,
         }
-
-
-@dataclass(frozen=True)
-class Complete:
-    """`complete_sets` for a set size, as worker processes can be given it."""
-
-    set_size: int
-
-    def __call__(self, samples: Sequence[Sample]) -> SetBatch:
-        return complete_sets(samples, self.set_size)

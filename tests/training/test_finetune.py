@@ -13,7 +13,9 @@ from small import Plain, perturb
 
 from camkit.data import AnnotatedSet, Record, hold_out, read_dataset
 from camkit.errors import CamkitError
+from camkit.inference import Inference
 from camkit.training import Descent, MinMax, Schedule, finetune_fc
+from camkit.training.images import TrainingImages
 
 TWO = MinMax(sets=2, set_size=2)
 SETTINGS = {"descent": Descent(lr=0.05), "schedule": Schedule(steps=6, val_every=3), "device": "cpu"}
@@ -130,6 +132,13 @@ def deep():
 def test_calls_that_cannot_be_carried_out(call, said):
     with pytest.raises(CamkitError, match=said):
         call()
+
+
+def test_classes_meet_by_name():
+    classifier = replace(small_classifier(), labels=("shape 2", "shape 1", "shape 0"))
+    images = TrainingImages(Inference(classifier, "cpu", "fp32"), shapes(), 2, 2, seed=0, epochs=1, steps=None,
+                            fit="stretch", workers=0, max_pixels=10**6, memory=1.0)  # fmt: skip
+    assert images.labels.tolist() == [2 - record.label for record in shapes().records]
 
 
 def test_held_out_images_are_the_last_of_each_class():
