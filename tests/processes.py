@@ -4,13 +4,19 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from small import Plain, perturb
+from torch import nn
 
 from camkit.data import read_dataset
 from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
 from camkit.metrics.pixels import PxAP
 from camkit.models import Classifier
-from camkit.training import Descent, MinMax, Schedule, finetune_fc
+from camkit.training import Descent, MinMax, Schedule, finetune_fc, train
+from camkit.training.data import TrainingImages
+from camkit.training.distributed import Processes
+from camkit.training.loop import Clock, Loop
+from camkit.training.methods import load_method
+from camkit.training.optimizer import make_optimizer
 
 WHOLE = [0, 0, 10, 10]
 BOXES = torch.tensor([[0, 0, 10, y] for y in range(10)])
@@ -53,3 +59,36 @@ def finetuned(rank, address, out, processes):
     torch.save({"fc": found.chosen.state, "crr": found.log()["crr"].tolist()}, f"{out}/{processes}-{rank}.pt")
     if address:
         dist.destroy_process_group()
+
+
+def training(rank, address, processes, settings, out, threads):
+    """A run of several processes; a single one needs no address, and goes on where the one before was killed."""
+    torch.set_num_threads(threads)
+    if processes > 1:
+        dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    train(settings, out, resume=True)
+    if processes > 1:
+        dist.destroy_process_group()
+
+
+def looped(together, settings):
+    """The losses of a network of some hundred parameters, and its last weights."""
+    data = read_dataset("shapes", settings.root, "train")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+    images = TrainingImages(data, settings, InputSpec())
+    images.cache()
+    optimizer = make_optimizer(model, (), settings)
+    loop = Loop(model, load_method(settings.method), optimizer, images, 4, settings, together, 0)
+    losses = []
+    for epoch in range(settings.epochs):
+        of_epoch = []
+        loop.epoch(epoch, of_epoch, Clock(), lambda _: None)
+        losses += of_epoch
+    return losses, [parameter.detach() for parameter in model.parameters()]
+
+
+def looping(rank, address, processes, settings, out):
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    torch.save(looped(Processes(rank, processes, torch.device("cpu")), settings), f"{out}/{rank}.pt")
+    dist.destroy_process_group()

@@ -20,9 +20,10 @@ FLOORS = [
     {"localizer"},
     {"output"},
     {"evaluation"},
-    {"training"},
+    {"analysis", "training"},
     {"runs"},
     {"cli"},
+    {"__main__"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGE = Path(camkit.__file__).parent

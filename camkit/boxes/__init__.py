@@ -3,6 +3,7 @@
 from camkit.boxes.geometry import Window, box_of, pixels_inside
 from camkit.boxes.regions import boxes_from_maps, largest_region
 from camkit.boxes.score_maps import Interpolation, Normalization, normalize_maps, resize_maps
+from camkit.boxes.taus import boxes_at_taus
 from camkit.boxes.thresholds import MaxThreshold, PercentileThreshold, Threshold
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Threshold",
     "Window",
     "box_of",
+    "boxes_at_taus",
     "boxes_from_maps",
     "largest_region",
     "normalize_maps",

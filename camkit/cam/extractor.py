@@ -75,6 +75,11 @@ class Features:
             maps = torch.bmm(weigh(weight, weighting), self.features.flatten(2))
         return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset)
 
+    def class_weights(self, classes: Classes = None) -> torch.Tensor:
+        """What each channel counts for in each image's wanted classes, (N, K, C): ``maps = weights @ features``."""
+        with torch.autocast(self.features.device.type, enabled=False):
+            return self._weights(self.choose(classes))[0]
+
     def top(self, k: int) -> torch.Tensor:
         """The k classes with the highest logits, best first, (N, k)."""
         return self.logits.topk(min(k, self.logits.shape[1]), dim=1).indices

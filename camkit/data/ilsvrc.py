@@ -15,11 +15,12 @@ from pathlib import Path, PurePosixPath
 
 from camkit.data.annotations import AnnotatedSet, Draft, with_label, with_label_and_box
 from camkit.data.images import SUFFIXES
-from camkit.data.sources import source
+from camkit.data.sources import Folder, source
 from camkit.data.tables import Line, lines, table
 from camkit.data.voc_xml import read_voc_xml
 from camkit.errors import CamkitError
 
+MAPPING = "LOC_synset_mapping.txt"
 GROUP = 5  # wnid xmin ymin xmax ymax
 
 
@@ -42,7 +43,8 @@ def read_ilsvrc(root: Path, split: str) -> AnnotatedSet:
     Raises
     ------
     CamkitError
-        There are no images, a line of the CSV annotates an image that is not there, or no image can be used.
+        There are no images, a class folder is empty and nothing else tells the classes, a line of the CSV annotates an
+        image that is not there, or no image can be used.
     """
     images = source(root / "ILSVRC" / "Data" / "CLS-LOC" / split, root / split)
     draft = Draft("ilsvrc", split, Path(str(images)))
@@ -50,6 +52,8 @@ def read_ilsvrc(root: Path, split: str) -> AnnotatedSet:
         if PurePosixPath(name).suffix.lower() in SUFFIXES:
             draft.add(PurePosixPath(name).stem, name, str(images))
     draft.require_images()
+    if isinstance(images, Folder) and not (root / MAPPING).exists():
+        _require_full_folders(images, draft)
     wnids = _Wnids(root, draft)
     for entry in draft.entries.values():
         if "/" in entry.image:
@@ -66,11 +70,20 @@ def read_ilsvrc(root: Path, split: str) -> AnnotatedSet:
     return draft.finish(images, wnids.all, with_label_and_box)
 
 
+def _require_full_folders(images: Folder, draft: Draft) -> None:
+    """An empty class folder would renumber all classes after it."""
+    full = {PurePosixPath(entry.image).parts[0] for entry in draft.entries.values()}
+    folders = [path for path in images.root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    empty = sorted(path for path in folders if path.name not in full)
+    if empty:
+        raise CamkitError(f"{empty[0]}: the class folder holds no image; add some, or remove it")
+
+
 class _Wnids:
     """The classes: which there are is known before the first label is given."""
 
     def __init__(self, root: Path, draft: Draft) -> None:
-        mapping, solution = root / "LOC_synset_mapping.txt", root / f"LOC_{draft.split}_solution.csv"
+        mapping, solution = root / MAPPING, root / f"LOC_{draft.split}_solution.csv"
         if mapping.exists():
             found = {line.fields[0].strip() for line in lines(mapping, 2)}
         else:

@@ -1,8 +1,34 @@
 """Pictures. Arrays and tables in, pixels or a matplotlib Axes out."""
 
+from camkit.figures.channels import plot_channels
 from camkit.figures.curves import plot_curve
+from camkit.figures.examples import Example
+from camkit.figures.ioa import plot_ioa
 from camkit.figures.localization import overlay, plot_localization
 from camkit.figures.loss_weights import plot_loss_weights
+from camkit.figures.overlap import plot_overlap
+from camkit.figures.palette import save_figure
+from camkit.figures.pooled_features import plot_dispersion, plot_intensity, plot_masking
 from camkit.figures.surfaces import plot_surface
+from camkit.figures.sweep import plot_sweep
+from camkit.figures.training import plot_training
+from camkit.figures.zipf import plot_zipf
 
-__all__ = ["overlay", "plot_curve", "plot_localization", "plot_loss_weights", "plot_surface"]
+__all__ = [
+    "Example",
+    "overlay",
+    "plot_channels",
+    "plot_curve",
+    "plot_dispersion",
+    "plot_intensity",
+    "plot_ioa",
+    "plot_localization",
+    "plot_loss_weights",
+    "plot_masking",
+    "plot_overlap",
+    "plot_surface",
+    "plot_sweep",
+    "plot_training",
+    "plot_zipf",
+    "save_figure",
+]

@@ -79,6 +79,31 @@ def mean(values: NDArray[np.float64], rng: np.random.Generator) -> Estimate:
     return bootstrap(lambda counts: counts @ ordered / len(ordered), len(ordered), rng)
 
 
+def median(values: NDArray[np.float64], rng: np.random.Generator) -> Estimate:
+    """The median over images (n,), with its bootstrap interval."""
+    ordered = np.sort(values)
+    n = len(ordered)
+
+    def statistic(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        drawn = counts.cumsum(axis=1)
+        low, high = ((drawn > place).argmax(axis=1) for place in ((n - 1) // 2, n // 2))
+        return np.asarray((ordered[low] + ordered[high]) / 2)
+
+    return bootstrap(statistic, n, rng)
+
+
+def deviation(values: NDArray[np.float64], rng: np.random.Generator) -> Estimate:
+    """The standard deviation over images (n,), divided by n, with its bootstrap interval."""
+    ordered = np.sort(values)
+    powers = np.stack([ordered - ordered.mean(), (ordered - ordered.mean()) ** 2], axis=1) if len(ordered) else ordered
+
+    def statistic(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        first, second = (counts @ powers / len(ordered)).T
+        return np.asarray(np.sqrt(np.maximum(second - first**2, 0)))
+
+    return bootstrap(statistic, len(ordered), rng)
+
+
 def accuracy(correct: NDArray[np.bool_], rng: np.random.Generator) -> Estimate:
     """The percentage of images (n,) that are right."""
     return best_accuracy(correct[:, None, None], rng)

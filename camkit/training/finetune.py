@@ -15,7 +15,7 @@ from camkit.inference import Inference
 from camkit.models import Classifier
 from camkit.recipe import RECIPES
 from camkit.training.frozen import frozen
-from camkit.training.images import TrainingImages
+from camkit.training.images import ImageSets
 from camkit.training.minmax import MinMax
 from camkit.training.stages import Descent, Diverged, StageOne, StageTwo
 from camkit.training.trials import Finetuned, Trial, figures, score
@@ -122,7 +122,7 @@ def finetune_fc(
         raise CamkitError("settings that are tried together must have the same sets")
     inference = Inference(classifier, device, "fp32", head)
     fc = find_fc(inference.cam.model, inference.cam.head)
-    images = TrainingImages(inference, dataset, grid[0].sets, grid[0].set_size, seed=schedule.seed,
+    images = ImageSets(inference, dataset, grid[0].sets, grid[0].set_size, seed=schedule.seed,
                             epochs=schedule.epochs, steps=schedule.steps, fit=fit, workers=workers,
                             max_pixels=max_pixels, memory=memory)  # fmt: skip
 
@@ -165,7 +165,7 @@ def tune(
     trial: Trial,
     stage_two: StageTwo,
     stage_one: StageOne,
-    images: TrainingImages,
+    images: ImageSets,
     named: Mapping[str, nn.Parameter],
     schedule: Schedule,
     validate: Callable[[], Evaluation | None],

@@ -16,7 +16,7 @@ from camkit.training.kept import KeptFeatures
 from camkit.training.sets import SetBatch, SetSampler, complete_sets
 
 
-class TrainingImages:
+class ImageSets:
     """The images to train on: sets of them, epoch by epoch, and their kept features."""
 
     def __init__(

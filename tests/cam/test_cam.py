@@ -245,3 +245,11 @@ def test_given_head():
     assert completeness(cam, images()) < 1e-5
     with pytest.raises(CamkitError, match="no module"):
         CAM(model, (32, 32), head={"features": "feature", "classifier": "fc"})
+
+
+def test_class_weights_make_the_maps():
+    torch.manual_seed(0)
+    features = CAM(perturb(Plain()), (32, 32)).features(images())
+    weights = features.class_weights([1, 4])
+    expected = torch.einsum("nkc,nchw->nkhw", weights, features.features)
+    torch.testing.assert_close(features.class_maps([1, 4], "signed").maps, expected)

@@ -76,7 +76,9 @@ def test_a_grid_on_annotated_images_and_the_fc_in_other_commands(tmp_path, model
 
 
 def test_a_named_network_becomes_a_checkpoint(tmp_path):
-    said = run("finetune-fc", "--model", "tiny", *SHORT, "--size", "32", "--out", tmp_path / "out")
+    (tmp_path / "names.txt").write_text("\n".join(f"shape {i}" for i in range(100)))
+    said = run("finetune-fc", "--model", "tiny", "--names", tmp_path / "names.txt", *SHORT, "--size", "32", "--out",
+               tmp_path / "out")  # fmt: skip
     assert "there was no annotated image" in said
     assert not (tmp_path / "out/metrics.json").exists()
     whole = load_classifier(str(tmp_path / "out/model.safetensors"))

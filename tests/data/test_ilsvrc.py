@@ -100,3 +100,12 @@ def test_what_spoils_the_split_is_an_error(tree):
     (root / "ILSVRC/Data/CLS-LOC/train").mkdir()
     with pytest.raises(CamkitError, match="lists no image of the split 'train'"):
         read_dataset("ilsvrc", root, "train")
+
+
+def test_an_empty_class_folder_would_renumber_the_classes(tree):
+    root = tree(TORCHVISION)
+    (root / "val" / "n02").mkdir()
+    with pytest.raises(CamkitError, match="n02: the class folder holds no image"):
+        read_dataset("ilsvrc", root, "val")
+    (root / "LOC_synset_mapping.txt").write_text("n01 tench\nn02 goldfish\nn03 shark\n")
+    assert read_dataset("ilsvrc", root, "val").labels == ("n01", "n02", "n03")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from camkit.errors import CamkitError
-from camkit.metrics.intervals import accuracy, best_accuracy, bootstrap, in_canonical_order, mean
+from camkit.metrics.intervals import accuracy, best_accuracy, bootstrap, deviation, in_canonical_order, mean, median
 
 
 def rng(seed=0):
@@ -118,3 +118,15 @@ def test_no_image_is_refused():
         mean(np.zeros(0), rng())
     with pytest.raises(CamkitError, match="empty"):
         accuracy(np.zeros(0, bool), rng())
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40])
+def test_median_and_deviation_are_numpys(n):
+    values = np.random.default_rng(n).normal(size=n) ** 3
+    for estimate, known in ((median, np.median), (deviation, np.std)):
+        found = estimate(values, np.random.default_rng(0))
+        assert found.value == pytest.approx(known(values), abs=1e-12)
+        rng = np.random.default_rng(0)
+        ordered = np.sort(values)
+        draws = [known(ordered[rng.integers(n, size=n)]) for _ in range(1000)]
+        assert (found.low, found.high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=1e-9)

@@ -11,11 +11,11 @@ from PIL import Image
 from processes import finetuned, small_classifier
 from small import Plain, perturb
 
-from camkit.data import AnnotatedSet, Record, hold_out, read_dataset
+from camkit.data import AnnotatedSet, Record, read_dataset
 from camkit.errors import CamkitError
 from camkit.inference import Inference
 from camkit.training import Descent, MinMax, Schedule, finetune_fc
-from camkit.training.images import TrainingImages
+from camkit.training.images import ImageSets
 
 TWO = MinMax(sets=2, set_size=2)
 SETTINGS = {"descent": Descent(lr=0.05), "schedule": Schedule(steps=6, val_every=3), "device": "cpu"}
@@ -126,7 +126,6 @@ def deep():
         (lambda: finetune_fc(small_classifier(), shapes(), [TWO, TWO], **SETTINGS), "--val-split"),
         (lambda: finetune_fc(small_classifier(), shapes(), TWO, fit="keep", **SETTINGS), "stretch or crop"),
         (lambda: Schedule(steps=0), "--steps 0"),
-        (lambda: hold_out(photographs([0, 0, 1]), 1), "class 1 of photographs has 1 images"),
     ],
 )
 def test_calls_that_cannot_be_carried_out(call, said):
@@ -136,15 +135,9 @@ def test_calls_that_cannot_be_carried_out(call, said):
 
 def test_classes_meet_by_name():
     classifier = replace(small_classifier(), labels=("shape 2", "shape 1", "shape 0"))
-    images = TrainingImages(Inference(classifier, "cpu", "fp32"), shapes(), 2, 2, seed=0, epochs=1, steps=None,
+    images = ImageSets(Inference(classifier, "cpu", "fp32"), shapes(), 2, 2, seed=0, epochs=1, steps=None,
                             fit="stretch", workers=0, max_pixels=10**6, memory=1.0)  # fmt: skip
     assert images.labels.tolist() == [2 - record.label for record in shapes().records]
-
-
-def test_held_out_images_are_the_last_of_each_class():
-    kept, held = hold_out(photographs([0, 1, 0, 1, 0]), 1)
-    assert [record.image for record in kept.records] == ["0.png", "1.png", "2.png"]
-    assert [record.image for record in held.records] == ["3.png", "4.png"]
 
 
 def test_two_processes_do_as_one(tmp_path):

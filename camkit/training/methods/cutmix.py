@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
@@ -11,12 +12,14 @@ from camkit.training.methods.method import Method
 
 @dataclass
 class CutMix(Method):
-    """torchvision's CutMix on every batch.
+    """torchvision's CutMix.
 
     Attributes
     ----------
     alpha : float
         Of the symmetric beta distribution of the mixed share. The paper takes 1.
+    p : float
+        Probability that a batch is mixed. The paper takes 1.
 
     References
     ----------
@@ -24,12 +27,15 @@ class CutMix(Method):
     """
 
     alpha: float = 1.0
+    p: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise CamkitError(f"cutmix: alpha {self.alpha}: it must be above 0, the paper takes 1")
+        if not (self.alpha > 0 and 0 <= self.p <= 1):
+            raise CamkitError(f"cutmix: alpha {self.alpha} and p {self.p}: alpha must be above 0, and p in [0, 1]")
 
     def mix(self, images: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-        """Paste, and return labels as probabilities (N, num_classes)."""
+        """Paste, and return labels as probabilities (N, num_classes); or nothing is done to the batch."""
+        if self.p < 1 and torch.rand(()) >= self.p:
+            return images, labels
         mixed, probabilities = v2.CutMix(num_classes=num_classes, alpha=self.alpha)(images, labels)
         return mixed, probabilities

@@ -142,6 +142,15 @@ def test_cutmix_labels_are_the_shares_of_the_area():
     assert loss.item() == pytest.approx(torch.tensor(8.0).log().item())
 
 
+def test_cutmix_mixes_a_share_of_the_batches():
+    torch.manual_seed(0)
+    images, labels = batch(2), torch.arange(2)
+    results = [CutMix(p=0.25).mix(images, labels, 2) for _ in range(400)]
+    untouched = [mixed is images and shares is labels for mixed, shares in results]
+    assert sum(untouched) == pytest.approx(300, abs=35)  # four standard deviations
+    assert all(shares.shape == (2, 2) for (_, shares), plain in zip(results, untouched, strict=True) if not plain)
+
+
 # all
 
 
@@ -213,6 +222,7 @@ def test_a_method_of_ones_own(tmp_path):
         ("has", {"p": "nan"}, r"p in \[0, 1\]"),
         ("adl", {"gamma": 2}, "gamma 2"),
         ("cutmix", {"alpha": 0}, "alpha"),
+        ("cutmix", {"p": 2}, "p must|p in"),
         ("{}/none.py:Brighter", {}, "no such file; --method takes"),
         ("{}/mine.py:Darker", {}, "it has Brighter"),
         ("{}/mine.py:Other", {}, "no subclass"),

@@ -1,0 +1,5 @@
+"""`python -m camkit`, and `torchrun -m camkit`."""
+
+from camkit.cli import main
+
+main()

@@ -1,0 +1,147 @@
+"""Several analyses at once: every image is read once and goes through the network once for all of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from camkit.analysis.channels import Channels
+from camkit.analysis.dispersion import Dispersion
+from camkit.analysis.finding import Analysis, Finding
+from camkit.analysis.intensity import Intensity
+from camkit.analysis.ioa import IoA
+from camkit.analysis.masking import Masking
+from camkit.analysis.observation import Needs, Observation, look
+from camkit.analysis.overlap import Overlap
+from camkit.analysis.sweep import Sweep
+from camkit.analysis.zipf import Zipf
+from camkit.data import AnnotatedSet
+from camkit.errors import CamkitError
+from camkit.inference import Inference, Progress, unwatched
+from camkit.localization import Failure
+
+ANALYSES: dict[str, type[Analysis[Any]]] = {
+    analysis.name: analysis for analysis in (IoA, Zipf, Channels, Overlap, Dispersion, Intensity, Masking, Sweep)
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Analyzed:
+    """What `analyze` found.
+
+    Attributes
+    ----------
+    findings : dict from name to Finding
+    failures : list of Failure
+        Images, and lines of the data set, without a result.
+    left_out : tuple of str
+        Analyses that the data set cannot be asked for.
+    passes : int
+        Forward passes an image.
+    """
+
+    findings: dict[str, Finding]
+    failures: list[Failure]
+    left_out: tuple[str, ...]
+    passes: int
+
+
+def needs_of(*names: str) -> Needs:
+    """What the analyses of these names want of each image, for `observe`."""
+    return _needs(chosen(names))
+
+
+def chosen(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]] | None = None) -> list[Analysis[Any]]:
+    """Analyses by name, each with its settings; "all" is every one.
+
+    Raises
+    ------
+    CamkitError
+        No or an unknown name.
+    """
+    wanted = list(ANALYSES) if "all" in names else list(dict.fromkeys(names))
+    unknown = [name for name in wanted if name not in ANALYSES]
+    if unknown or not wanted:
+        raise CamkitError(f"no analysis is called {', '.join(unknown) or 'nothing'}: choose all, {', '.join(ANALYSES)}")
+    return [ANALYSES[name](**(settings or {}).get(name, {})) for name in wanted]
+
+
+def analyze(
+    inference: Inference,
+    dataset: AnnotatedSet,
+    names: Sequence[str] = ("all",),
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress = unwatched,
+    **reading: Any,
+) -> Analyzed:
+    """Run analyses over a split of a data set.
+
+    Parameters
+    ----------
+    inference : Inference
+    dataset : AnnotatedSet
+        Its records need a label. Without a single ground-truth box "all" leaves out the analyses that need boxes.
+    names : sequence of str
+        "ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", or "all".
+    settings : mapping from name to mapping, optional
+        What the function of that name takes: ``{"zipf": {"theta": 0.2}}``.
+    seed : int
+        Of the bootstrap.
+    progress : Progress
+    **reading
+        fit, batch_size, workers, max_pixels, as of `look`.
+
+    Raises
+    ------
+    CamkitError
+        An unknown name, a data set without what an analysis needs, classes that the model does not have, or no image
+        that could be analysed.
+
+    Examples
+    --------
+    >>> from camkit import analysis, load_classifier
+    >>> from camkit.data import read_dataset
+    >>> from camkit.inference import Inference
+    >>> inference = Inference(load_classifier("tiny"), "cpu", "fp32")
+    >>> dataset = read_dataset("tiny-imagenet", "tiny-imagenet/", "val")  # doctest: +SKIP
+    >>> found = analysis.analyze(inference, dataset, ["ioa", "zipf"])  # doctest: +SKIP
+    >>> found.findings["zipf"].table  # doctest: +SKIP
+    >>> found.findings["zipf"].plot()  # doctest: +SKIP
+    """
+    analyses = chosen(names, settings)
+    boxed = any(len(record.boxes) for record in dataset.records)
+    left_out = [] if boxed else [analysis.name for analysis in analyses if analysis.needs.boxes]
+    if left_out and "all" not in names:
+        raise CamkitError(
+            f"{', '.join(left_out)} needs ground-truth boxes and {dataset.name} has none in split {dataset.split!r}: "
+            "choose another split or analysis"
+        )
+    analyses = [analysis for analysis in analyses if analysis.name not in left_out]
+    needs = _needs(analyses)
+    failures = [Failure("", problem) for problem in dataset.problems]
+
+    def measure(seen: Observation) -> list[Any]:
+        return [analysis.measure(seen) for analysis in analyses]
+
+    done = 0
+    for measured in progress(look(inference, dataset, measure, needs, **reading), len(dataset.records)):
+        if isinstance(measured, Failure):
+            failures.append(measured)
+            continue
+        done += 1
+        for analysis, part in zip(analyses, measured, strict=True):
+            analysis.add(part)
+    if not done:
+        raise CamkitError(
+            f"none of the {len(failures)} images of {dataset.name} could be analysed: {failures[0].reason}"
+        )
+    findings = {analysis.name: analysis.finding(np.random.default_rng(seed)) for analysis in analyses}
+    return Analyzed(findings, failures, tuple(left_out), needs.passes)
+
+
+def _needs(analyses: Sequence[Analysis[Any]]) -> Needs:
+    return reduce(Needs.__or__, (analysis.needs for analysis in analyses), Needs())

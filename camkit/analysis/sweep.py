@@ -1,0 +1,144 @@
+"""GT-known Loc over theta and percentile: the surface on which the two fixed thresholds lie."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from camkit.analysis.finding import Analysis, Finding, Summary, over
+from camkit.analysis.observation import Needs, Observation
+from camkit.boxes import PercentileThreshold, boxes_at_taus
+from camkit.errors import CamkitError
+from camkit.figures import plot_surface
+from camkit.localization import Failure
+from camkit.metrics import Result
+from camkit.metrics.intervals import accuracy, best_accuracy
+from camkit.metrics.iou import best_iou
+from camkit.metrics.localization import IOU_AT_LEAST
+from camkit.metrics.per_image import FIXED, REPORTED
+from camkit.recipe import Recipe, Weighting
+
+Correct = NDArray[np.bool_]
+
+THETAS = tuple(round(0.05 * i, 2) for i in range(21))
+PERCENTILES = (80.0, 82.0, 84.0, 86.0, 88.0, 90.0, 92.0, 94.0, 96.0, 98.0, 100.0)
+FIXED_RULES = {"max_0.2": PercentileThreshold(0.2, 100), "pas_0.35_90": PercentileThreshold()}
+WEIGHTINGS: tuple[Weighting, ...] = ("signed", "positive")
+
+
+class Sweep(Analysis[Correct | None]):
+    """See `sweep`. Keeps a bit an image, weighting and setting."""
+
+    name = "sweep"
+
+    def __init__(
+        self,
+        thetas: Sequence[float] = THETAS,
+        percentiles: Sequence[float] = PERCENTILES,
+        recipe: Recipe | None = None,
+    ) -> None:
+        self.recipe = recipe or Recipe("signed")
+        self.settings = [PercentileThreshold(theta, percentile) for theta, percentile in product(thetas, percentiles)]
+        self.correct: list[NDArray[np.uint8]] = []
+        self.without_boxes = 0
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(boxes=True)
+
+    def measure(self, seen: Observation) -> Correct | None:
+        """(weightings, settings): whether the box meets the truth."""
+        if not len(seen.record.boxes):
+            return None
+        rows = []
+        for weighting in WEIGHTINGS:
+            score_map = seen.score_map(self.recipe, seen.class_map(weighting))
+            standards = {p: np.percentile(score_map, p) for p in {rule.percentile for rule in self.settings}}
+            boxes = boxes_at_taus(score_map, [rule.theta * standards[rule.percentile] for rule in self.settings])
+            boxes += np.array(seen.corner * 2) * (boxes[:, 2:3] > boxes[:, :1])
+            rows.append(best_iou(torch.from_numpy(boxes), seen.record.boxes).numpy() >= IOU_AT_LEAST)
+        return np.stack(rows)
+
+    def add(self, measured: Correct | None) -> None:
+        if measured is None:
+            self.without_boxes += 1
+        else:
+            self.correct.append(np.packbits(measured))
+
+    def finding(self, rng: np.random.Generator) -> Finding:
+        if not self.correct:
+            raise CamkitError("sweep needs ground-truth boxes, and there is none: check the data set and its split")
+        shape = (len(WEIGHTINGS), len(self.settings))
+        correct = np.unpackbits(np.stack(self.correct), axis=1, count=shape[0] * shape[1]).astype(bool)
+        correct = correct.reshape(-1, *shape)
+        rows = [
+            {"weighting": weighting, "theta": rule.theta, "percentile": rule.percentile, "gt_loc": gt_loc}
+            for weighting, surface in zip(WEIGHTINGS, 100 * correct.mean(axis=0), strict=True)
+            for rule, gt_loc in zip(self.settings, surface, strict=True)
+        ]
+        table = pd.DataFrame(rows).assign(n=len(correct))
+        summary: Summary = {weighting: self._summary(correct[:, i], rng) for i, weighting in enumerate(WEIGHTINGS)}
+        notes = ["the best settings were chosen on these very images"]
+        if self.without_boxes:
+            notes.append(f"{self.without_boxes} images have no ground-truth box and are left out")
+        best = table.iloc[int(table["gt_loc"].to_numpy().argmax())]
+        figure = partial(plot_surface, table, (best["weighting"], best["percentile"], best["theta"]))
+        return Finding(self.name, table, summary, figure, notes=tuple(notes))
+
+    def _summary(self, correct: Correct, rng: np.random.Generator) -> Summary:
+        """The best setting of one weighting (n, settings), the best with the maximum, and the two that are fixed."""
+        right = correct.sum(axis=0)
+        summary: Summary = {"best": self._best(correct, range(len(self.settings)), rng)}
+        maximum = [i for i, rule in enumerate(self.settings) if rule.percentile == 100]
+        if maximum:
+            summary["best_with_maximum"] = self._best(correct, maximum, rng)
+        summary["within_a_point"] = float((right >= right.max() - 0.01 * len(correct)).mean())
+        for name, rule in FIXED_RULES.items():
+            if rule in self.settings:
+                summary[name] = Result.of(accuracy(correct[:, self.settings.index(rule)], rng), FIXED)
+        return summary
+
+    def _best(self, correct: Correct, among: Sequence[int], rng: np.random.Generator) -> Result:
+        rule = self.settings[among[int(correct[:, among].sum(axis=0).argmax())]]
+        estimate = best_accuracy(correct[:, None, among], rng)
+        return Result.of(estimate, REPORTED, (rule.theta, rule.percentile))
+
+
+def sweep(
+    observations: Iterable[Observation | Failure],
+    thetas: Sequence[float] = THETAS,
+    percentiles: Sequence[float] = PERCENTILES,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+) -> Finding:
+    """GT-known Loc at every theta and percentile, from signed and from positive weights (NWC).
+
+    Parameters
+    ----------
+    observations : iterable of Observation
+    thetas : sequence of float
+        In [0, 1].
+    percentiles : sequence of float
+        In [80, 100]; 100 is the maximum, the plain rule.
+    recipe : Recipe
+        Normalisation and interpolation; the rest plays no part.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Finding
+        Table: weighting, theta, percentile, gt_loc in percent, n. Summary, for each weighting: `best` and
+        `best_with_maximum`, chosen on these very images (`thresholds` are theta and percentile), the two fixed settings
+        `max_0.2` and `pas_0.35_90`, and `within_a_point`, the share of the settings that lose at most a point.
+
+    Raises
+    ------
+    CamkitError
+        No image has a ground-truth box, or a setting is out of range.
+    """
+    return over(Sweep(thetas, percentiles, recipe), observations, seed)

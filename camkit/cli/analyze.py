@@ -1,0 +1,102 @@
+"""camkit analyze: the papers' analyses of a classifier on annotated images."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from camkit.cli.options import model_options, pop_classifier, run_options, together
+
+NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", "all")
+
+
+def intensities(value: str | tuple[float, ...]) -> tuple[float, ...]:
+    """Numbers with commas between them."""
+    try:
+        return value if isinstance(value, tuple) else tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: give numbers such as 0.25,0.5,0.75") from None
+
+
+analysis_options = together(
+    click.option("--dataset", required=True, metavar="FORMAT",
+                 help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
+    click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
+    click.option("--split", default="val", show_default=True),
+    click.option("--limit", type=click.IntRange(1), help="At most so many images, evenly spaced over the listing."),
+    click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
+                 help="Folder for the results."),
+    click.option("--binarize", type=click.Choice(["max", "percentile"]), default="max", show_default=True,
+                 help="ioa: what --theta is a share of."),
+    click.option("--theta", type=click.FloatRange(0, 1), default=0.35, show_default=True, help="ioa and zipf."),
+    click.option("--percentile", type=click.FloatRange(80, 100), default=90.0, show_default=True,
+                 help="zipf, and ioa with --binarize percentile."),
+    click.option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True,
+                 help="ioa, zipf and sweep."),
+    click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True,
+                 help="ioa, zipf and sweep."),
+    click.option("--tap-theta", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
+                 help="channels: what is activated, a share of the channel's maximum."),
+    click.option("--top", type=click.FloatRange(0, 1, max_open=True), default=0.8, show_default=True,
+                 help="overlap: what is most activated, a share of the channel's maximum."),
+    click.option("--intensities", type=intensities, default="0.25,0.5,0.75", show_default=True, metavar="A,...",
+                 help="intensity: what the input is multiplied with, a forward pass each."),
+    click.option("--seed", default=0, show_default=True, help="Of the bootstrap."),
+)  # fmt: skip
+
+
+@click.command(short_help="Ask which of the papers' problems a classifier has.")
+@click.argument("analyses", nargs=-1, required=True, type=click.Choice(NAMES), metavar="ANALYSIS...")
+@model_options
+@analysis_options
+@run_options
+def analyze(analyses: tuple[str, ...], **options: Any) -> None:
+    """Ask which of the papers' problems a classifier has, on annotated images, before choosing a technique.
+
+    \b
+    ANALYSIS is one or more of
+      ioa         where positively and negatively weighted features lie: does NWC help?   needs boxes
+      zipf        how a class map falls off, by maximum and percentile: does PaS help?
+      channels    activated area and pooled values against class weights: does TAP help?
+      overlap     where the most activated regions of the channels coincide
+      dispersion  distance to the class centre, image and image x map: can CRR work?      1 pass more
+      intensity   how features move with the input's intensity: can FRR work?             3 passes more
+      masking     masking the image against masking the features                          dispersion's pass
+      sweep       GT-known Loc over theta and percentile                                  needs boxes
+      all         every one, over the images once: 5 forward passes an image
+
+    Each writes OUT/ANALYSIS.csv, .json (the summary, with intervals), .png and .pdf; OUT/run.json has the settings.
+
+    \b
+    Examples:
+      camkit analyze ioa zipf --model resnet50 --dataset ilsvrc --root imagenet/ --limit 2000 --out analyzed
+      camkit analyze all --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out analyzed
+    """
+    from camkit.runs.analyze import run_analyze
+    from camkit.runs.evaluate import Shared
+
+    settings, classifier = pop_analyses(options), pop_classifier(options)
+    report = run_analyze(classifier, analyses, Shared(show_progress=sys.stderr.isatty(), **options), settings)
+    click.echo("\n".join(report.lines))
+    sys.exit(1 if report.failed else 0)
+
+
+def pop_analyses(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each analysis' own settings."""
+    from camkit.boxes import MaxThreshold, PercentileThreshold
+    from camkit.recipe import Recipe
+
+    theta, percentile, how = (options.pop(name) for name in ("theta", "percentile", "binarize"))
+    maps = {name: options.pop(name) for name in ("interpolation", "normalize")}
+    maps["normalization"] = maps.pop("normalize")
+    threshold = MaxThreshold(theta) if how == "max" else PercentileThreshold(theta, percentile)
+    recipe = Recipe("signed", threshold, **maps)
+    return {
+        "ioa": {"binarisation": recipe},
+        "zipf": {"theta": theta, "percentile": percentile, "recipe": recipe},
+        "channels": {"tap_theta": options.pop("tap_theta")},
+        "overlap": {"top": options.pop("top")},
+        "intensity": {"intensities": options.pop("intensities")},
+        "sweep": {"recipe": recipe},
+    }

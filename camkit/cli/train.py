@@ -1,0 +1,115 @@
+"""camkit train: a classifier from labelled images, measured after each epoch."""
+
+import sys
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from camkit.cli.options import together
+from camkit.errors import CamkitError
+from camkit.training.config import FIELDS, TYPES, make_settings, read_config, typed
+from camkit.training.presets import preset, presets
+from camkit.training.settings import option, written
+
+
+def several(kind: type) -> Any:
+    """Values with commas between them, all of one kind."""
+
+    def parse(value: str) -> tuple[Any, ...]:
+        try:
+            return tuple(kind(part) for part in value.split(",")) if value else ()
+        except ValueError:
+            raise click.BadParameter(f"{value!r}: write numbers with commas between them") from None
+
+    return parse
+
+
+def pair(value: str) -> tuple[str, str]:
+    """``KEY=VALUE``."""
+    key, equals, said = value.partition("=")
+    if not (key and equals):
+        raise click.BadParameter(f"{value!r}: write KEY=VALUE, such as p=0.5")
+    return key, said
+
+
+def _setting(name: str) -> Any:
+    """The option for one of the settings. It has no default of its own, so that a preset or file can give the value."""
+    one, kind = FIELDS[name], TYPES[name]
+    default = "" if one.default in (MISSING, ()) else written(one.default)
+    said = one.metadata["help"]
+    if name == "method_options":
+        return click.option("--method-option", name, type=pair, metavar="KEY=VALUE", multiple=True, help=said)
+    if kind is bool:
+        flags = f"{option(name)}/--no-{name.replace('_', '-')}"
+        return click.option(flags, name, default=None, help=f"{said}  [default: {'on' if one.default else 'off'}]")
+    told = f"{said}  [default: {default}]" if default else said
+    if get_args(kind):
+        return click.option(option(name), name, type=several(get_args(kind)[0]), metavar="A,B,...", help=told)
+    choices = one.metadata.get("choices")
+    return click.option(option(name), name, type=click.Choice(choices) if choices else kind, help=told)
+
+
+settings_options = together(*map(_setting, FIELDS))
+
+
+@click.command(short_help="Train a classifier, GAP or TAP, and measure localization after each epoch.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
+@click.option("--preset", "preset_name", metavar="NAME", help="Settings under a name; what else is given wins.")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="TOML file with settings; it wins over --preset, and options win over it.",
+)
+@click.option("--list-presets", is_flag=True, help="List the presets and stop.")
+@click.option(
+    "--resume", is_flag=True, help="Go on where a run stopped; without other options, as OUT/config.toml says."
+)
+@click.option("--overwrite", is_flag=True, help="Remove what an earlier run left in --out.")
+@settings_options
+def train(
+    out: Path | None,
+    preset_name: str | None,
+    config: Path | None,
+    list_presets: bool,
+    resume: bool,
+    overwrite: bool,
+    **given: Any,
+) -> None:  # fmt: skip
+    """Train a classifier: OUT gets best.safetensors, last.safetensors, config.toml, log.csv, curve.png and run.json.
+
+    \b
+    Examples:
+      camkit train --dataset shapes --root n=2000 --backbone vgg-small --pool tap:0.1 --weights none \\
+          --size 64 --resize 64 --epochs 20 --lr 0.02 --out shapes-tap
+      camkit train --preset rethinking/cub/vgg16-tap --root CUB_200_2011/ --out cub-vgg16-tap
+      camkit train --resume --out cub-vgg16-tap
+      torchrun --nproc-per-node 4 -m camkit train --preset rethinking/ilsvrc/vgg16-tap --root imagenet/ --out run
+      camkit localize --model cub-vgg16-tap/best.safetensors --images photos/ --out found
+    """
+    if list_presets:
+        click.echo("\n".join(presets()))
+        return
+    if out is None:
+        raise CamkitError("--out is missing: name a folder for the results")
+    layers = [preset(preset_name)] if preset_name else []
+    held = out / "config.toml"
+    if config or (resume and not layers and held.exists()):
+        layers.append(read_config(config or held))
+    given["method_options"] = dict(given["method_options"]) or None
+    layers.append(typed({name: value for name, value in given.items() if value is not None}, "the command line"))
+    settings = make_settings(*layers)
+
+    from camkit.runs.train import run_train
+
+    report = run_train(
+        settings,
+        out,
+        resume=resume,
+        overwrite=overwrite,
+        show_progress=sys.stderr.isatty(),
+        tell=click.echo,
+    )
+    click.echo("\n".join(report.lines))
+    sys.exit(1 if report.failed else 0)

@@ -1,0 +1,42 @@
+"""A training run, epoch by epoch."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+STYLES = {
+    "top1_cls": ("black", "-"),
+    "gt_loc": ("0.3", "--"),
+    "top1_loc": ("0.5", "-."),
+    "max_box_acc_v2": ("0.55", ":"),
+}
+
+
+def plot_training(log: pd.DataFrame, axes: Any = None) -> Any:
+    """Draw the loss, and below it what validation measured, over the epochs.
+
+    Parameters
+    ----------
+    log : DataFrame
+        Columns epoch, loss, and any of val_top1_cls, val_gt_loc, val_top1_loc, val_max_box_acc_v2, in percent.
+    axes : two matplotlib Axes, optional
+
+    Returns
+    -------
+    Axes
+        The upper one.
+    """
+    if axes is None:
+        axes = Figure(figsize=(5, 4.5), layout="constrained").subplots(2, sharex=True)
+    upper, lower = axes
+    upper.plot(log["epoch"], log["loss"], color="black")
+    upper.set(ylabel="training loss")
+    for name, (colour, line) in STYLES.items():
+        if f"val_{name}" in log:
+            measured = log.dropna(subset=f"val_{name}")
+            lower.plot(measured["epoch"], measured[f"val_{name}"], color=colour, linestyle=line, label=name)
+    lower.set(xlabel="epoch", ylabel="validation, %", ylim=(0, 100))
+    if lower.lines:
+        lower.legend(frameon=False, fontsize="small")
+    return upper

@@ -1,0 +1,126 @@
+"""`camkit analyze`: a classifier and annotated images in, a table, a summary and a figure for each analysis out."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from camkit.analysis import ANALYSES, Analyzed, Finding, analyze
+from camkit.figures import save_figure
+from camkit.metrics import Estimate
+from camkit.models import Classifier
+from camkit.output import whole
+from camkit.runs.evaluate import Shared
+from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
+from camkit.runs.measured import check_free, write_json, write_table
+
+FILES = ("failures.csv", "run.json")
+SUFFIXES = (".csv", ".json", ".png", ".pdf")
+
+
+def run_analyze(
+    classifier: Classifier, names: Sequence[str], shared: Shared, settings: Mapping[str, Mapping[str, Any]]
+) -> Report:
+    """Run analyses; ``camkit analyze --help`` says what each setting means.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    names : sequence of str
+    shared : Shared
+    settings : mapping from an analysis' name to its own settings
+        As of `camkit.analysis.analyze`.
+
+    Raises
+    ------
+    CamkitError
+        If the call cannot be carried out.
+    """
+    begun = time.perf_counter()
+    out = shared.out
+    files = tuple(file for name in ANALYSES for file in files_of(name)) + FILES
+    check_free(out, files, shared.overwrite)
+    annotated = shared.read()
+    inference = shared.inference(classifier)
+    found = analyze(
+        inference,
+        annotated,
+        names,
+        settings,
+        fit=shared.fit,
+        batch_size=shared.batch_size,
+        workers=shared.processes(inference),
+        max_pixels=shared.max_pixels,
+        seed=shared.seed,
+        progress=shared.progress("analyze"),
+    )
+    for name in files:  # never two runs' files side by side
+        (out / name).unlink(missing_ok=True)
+    own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
+    record = {
+        "settings": {
+            **model_facts(classifier),
+            "head": head_facts(inference),
+            "analyses": own,
+            **{name: value for name, value in shared.facts().items() if name not in ("protocol", "step")},
+        },
+        "left_out": list(found.left_out),
+        "images": len(annotated.records) + len(annotated.problems),
+        "failed": len(found.failures),
+        "passes_an_image": found.passes,
+        "seconds": round(time.perf_counter() - begun, 3),
+        "forward_seconds": round(inference.seconds, 3),
+        "device": str(inference.device),
+        "versions": versions(),
+    }
+    write(out, found, record)
+    return Report(closing_lines(out, found, record), len(found.failures))
+
+
+def files_of(name: str) -> list[str]:
+    """What an analysis leaves in the folder."""
+    return [f"{name}{suffix}" for suffix in SUFFIXES] + [f"{name}-{series}.csv" for series in ANALYSES[name].series]
+
+
+def write(out: Path, found: Analyzed, record: dict[str, Any]) -> None:
+    """The files of a run, each whole or not at all; run.json last."""
+    failures = [asdict(failure) for failure in found.failures]
+    write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
+    for name, finding in found.findings.items():
+        write_table(out / f"{name}.csv", finding.table)
+        for series, table in finding.series.items():
+            write_table(out / f"{name}-{series}.csv", table)
+        figure = finding.plot()
+        for suffix in ("png", "pdf"):
+            with whole(out / f"{name}.{suffix}", "wb") as file:
+                save_figure(figure, file, suffix)
+        write_json(out / f"{name}.json", finding.as_json())
+    write_json(out / "run.json", record)
+
+
+def closing_lines(out: Path, found: Analyzed, record: dict[str, Any]) -> list[str]:
+    """Every analysis' figures, what was left out, and where to look."""
+    lines = failure_lines([asdict(failure) for failure in found.failures], out)
+    for finding in found.findings.values():
+        lines += [finding.name, *(f"  {line}" for line in [*finding.notes, *estimate_lines(finding)])]
+    if found.left_out:
+        lines.append(f"left out, because no image has a ground-truth box: {', '.join(found.left_out)}")
+    done = record["images"] - record["failed"]
+    lines.append(
+        f"{record['images']} images: {done} analysed, {record['failed']} failed, {record['seconds']:.1f} s, "
+        f"{found.passes} forward pass{'es' * (found.passes > 1)} an image"
+    )
+    return [*lines, f"look at {', '.join(str(out / f'{name}.png') for name in found.findings)}"]
+
+
+def estimate_lines(finding: Finding) -> Iterator[str]:
+    """The summary's estimates; those of its groups, but for sensitivity, with the group's name before them."""
+    for name, value in finding.summary.items():
+        group = {name: value} if isinstance(value, Estimate) else {}
+        if isinstance(value, dict) and name != "sensitivity":
+            group = {f"{name} {key}": item for key, item in value.items() if isinstance(item, Estimate)}
+        for label, e in group.items():
+            yield f"{label:<28} {e.value:8.3f}  ({e.low:.3f} to {e.high:.3f}, n = {e.n})"

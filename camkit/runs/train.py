@@ -1,0 +1,65 @@
+"""`camkit train`: settings in, a run folder out."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from camkit.runs.facts import Report, printable, versions
+from camkit.training import TrainResult, TrainSettings, train
+from camkit.training.folder import publish_run
+
+SHOWN = 10
+
+
+def run_train(
+    settings: TrainSettings,
+    out: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    show_progress: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Report:
+    """``camkit train``; arguments as `camkit.training.train`.
+
+    Raises
+    ------
+    CamkitError
+        If the call cannot be carried out.
+    """
+    done = train(settings, out, resume=resume, overwrite=overwrite, show_progress=show_progress, tell=tell)
+    if not done.first:
+        return Report([], 0)
+    facts = {
+        "settings": asdict(settings),
+        "images": done.images,
+        "dropped_each_epoch": done.dropped,
+        "problems": done.problems,
+        "parameters": done.parameters,
+        "best_epoch": done.best_epoch,
+        "processes": done.processes,
+        "device": done.device,
+        "seconds": round(done.seconds, 3),
+        "versions": versions(),
+    }
+    publish_run(out, facts)
+    return Report(closing_lines(settings, done), len(done.problems))
+
+
+def closing_lines(settings: TrainSettings, done: TrainResult) -> list[str]:
+    """What was left out, how good the weights are, and where to look."""
+    lines = [printable(problem) for problem in done.problems[:SHOWN]]
+    if len(done.problems) > SHOWN:
+        lines.append(f"... and {len(done.problems) - SHOWN} more, all in {done.out / 'run.json'}")
+    if done.dropped:
+        lines.append(f"{done.dropped} of {done.images} images do not fill a batch: each epoch leaves out others")
+    rows = done.log.to_dict("records")
+    for name, row in (("last", rows[-1]), ("best", rows[done.best_epoch - 1])):
+        measured = {str(key).removeprefix("val_"): row[key] for key in row if str(key).startswith("val_")}
+        figures = ", ".join(f"{key} {value:.2f}" for key, value in measured.items())
+        lines.append(f"{name}: epoch {row['epoch']}, loss {row['loss']:.4f}; on {settings.val_split}: {figures}")
+    chosen = "" if settings.best == "top1_cls" else ", with the boxes of that split"
+    lines.append(f"best by {settings.best} on {settings.val_split}{chosen}: a figure on the same split flatters it")
+    lines.append(f"{done.seconds:.1f} s; look at {done.out / 'curve.png'}, and try camkit localize --model "
+                 f"{done.out / 'best.safetensors'}")  # fmt: skip
+    return lines

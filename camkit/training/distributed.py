@@ -1,0 +1,86 @@
+"""The processes that train together: started by ``torchrun`` or by a caller's own process group, or this one alone."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from camkit.inference import pick_device
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among those that train together.
+
+    Attributes
+    ----------
+    rank, count : int
+    device : torch.device
+        This process's own.
+    """
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    def wrap(self, model: nn.Module) -> nn.Module:
+        """The model with gradients averaged over all processes."""
+        if self.count == 1:
+            return model
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(model, devices)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean over all processes, in place."""
+        if self.count > 1:
+            dist.all_reduce(values)
+            values /= self.count
+        return values
+
+    def gathered(self, lines: list[str]) -> list[str]:
+        """The lines of all processes, in the order of their ranks."""
+        if self.count == 1:
+            return lines
+        of_all: list[list[str]] = [[] for _ in range(self.count)]
+        dist.all_gather_object(of_all, lines)
+        return [line for its in of_all for line in its]
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.count > 1:
+            dist.barrier()
+
+
+@contextmanager
+def processes(device: str) -> Iterator[Processes]:
+    """The processes that train together, met as ``torchrun`` says, and parted again.
+
+    Parameters
+    ----------
+    device : str
+        "auto", "cpu" or "cuda", which gives each process of a machine a GPU of its own.
+    """
+    own = pick_device(device)
+    if own.type == "cuda":
+        own = torch.device("cuda", own.index if own.index is not None else int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(own)
+    started = not dist.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if started:
+        # metrics keep their rows on the CPU, which nccl does not know
+        dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo")
+    try:
+        together = dist.is_available() and dist.is_initialized()
+        yield Processes(dist.get_rank() if together else 0, dist.get_world_size() if together else 1, own)
+    finally:
+        if started:
+            dist.destroy_process_group()

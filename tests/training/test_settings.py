@@ -1,0 +1,125 @@
+"""Settings: ranges, the way through TOML, and what may change on the way to a resumed run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camkit.errors import CamkitError
+from camkit.training.config import differences, make_settings, parse_toml, read_config, to_toml, typed
+from camkit.training.presets import preset, presets
+from camkit.training.settings import TrainSettings
+
+SHAPES = TrainSettings(dataset="shapes", root="n=40")
+
+
+@given(
+    root=st.text(st.characters(exclude_categories=["Cs"])),
+    lr=st.floats(1e-9, 1e9),
+    size=st.lists(st.integers(1, 256), min_size=1, max_size=4).map(tuple),
+    options=st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"])),
+        st.one_of(st.integers(-9, 9), st.floats(-9, 9), st.booleans()),
+    ),
+    adl_at=st.lists(st.text("ab.0", min_size=1)).map(tuple),
+    flip=st.booleans(),
+)
+def test_toml_gives_the_settings_back(root, lr, size, options, adl_at, flip):
+    settings = TrainSettings(
+        dataset="csv", root=root, lr=lr, size=size, method_options=options, adl_at=adl_at, flip=flip
+    )
+    held = parse_toml(to_toml(settings), "file")
+    assert make_settings(typed(held, "file")) == settings
+
+
+def test_later_layers_win():
+    settings = make_settings(preset("tiny"), {"root": "somewhere", "lr": 0.5}, {"lr": 0.25})
+    assert (settings.backbone, settings.root, settings.lr, settings.method_options) == (
+        "tiny",
+        "somewhere",
+        0.25,
+        {"p": 0.5},
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epochs": 0}, "--epochs 0: give 1 or more"),
+        ({"lr": 0.0}, "--lr 0.0: give a number above 0"),
+        ({"lr": float("nan")}, "--lr nan: give a number above 0"),
+        ({"momentum": 1.0}, "--momentum 1.0"),
+        ({"size": ()}, "--size"),
+        ({"size": (300,)}, "--size 300: it is above --resize"),
+        ({"size": (32, 48, 64), "epochs": 2}, "3 sizes need as many epochs"),
+        ({"schedule": "steps"}, "--schedule steps: choose one of multistep"),
+        ({"milestones": (5, 3)}, "--milestones 5,3: give epochs in order"),
+        ({"milestones": (5,), "schedule": "cosine"}, "--milestones 5: they are multistep's"),
+        ({"val_split": "holdout:some"}, "--val-split holdout:some: give holdout:N"),
+        ({"output_stride": 4}, "--output-stride 4"),
+    ],
+)
+def test_values_out_of_range_are_refused(values, message):
+    with pytest.raises(CamkitError, match=message):
+        replace(SHAPES, **values)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = 'ten'", "epochs = ten is not of the type int"),
+        ("epochs = 1.5", "epochs = 1.5 is not of the type int"),
+        ("epochs = true", "epochs = True is not of the type int"),
+        ("size = ['a']", "size = "),
+        ("learning_rate = 1", "'learning_rate' is no setting"),
+        ("epochs = ", "cannot be read as TOML"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, text, message):
+    (tmp_path / "my.toml").write_text(text)
+    with pytest.raises(CamkitError, match=message) as raised:
+        read_config(tmp_path / "my.toml")
+    assert "my.toml" in str(raised.value)
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(CamkitError, match="--root is missing"):
+        make_settings({"dataset": "cub"})
+    with pytest.raises(CamkitError, match=r"nosuch\.toml"):
+        read_config(Path("nosuch.toml"))
+
+
+def test_only_what_changes_the_result_is_a_difference():
+    assert differences(SHAPES, replace(SHAPES, workers=3, device="cpu", save_every=5)) == []
+    assert differences(SHAPES, replace(SHAPES, lr=0.5, milestones=(3, 4))) == [
+        "--lr 0.001 -> 0.5",
+        "--milestones  -> 3,4",
+    ]
+
+
+def test_each_epoch_has_its_size():
+    settings = replace(SHAPES, size=(32, 48, 64, 80), epochs=9)
+    assert [settings.size_of(epoch) for epoch in range(9)] == [32, 32, 32, 48, 48, 64, 64, 80, 80]
+
+
+def test_every_preset_makes_settings():
+    assert len(presets()) == 2 + 2 * 4 * 2 * 3 + 3 * 2 * 3
+    for name in presets():
+        assert make_settings(preset(name), {"root": "data"}).root == "data"
+    with pytest.raises(CamkitError, match="--list-presets"):
+        preset("rethinking/cub/vgg16")
+
+
+def test_the_papers_thresholds_are_in_the_presets():
+    pools = {backbone: preset(f"rethinking/cub/{backbone}-tap")["pool"] for backbone in ("vgg16", "resnet50-se")}
+    assert pools == {"vgg16": "tap:0.1", "resnet50-se": "tap:0.0"}
+    assert preset("rethinking/ilsvrc/googlenet-tap-has")["method_options"] == {"grid": 32, "p": 0.5}
+    assert preset("rethinking/openimages/resnet50-gap-adl")["dataset"] == "openimages"
+    assert "rethinking/openimages/mobilenet-v1-tap" not in presets()
+
+
+def test_parse_toml_names_the_file():
+    with pytest.raises(CamkitError, match="here"):
+        parse_toml("=", "here")
