@@ -103,8 +103,8 @@ def main(
             for pool, made in POOLS.items():
                 settings = TrainSettings(
                     dataset="csv", root=str(out / "shapes"), backbone="vgg-small", weights="none", pool=made,
-                    method=method, method_options=METHODS[method], size=(size,), resize=size, epochs=epochs, batch_size=32,
-                    lr=lr, schedule="one-cycle", precision=precision, seed=seed, val_every=epochs,
+                    method=method, method_options=METHODS[method], size=(size,), resize=size, epochs=epochs,
+                    batch_size=32, lr=lr, schedule="one-cycle", precision=precision, seed=seed, val_every=epochs,
                 )  # fmt: skip
                 run = out / f"{method}-{pool.lower()}-{seed}"
                 done = train(settings, run, resume=True)

@@ -115,9 +115,10 @@ def ioa(observations: Iterable[Observation | Failure], binarisation: Recipe = DE
     Finding
         Table: image, label, truth (share of the image inside boxes), part, rule, area (share of the image above the
         threshold), ioa (NaN where nothing is). Summary: means and medians of both parts, `overlap` of their
-        distributions (the area that two histograms of 20 bins share, 1 for the same), `negative_inside` (share of
-        images with more than half of the negative part in the object), `difference` (positive minus negative, image
-        by image) and `over_chance` (IoA minus `truth`).
+        distributions (the area that two histograms of 20 bins share, 1 for the same; drawing images makes histograms
+        less alike, so with few images its interval leans low), `negative_inside` (share of images with more than half
+        of the negative part in the object), `difference` (positive minus negative, image by image) and
+        `over_chance` (IoA minus `truth`).
 
     Raises
     ------

@@ -111,5 +111,6 @@ def train(
         show_progress=sys.stderr.isatty(),
         tell=click.echo,
     )
-    click.echo("\n".join(report.lines))
+    for line in report.lines:  # of several processes one alone has any
+        click.echo(line)
     sys.exit(1 if report.failed else 0)

@@ -17,10 +17,12 @@ from camkit.cli import cli
 from camkit.cli.analyze import NAMES
 from camkit.data import Preprocess, read_dataset
 from camkit.data.records import no_boxes
+from camkit.evaluation import evaluate
 from camkit.inference import Inference
 from camkit.input_spec import InputSpec
 from camkit.localization import Failure
 from camkit.models import Classifier
+from camkit.recipe import RECIPES
 
 
 def network(seed=0):
@@ -82,6 +84,27 @@ def test_all_take_five_passes_and_agree_with_each_alone(shapes):
     alone = ioa(observe(inference, shapes, batch_size=2))
     pd.testing.assert_frame_equal(alone.table, found.findings["ioa"].table, check_exact=False, atol=1e-5)
     assert len(calls) == 5 + 2
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "keep"])
+def test_localization_is_that_of_evaluate(shapes, fit):
+    """Boxes found here and there meet the truth on the same images, also where the network sees a part of each."""
+    spec = InputSpec(size=(24, 20), resize=32)
+    classifier = replace(network().classifier, input=spec)
+    inference = Inference(classifier, "cpu", "fp32")
+    recipes = {name: RECIPES[name] for name in ("cam", "nwc", "pas", "nwc+pas")}
+    known = evaluate(inference, shapes, recipes, fit=fit, step=0.5)
+    found = analyze(inference, shapes, ["sweep", "zipf"], {"zipf": {"theta": 0.2}}, fit=fit).findings
+    summary = found["sweep"].summary
+    for recipe, weighting, setting in (
+        ("cam", "signed", "max_0.2"),
+        ("nwc", "positive", "max_0.2"),
+        ("pas", "signed", "pas_0.35_90"),
+        ("nwc+pas", "positive", "pas_0.35_90"),
+    ):
+        assert summary[weighting][setting].value == pytest.approx(known.localization[recipe]["gt_loc"].value)
+    ious = known.per_image[known.per_image["recipe"] == "cam"].set_index("image")["iou"]
+    assert found["zipf"].table.set_index("image")["iou_max"].to_dict() == pytest.approx(ious.to_dict())
 
 
 @pytest.mark.parametrize("count", [1, 9])
