@@ -3,13 +3,15 @@
 import numpy as np
 import torch
 import torch.distributed as dist
+from small import Plain, perturb
 from torch import nn
 
 from camkit.data import read_dataset
 from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
 from camkit.metrics.pixels import PxAP
-from camkit.training import train
+from camkit.models import Classifier
+from camkit.training import Descent, MinMax, Schedule, finetune_fc, train
 from camkit.training.data import TrainingImages
 from camkit.training.distributed import Processes
 from camkit.training.loop import Clock, Loop
@@ -37,6 +39,26 @@ def process(rank, address, out, shares):
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=len(shares))
     torch.save(measured(shares[rank]), f"{out}/{rank}.pt")
     dist.destroy_process_group()
+
+
+def small_classifier(bias=True):
+    """A network of 8 channels for 3 classes and images of 32 pixels."""
+    torch.manual_seed(0)
+    spec = InputSpec((32, 32), 32, (0.5,) * 3, (0.5,) * 3)
+    return Classifier(perturb(Plain(num_classes=3, bias=bias)), "small", spec, None, "random")
+
+
+def finetuned(rank, address, out, processes):
+    """Fine-tune in one of several processes; three sets to a mini-batch do not divide evenly."""
+    torch.set_num_threads(1)
+    if address:
+        dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    images = read_dataset("shapes", "n=18,size=32,classes=3", "train")
+    found = finetune_fc(small_classifier(), images, MinMax(sets=3, set_size=2), schedule=Schedule(steps=4),
+                        descent=Descent(lr=0.05), device="cpu")  # fmt: skip
+    torch.save({"fc": found.chosen.state, "crr": found.log()["crr"].tolist()}, f"{out}/{processes}-{rank}.pt")
+    if address:
+        dist.destroy_process_group()
 
 
 def training(rank, address, processes, settings, out, threads):

@@ -70,8 +70,8 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
     maps : Tensor (..., H, W)
     normalization : "minmax" or "none"
         "minmax": each map by itself, ``(M - min) / (max - min)``, as the papers' published code does; a constant map
-        gives zeros, and in float32 so does one whose span is below 1e-5 of its magnitude. "none": the map as it is, as
-        the papers' equations are printed.
+        gives zeros, and in float32 so does one whose span is below 1e-5 of its magnitude. The gradient goes through
+        minimum and maximum; that of a constant map is zero. "none": the map as it is, as the equations are printed.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
     if normalization == "none":
         return maps
     flat = span <= (FLAT if maps.dtype == torch.float32 else 0) * torch.maximum(low.abs(), high.abs())
-    return torch.where(flat, 0.0, (maps - low) / span)
+    return torch.where(flat, 0.0, (maps - low) / torch.where(flat, 1.0, span))  # no 0 / 0, whose gradient is NaN
 
 
 def _sampling(

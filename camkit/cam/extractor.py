@@ -209,6 +209,24 @@ class CAM:
         CamkitError
             If the images lie on another device than the model.
         """
+        with torch.no_grad():
+            picked_up, logits = self._pass(images)
+            with torch.autocast(images.device.type, enabled=False):
+                features = self._feature_map(picked_up, images).float()
+                return Features(
+                    features, self.head.pooled(features), logits.float().reshape(len(logits), -1), self.head
+                )
+
+    def pooled(self, images: torch.Tensor) -> torch.Tensor:
+        """Pooled features (N, C) alone, in the network's own precision, with the gradient that goes to the images.
+
+        Parameters and errors are those of `features`.
+        """
+        picked_up, _ = self._pass(images)
+        return self.head.pooled(self._feature_map(picked_up, images))
+
+    def _pass(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One forward pass: the tensor at the feature map's place, and the logits."""
         device = next((p.device for p in self.model.parameters()), images.device)
         if images.device != device:
             raise CamkitError(f"the images are on {images.device} and the model on {device}: move one with .to()")
@@ -226,13 +244,14 @@ class CAM:
         else:
             handle = module.register_forward_hook(lambda _m, _a, out: keep(out))
         try:
-            with torch.no_grad(), torch.compiler.set_stance("force_eager"):  # compiled parts would hide from the hook
+            with torch.compiler.set_stance("force_eager"):  # compiled parts would hide from the hook
                 logits = logits_of(self.model(images), self.output)
         finally:
             handle.remove()
-        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
-            features = self.head.feature_map.read(held[0], (images.shape[-2], images.shape[-1])).float()
-            return Features(features, self.head.pooled(features), logits.float().reshape(len(logits), -1), self.head)
+        return held[0], logits
+
+    def _feature_map(self, picked_up: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+        return self.head.feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
 
     def __call__(self, images: torch.Tensor, classes: Classes = None, weighting: Weighting = "positive") -> ClassMaps:
         """Class maps (N, K, h, w) of the wanted classes; see `Features.class_maps`."""

@@ -9,6 +9,7 @@ from camkit.cli.allocator import keep_freed_memory
 from camkit.cli.analyze import analyze
 from camkit.cli.demo import demo
 from camkit.cli.evaluate import ablate, calibrate, evaluate
+from camkit.cli.finetune import finetune_fc
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for command in (localize, evaluate, ablate, calibrate, analyze, train, inspect, models, demo):
+for command in (localize, evaluate, ablate, calibrate, analyze, train, finetune_fc, inspect, models, demo):
     cli.add_command(command)
 
 

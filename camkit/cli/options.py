@@ -10,7 +10,8 @@ import click
 
 from camkit.errors import CamkitError
 
-MODEL_OPTIONS = ("model", "weights", "names", "size", "mean", "std", "output_stride", "dilation")  # what `load` takes
+# what `load` takes
+MODEL_OPTIONS = ("model", "weights", "fc", "names", "size", "mean", "std", "output_stride", "dilation")
 
 
 def size(value: str) -> tuple[int, int]:
@@ -56,6 +57,8 @@ def options_of_model(*, required: bool) -> Decorator:
                           "or tiny."),
         click.option("--weights", default="DEFAULT", show_default=True,
                      help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
+        click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
+                     help="File of a fine-tuned fc, to lay over the model."),
         click.option("--head", type=head_names, metavar="features=...,classifier=...",
                      help="Name the head's modules instead of searching them."),
         click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
@@ -150,13 +153,16 @@ def load(
     size: Any,
     mean: Any,
     std: Any,
+    fc: Path | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
 ) -> Any:
     """The classifier that the options name, with what they override."""
-    from camkit.models import load_classifier, set_output_stride
+    from camkit.models import load_classifier, set_output_stride, with_fc
 
     classifier = load_classifier(model, weights)
+    if fc is not None:
+        classifier = with_fc(classifier, fc)
     changes: dict[str, Any] = {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
     if size is not None:
         share = classifier.input.resize / min(classifier.input.size)

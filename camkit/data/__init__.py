@@ -2,6 +2,7 @@
 
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
+from camkit.data.holdout import hold_out
 from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image, read_size
 from camkit.data.map_files import MapFolder
 from camkit.data.preprocess import Fit, Preprocess, View
@@ -24,6 +25,7 @@ __all__ = [
     "View",
     "collate",
     "find_images",
+    "hold_out",
     "read_dataset",
     "read_image",
     "read_size",

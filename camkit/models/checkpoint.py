@@ -79,7 +79,7 @@ def load_weights(model: nn.Module, state: dict[str, Tensor], path: str | Path) -
     try:
         model.load_state_dict(full)
     except Exception as error:  # a hostile file reaches any line of the modules' own loading code
-        why = _difference(own, full) or one_line(error)
+        why = difference(own, full) or one_line(error)
         remedy = "give the model that these weights were trained with, or other weights"
         raise CamkitError(f"{path}: the weights do not fit {type(model).__name__}: {why}; {remedy}") from error
 
@@ -144,7 +144,8 @@ def _strip(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def _difference(own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+def difference(own: dict[str, Tensor], state: dict[str, Tensor]) -> str:
+    """How the names and shapes of two state dicts differ, in words; "" where they do not."""
     missing = [key for key in own if key not in state]
     unexpected = [key for key in state if key not in own]
     reshaped = [key for key in own if key in state and state[key].shape != own[key].shape]

@@ -1,16 +1,61 @@
-"""Training: methods, and the loop that runs them."""
+"""Training: methods, the loop that runs them, and fc fine-tuned with MinMaxCAM's losses."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from camkit.training.finetune import Schedule, finetune_fc
+    from camkit.training.minmax import (
+        MinMax,
+        common_region_regularization,
+        full_region_regularization,
+        object_maps,
+    )
     from camkit.training.run import TrainResult, train
     from camkit.training.settings import TrainSettings
+    from camkit.training.stages import Descent, Diverged, Losses, Plain, StageOne, StageTwo
+    from camkit.training.trials import Finetuned, Trial
 
 # Loaded when first used: the command line lists the settings without loading torch.
-MODULE_OF = {"TrainResult": "run", "TrainSettings": "settings", "train": "run"}
+MODULE_OF = {
+    "Descent": "stages",
+    "Diverged": "stages",
+    "Finetuned": "trials",
+    "Losses": "stages",
+    "MinMax": "minmax",
+    "Plain": "stages",
+    "Schedule": "finetune",
+    "StageOne": "stages",
+    "StageTwo": "stages",
+    "TrainResult": "run",
+    "TrainSettings": "settings",
+    "Trial": "trials",
+    "common_region_regularization": "minmax",
+    "finetune_fc": "finetune",
+    "full_region_regularization": "minmax",
+    "object_maps": "minmax",
+    "train": "run",
+}
 
-__all__ = ["TrainResult", "TrainSettings", "train"]
+__all__ = [
+    "Descent",
+    "Diverged",
+    "Finetuned",
+    "Losses",
+    "MinMax",
+    "Plain",
+    "Schedule",
+    "StageOne",
+    "StageTwo",
+    "TrainResult",
+    "TrainSettings",
+    "Trial",
+    "common_region_regularization",
+    "finetune_fc",
+    "full_region_regularization",
+    "object_maps",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

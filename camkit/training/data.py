@@ -1,15 +1,13 @@
 """Training images: read once where they fit into memory, and cut, mirrored and coloured anew in each epoch."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from camkit.data import AnnotatedSet, Preprocess, Record, RecordDataset, read_dataset
+from camkit.data import AnnotatedSet, Preprocess, RecordDataset, hold_out, read_dataset
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.input_spec import InputSpec
 from camkit.training.randomness import SAMPLE, derived_seed, seeded
@@ -39,17 +37,6 @@ def read_splits(settings: TrainSettings) -> tuple[AnnotatedSet, AnnotatedSet]:
         val = read_dataset(settings.dataset, settings.root, settings.val_split)
     check_classes(train, val)
     return train, val
-
-
-def hold_out(data: AnnotatedSet, count: int) -> tuple[AnnotatedSet, AnnotatedSet]:
-    """A split without the last `count` records of each class, and these."""
-    left = Counter(record.label for record in data.records)
-    kept: list[Record] = []
-    held: list[Record] = []
-    for record in data.records:
-        (held if left[record.label] <= count else kept).append(record)
-        left[record.label] -= 1
-    return replace(data, records=kept), replace(data, split=f"holdout:{count}", records=held, problems=[])
 
 
 def number_of_classes(data: AnnotatedSet) -> int:

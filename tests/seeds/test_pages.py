@@ -31,7 +31,7 @@ def defines(path: Path, name: str) -> bool:
 
 
 def test_rows_are_well_formed() -> None:
-    assert {row[4] for _, row in ROWS} == {"built", "not yet"}
+    assert {row[4] for _, row in ROWS} <= {"built", "not yet"}
     for _, row in ROWS:
         assert len(row) == 6
         assert row[2].startswith("camkit.")

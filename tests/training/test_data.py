@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from camkit.data import AnnotatedSet, Record, read_dataset
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.training.data import TrainingImages, check_classes, hold_out, read_splits, stacked
+from camkit.training.data import TrainingImages, check_classes, read_splits, stacked
 from camkit.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -80,15 +80,6 @@ def record(name, label):
 
 def split(labels, names=("a", "b"), name="set", part="train"):
     return AnnotatedSet(name, part, [record(f"{i}.png", label) for i, label in enumerate(labels)], names, [])
-
-
-def test_the_last_of_each_class_are_held_out():
-    train, val = hold_out(split([0, 1, 0, 0, 1, 1, 0]), 2)
-    assert [r.image for r in train.records] == ["0.png", "1.png", "2.png"]
-    assert [r.image for r in val.records] == ["3.png", "4.png", "5.png", "6.png"]
-    assert val.split == "holdout:2"
-    together = {r.image for r in train.records} | {r.image for r in val.records}
-    assert len(together) == 7
 
 
 @pytest.mark.parametrize(

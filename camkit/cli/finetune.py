@@ -1,0 +1,88 @@
+"""camkit finetune-fc: another last linear layer for a classifier, so that its class maps cover the object."""
+
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import click
+
+from camkit.cli.options import model_options, pop_classifier, together
+
+
+def weights(value: str) -> tuple[float, ...]:
+    """One number, or several with commas between them."""
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: give one number, or several such as 0,1,5") from None
+
+
+minmax_options = together(
+    click.option("--crr", type=weights, default="1", show_default=True,
+                 help="Weight of CRR, which narrows maps; several are tried on --val-split."),
+    click.option("--frr", type=weights, default="1", show_default=True,
+                 help="Weight of FRR, which widens maps; several are tried on --val-split."),
+    click.option("--sets", default=12, show_default=True, help="Sets in a mini-batch, over all processes."),
+    click.option("--set-size", default=5, show_default=True, help="Images of one class in a set."),
+    click.option("--norm", type=click.Choice(["mean", "sum"]), default="mean", show_default=True,
+                 help="Over channels: mean, as the published loss weights are meant, or sum, as the paper prints it."),
+    click.option("--mask", type=click.Choice(["input", "features"]), default="input", show_default=True,
+                 help="What the map multiplies."),
+)  # fmt: skip
+
+training_options = together(
+    click.option("--epochs", default=10, show_default=True),
+    click.option("--steps", type=int, help="At most so many mini-batches."),
+    click.option("--val-every", type=int, help="Mini-batches from one validation to the next.  [default: an epoch's]"),
+    click.option("--patience", default=5, show_default=True, help="Validations without a gain after which to stop."),
+    click.option("--lr", type=float, default=1e-3, show_default=True, help="Learning rate of fc."),
+    click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), default=0.9, show_default=True),
+    click.option("--weight-decay", type=click.FloatRange(0), default=5e-4, show_default=True),
+    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sets."),
+    click.option("--memory", type=click.FloatRange(0), default=4.0, show_default=True,
+                 help="GiB of feature maps kept in memory; more are kept on disk, in TMPDIR."),
+)  # fmt: skip
+
+
+@click.command("finetune-fc", short_help="Retrain a classifier's last layer for better class maps.")
+@click.option("--minmax", is_flag=True, help="With MinMaxCAM's losses, CRR and FRR.")
+@model_options
+@click.option("--dataset", required=True, metavar="FORMAT", help="As `camkit evaluate` takes it.")
+@click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies.")
+@click.option("--split", default="train", show_default=True, help="To train on; only its classes are used.")
+@click.option("--val-split", help="Images with boxes to choose on: a split, or holdout:N images a class of --split.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
+@minmax_options
+@training_options
+@click.option("--fit", type=click.Choice(["stretch", "crop"]), default="stretch", show_default=True,
+              help="stretch: the whole image at the input size; crop: resize and centre crop.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: 0, beside a GPU 4]")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
+              help="Larger images are refused.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out.")
+def finetune_fc(minmax: bool, **options: Any) -> None:
+    """Retrain a classifier's last layer for better class maps: OUT gets model.safetensors, fc.safetensors and figures.
+
+    \b
+    Examples:
+      camkit finetune-fc --minmax --model tiny --dataset cub --root cub/ --split train --crr 1 --frr 5 --out tuned
+      camkit finetune-fc --minmax --model tiny --dataset tiny-imagenet --root tiny-imagenet/ \\
+        --val-split holdout:10 --crr 0,1,5 --frr 0,1,5 --out tuned
+      camkit localize --model tiny --fc tuned/fc.safetensors --images photos/ --out found
+    """
+    from camkit.runs.finetune import run_finetune
+    from camkit.training import Descent, MinMax, Schedule
+
+    if not minmax:
+        raise click.UsageError("say how to fine-tune: --minmax")
+    pairs = product(options.pop("crr"), options.pop("frr"))
+    shared = {name: options.pop(name) for name in ("sets", "set_size", "norm", "mask")}
+    grid = [MinMax(crr, frr, **shared) for crr, frr in pairs]
+    descent = Descent(**{name: options.pop(name) for name in ("lr", "momentum", "weight_decay")})
+    schedule = Schedule(**{name: options.pop(name) for name in ("epochs", "steps", "val_every", "patience", "seed")})
+    report = run_finetune(pop_classifier(options), grid, descent=descent, schedule=schedule,
+                          show_progress=sys.stderr.isatty(), **options)  # fmt: skip
+    click.echo("\n".join(report.lines))
+    sys.exit(1 if report.failed else 0)

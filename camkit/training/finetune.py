@@ -1,0 +1,200 @@
+"""Fine-tuning fc with MinMaxCAM's losses on a frozen backbone, and choosing their weights on annotated images."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from camkit.cam import find_fc
+from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
+from camkit.errors import CamkitError
+from camkit.evaluation import Evaluation, evaluate
+from camkit.inference import Inference
+from camkit.models import Classifier
+from camkit.recipe import RECIPES
+from camkit.training.frozen import frozen
+from camkit.training.images import ImageSets
+from camkit.training.minmax import MinMax
+from camkit.training.stages import Descent, Diverged, StageOne, StageTwo
+from camkit.training.trials import Finetuned, Trial, figures, score
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to train, and when to look.
+
+    Attributes
+    ----------
+    epochs : int
+        Times through the sets.
+    steps : int or None
+        At most so many mini-batches.
+    val_every : int or None
+        Mini-batches from one validation to the next, None for an epoch's.
+    patience : int
+        Validations without a gain after which to stop.
+    seed : int
+        Of the sets.
+    """
+
+    epochs: int = 10
+    steps: int | None = None
+    val_every: int | None = None
+    patience: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps", "val_every", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise CamkitError(f"--{name.replace('_', '-')} {value}: give 1 or more")
+
+
+USUAL, PUBLISHED, TEN_EPOCHS = MinMax(), Descent(), Schedule()
+
+
+def finetune_fc(
+    classifier: Classifier,
+    dataset: AnnotatedSet,
+    settings: MinMax | Sequence[MinMax] = USUAL,
+    *,
+    validation: AnnotatedSet | None = None,
+    descent: Descent = PUBLISHED,
+    schedule: Schedule = TEN_EPOCHS,
+    fit: Fit = "stretch",
+    head: dict[str, str] | None = None,
+    workers: int = 0,
+    device: str = "auto",
+    max_pixels: int = MAX_PIXELS,
+    memory: float = 4.0,
+    step: float = 0.01,
+    show_progress: bool = False,
+) -> Finetuned:
+    """Fine-tune the last linear layer of a classifier with MinMaxCAM's losses; the backbone is frozen throughout.
+
+    Every mini-batch takes both stages: cross-entropy on fc's weight and bias (stage I), then CRR and FRR on the weight
+    alone (stage II). The images are not augmented: features of images as they are are computed once and kept.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Its model's fc is changed in place, and nothing else of it.
+    dataset : AnnotatedSet
+        To train on; boxes are not used.
+    settings : MinMax or sequence of MinMax
+        Several are tried one after the other, each from the same fc, and the best on `validation` is chosen.
+    validation : AnnotatedSet, optional
+        Images with boxes. The best step and settings are those with the highest MaxBoxAccV2 of plain CAM, which may be
+        the start. Without it the last step is kept.
+    descent : Descent
+    schedule : Schedule
+    fit : {"stretch", "crop"}
+        Inputs must have one size.
+    head : dict, optional
+        See `camkit.CAM`.
+    workers : int
+        Processes that read images.
+    device : str
+    max_pixels : int
+        Larger images are refused.
+    memory : float
+        GiB up to which feature maps stay in memory; past it they are kept on disk.
+    step : float
+        Between the thresholds of MaxBoxAccV2.
+
+    Returns
+    -------
+    Finetuned
+
+    Raises
+    ------
+    CamkitError
+        The head cannot be retrained, the data set's classes are not the model's, or the sets cannot be made.
+    """
+    grid = [settings] if isinstance(settings, MinMax) else list(settings)
+    if len(grid) > 1 and validation is None:
+        raise CamkitError("several loss weights need annotated images to choose on: give --val-split, or one pair")
+    if fit == "keep":
+        raise CamkitError("--fit keep gives inputs of several sizes: fine-tune with stretch or crop")
+    if any((one.sets, one.set_size) != (grid[0].sets, grid[0].set_size) for one in grid):
+        raise CamkitError("settings that are tried together must have the same sets")
+    inference = Inference(classifier, device, "fp32", head)
+    fc = find_fc(inference.cam.model, inference.cam.head)
+    images = ImageSets(inference, dataset, grid[0].sets, grid[0].set_size, seed=schedule.seed,
+                            epochs=schedule.epochs, steps=schedule.steps, fit=fit, workers=workers,
+                            max_pixels=max_pixels, memory=memory)  # fmt: skip
+
+    def validate() -> Evaluation | None:
+        if validation is None:
+            return None
+        # the head anew: what was found of it holds the weights that it had then
+        return evaluate(Inference(classifier, device, "fp32", head), validation, {"cam": RECIPES["cam"]}, fit=fit,
+                        workers=workers, max_pixels=max_pixels, step=step)  # fmt: skip
+
+    named = {name: p for name, p in classifier.model.named_parameters() if any(p is own for own in fc.parameters)}
+    before, start, trials = validate(), copied(named), []
+    for one in grid:
+        restore(named, start)
+        trial = Trial(one, start, before)
+        stages = StageTwo(inference.cam, one, descent), StageOne(fc, images.classes, descent)
+        bar = tqdm(total=images.steps, desc=f"crr {one.crr:g}, frr {one.frr:g}", disable=not show_progress)
+        with bar, frozen(classifier.model, fc.parameters):
+            for _ in tune(trial, *stages, images, named, schedule, validate):
+                bar.update()
+        trials.append(trial)
+    chosen = trials[0] if validation is None else max(trials, key=lambda trial: trial.score)
+    restore(named, chosen.state)
+    return Finetuned(trials, chosen, before, list(images.failures.values()), images.facts())
+
+
+def copied(named: Mapping[str, nn.Parameter]) -> dict[str, torch.Tensor]:
+    """Parameters as they are now."""
+    return {name: parameter.detach().clone() for name, parameter in named.items()}
+
+
+@torch.no_grad()
+def restore(named: Mapping[str, nn.Parameter], state: Mapping[str, torch.Tensor]) -> None:
+    """Parameters as they were."""
+    for name, parameter in named.items():
+        parameter.copy_(state[name])
+
+
+def tune(
+    trial: Trial,
+    stage_two: StageTwo,
+    stage_one: StageOne,
+    images: ImageSets,
+    named: Mapping[str, nn.Parameter],
+    schedule: Schedule,
+    validate: Callable[[], Evaluation | None],
+) -> Iterator[None]:
+    """Take both stages each mini-batch and write down in `trial` what came of it; an item a mini-batch."""
+    val_every, waited = schedule.val_every or len(images.sampler), 0
+    for done, (epoch, (inputs, indices, _)) in enumerate(images, 1):
+        pixels, labels = inputs.to(images.device), images.labels[indices].to(images.device)
+        plain, good = images.kept.of(indices, pixels), copied(named)
+        try:
+            entropy = stage_one.step(plain.pooled, labels)
+            losses = stage_two.step(pixels, labels, plain)
+        except Diverged as error:
+            restore(named, good)
+            trial.stopped, trial.diverged = f"step {done}: {error}", True
+        else:
+            row = {"step": done, "epoch": epoch, "cross_entropy": entropy, **losses._asdict()}
+            trial.rows.append({name: float(value) for name, value in row.items()})
+            yield
+        last = trial.diverged or done == images.steps
+        if last or done % val_every == 0:
+            found = trial.last = validate()
+            if found is not None and trial.rows:
+                trial.rows[-1] |= figures(found)
+            if found is None or score(found) > trial.score:
+                trial.found, trial.step, trial.state, waited = found, len(trial.rows), copied(named), 0
+            else:
+                waited += 1
+        if waited == schedule.patience and not last:
+            trial.stopped = f"step {done}: {waited} validations without a gain"
+        if trial.stopped:
+            return

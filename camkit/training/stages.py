@@ -1,0 +1,232 @@
+"""The two steps of a mini-batch on fc alone: stage I tells classes apart, stage II shapes the class maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from camkit.cam import CAM, Fc, find_fc
+from camkit.errors import CamkitError
+from camkit.training.averaging import averaged
+from camkit.training.frozen import frozen
+from camkit.training.minmax import (
+    MinMax,
+    common_region_regularization,
+    full_region_regularization,
+    object_maps,
+)
+
+
+class Diverged(CamkitError):
+    """A loss, its gradient or the step's outcome is NaN or infinite; the step was not made."""
+
+
+class Plain(NamedTuple):
+    """Of images as they are: feature maps F (B, C, h, w), and f^o (B, C), as the model pools them."""
+
+    features: torch.Tensor
+    pooled: torch.Tensor
+
+
+class Losses(NamedTuple):
+    """Of one mini-batch, over all processes: scalars without a gradient."""
+
+    crr: torch.Tensor
+    frr: torch.Tensor
+    total: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Descent:
+    """SGD with Nesterov's momentum; the published code's settings, its factor of 10 for fc in the learning rate."""
+
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0:
+            raise CamkitError(f"--lr {self.lr}: the learning rate must be above 0")
+
+    def optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.SGD:
+        """For these parameters and no others."""
+        nesterov = self.momentum > 0
+        return torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=nesterov)
+
+
+def descend(
+    optimizer: torch.optim.SGD, gradients: Sequence[torch.Tensor], losses: dict[str, torch.Tensor], count: int
+) -> list[torch.Tensor]:
+    """One step of the optimizer along the mean gradient of all processes; returns the losses' means over them.
+
+    Raises
+    ------
+    Diverged
+        A loss, the gradient or the step's outcome is NaN or infinite: then no process makes the step.
+    """
+    parameters = optimizer.param_groups[0]["params"]
+    means = averaged([*gradients, *(loss.detach() for loss in losses.values())], count)
+    gradients, found = means[: len(parameters)], means[len(parameters) :]
+    for name, loss in zip(losses, found, strict=True):
+        if not loss.isfinite():
+            raise Diverged(f"{name} is {loss.item()}: give a lower --lr, or lower weights of the losses")
+    if not all(gradient.isfinite().all() for gradient in gradients):
+        raise Diverged("the gradient holds NaN or infinite values: give a lower --lr, or lower weights of the losses")
+    before = [(parameter.detach().clone(), parameter.grad) for parameter in parameters]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    optimizer.step()
+    good = all(parameter.isfinite().all() for parameter in parameters)
+    for parameter, (value, grad) in zip(parameters, before, strict=True):
+        parameter.grad = grad
+        if not good:
+            parameter.data.copy_(value)
+    if not good:
+        raise Diverged("the step gives NaN or infinite weights: give a lower --lr")
+    return found
+
+
+class StageOne:
+    """Cross-entropy on fc's weight and bias, from pooled features that a frozen backbone gave.
+
+    Parameters
+    ----------
+    fc : Fc
+    classes : Tensor (k,), int64
+        The classes that there are images of, ascending. Only they take part in the softmax: fc's rows for other classes
+        have nothing to learn from.
+    descent : Descent
+
+    References
+    ----------
+    MinMaxCAM, Eq. 4, as a mean over images.
+    """
+
+    def __init__(self, fc: Fc, classes: torch.Tensor, descent: Descent) -> None:
+        self.fc, self.classes = fc, classes
+        self.optimizer = descent.optimizer(fc.parameters)
+
+    def step(self, pooled: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """One step; the mean cross-entropy before it.
+
+        Parameters
+        ----------
+        pooled : Tensor (B, C)
+        labels : Tensor (B,), int64
+            As the model numbers classes.
+
+        Raises
+        ------
+        Diverged
+        """
+        with torch.enable_grad():
+            logits = self.fc.logits(pooled)[:, self.classes]
+            loss = F.cross_entropy(logits, torch.searchsorted(self.classes, labels))
+            gradients = torch.autograd.grad(loss, self.fc.parameters)
+        return descend(self.optimizer, gradients, {"the cross-entropy": loss}, len(labels))[0]
+
+
+class StageTwo:
+    """A step on fc's weight alone along ``lambda_1 CRR + lambda_2 FRR``; every other byte of the model stays.
+
+    Parameters
+    ----------
+    cam : CAM
+        Of a model whose head is exact, folded or TAP.
+    settings : MinMax
+    descent : Descent
+
+    Raises
+    ------
+    CamkitError
+        If the head has no linear layer whose weight alone makes the class maps (see `camkit.cam.find_fc`).
+
+    Examples
+    --------
+    >>> from camkit.models import TinyResNet
+    >>> model = TinyResNet(num_classes=3, widths=(8, 8, 8), depth=1).eval()
+    >>> stage = StageTwo(CAM(model, (32, 32)), MinMax(crr=1, frr=2, set_size=2))
+    >>> losses = stage.step(torch.rand(4, 3, 32, 32), torch.tensor([0, 0, 2, 2]))
+    >>> torch.equal(losses.total, losses.crr + 2 * losses.frr)
+    True
+
+    References
+    ----------
+    MinMaxCAM, Eq. 5 and Section 3.4.
+    """
+
+    def __init__(self, cam: CAM, settings: MinMax, descent: Descent | None = None) -> None:
+        self.cam, self.settings = cam, settings
+        self.fc = find_fc(cam.model, cam.head)
+        self.optimizer = (descent or Descent()).optimizer([self.fc.weight])
+
+    def plain(self, images: torch.Tensor) -> Plain:
+        """Features of images (B, 3, H, W) as they are, without a gradient."""
+        with frozen(self.cam.model, []):
+            found = self.cam.features(images)
+        return Plain(found.features, found.pooled)
+
+    def losses(self, images: torch.Tensor, labels: torch.Tensor, plain: Plain) -> Losses:
+        """CRR, FRR and their weighted sum, with the gradient to fc's weight.
+
+        Parameters
+        ----------
+        images : Tensor (N * S, 3, H, W)
+            The model's input, set by set.
+        labels : Tensor (N * S,), int64
+            As the model numbers classes, the same S times.
+        plain : Plain
+            Of these images.
+
+        Raises
+        ------
+        CamkitError
+            The images are no whole sets of one class each.
+        """
+        size = self.settings.set_size
+        sets = labels.reshape(-1, size) if len(labels) % size == 0 else labels[:, None]
+        if sets.shape[1] != size or (sets != sets[:, :1]).any():
+            raise CamkitError(f"a mini-batch must hold sets of {size} images of one class, one set after the other")
+        weights = self.fc.class_weights(labels)
+        if not weights.isfinite().all():
+            raise Diverged(f"{self.fc.name} holds NaN or infinite weights: give a lower --lr")
+        seen = self._features_through(object_maps(plain.features, weights), images, plain.features)
+        f, plain_f = (tensor.unflatten(0, (-1, size)) for tensor in (seen, plain.pooled))
+        crr = common_region_regularization(f, self.settings.norm)
+        frr = full_region_regularization(f, plain_f, self.settings.norm)
+        return Losses(crr, frr, self.settings.crr * crr + self.settings.frr * frr)
+
+    def _features_through(self, maps: torch.Tensor, images: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Pooled features f (B, C) of what the maps let through."""
+        if self.settings.mask == "features":
+            return self.cam.head.pooled(features * maps)
+        maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
+        return self.cam.pooled(images * maps)
+
+    def step(self, images: torch.Tensor, labels: torch.Tensor, plain: Plain | None = None) -> Losses:
+        """One step; the losses before it.
+
+        Parameters
+        ----------
+        images, labels
+            See `losses`. A process without a set gives empty ones.
+        plain : Plain, optional
+            Where the backbone is frozen throughout, the images' features can be kept from one epoch to the next; by
+            default they are computed.
+
+        Raises
+        ------
+        Diverged
+            A loss, the gradient or the step's outcome is NaN or infinite: the model is as it was.
+        """
+        weight = self.fc.weight
+        with frozen(self.cam.model, [weight]), torch.enable_grad():
+            if len(images):
+                losses = self.losses(images, labels, self.plain(images) if plain is None else plain)
+                (gradient,) = torch.autograd.grad(losses.total, weight)
+            else:
+                losses, gradient = Losses(*torch.zeros(3).to(weight)), torch.zeros_like(weight)
+        named = dict(zip(("CRR", "FRR", "the loss"), losses, strict=True))
+        return Losses(*descend(self.optimizer, [gradient], named, len(images) // self.settings.set_size))

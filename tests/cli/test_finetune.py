@@ -1,0 +1,106 @@
+"""camkit finetune-fc: what it leaves, and that the other commands take it."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+from safetensors.torch import load_file
+
+from camkit.cli import cli
+from camkit.errors import CamkitError
+from camkit.models import load_classifier
+
+MODEL = """
+import torch
+from torch import nn
+SIZE, MEAN, STD = 32, (0.5,) * 3, (0.5,) * 3
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+"""
+DATA = ["--dataset", "shapes", "--root", "n=12,size=32,classes=3"]
+SHORT = ["--minmax", *DATA, "--sets", "2", "--set-size", "2", "--steps", "2", "--lr", "0.1"]
+
+
+def run(*arguments, expect=0):
+    done = CliRunner().invoke(cli, list(map(str, arguments)))
+    assert done.exit_code == expect, done.output or done.exception
+    return done.output
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "net.py").write_text(MODEL)
+    return f"{tmp_path}/net.py:build"
+
+
+def test_a_grid_on_annotated_images_and_the_fc_in_other_commands(tmp_path, model):
+    out = tmp_path / "out"
+    said = run("finetune-fc", "--model", model, *SHORT, "--val-split", "holdout:1", "--crr", "0,4", "--frr", "1",
+               "--out", out)  # fmt: skip
+    assert "9 images of 3 classes" in said
+    assert "by MaxBoxAccV2 on annotated images (holdout:1)" in said
+    assert "boxes of CAM cover" in said
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["after"]["max_box_acc_v2"]["value"] >= metrics["before"]["max_box_acc_v2"]["value"]
+    assert "annotated images (holdout:1)" in metrics["chosen_by"]
+    record = json.loads((out / "run.json").read_text())
+    assert record["chosen"]["crr"] in (0, 4)
+    assert [tried["crr"] for tried in record["settings"]["tried"]] == [0, 4]
+    assert len(pd.read_csv(out / "sweep.csv")) == 3
+    assert Image.open(out / "sweep.png").width > 300
+    alone = load_file(out / "fc.safetensors")
+    assert alone.keys() == {"4.weight", "4.bias"}
+    whole = load_classifier(model, str(out / "model.safetensors")).model.state_dict()  # its network is made by code
+    assert all(torch.equal(whole[name], value) for name, value in alone.items())
+
+    run(
+        "evaluate",
+        "--model",
+        model,
+        "--fc",
+        out / "fc.safetensors",
+        *DATA,
+        "--out",
+        tmp_path / "after",
+        "--step",
+        "0.1",
+    )
+    weights = json.loads((tmp_path / "after/run.json").read_text())["settings"]["weights"]
+    assert weights.endswith(f"fc from {out / 'fc.safetensors'}")
+    with pytest.raises(CamkitError, match="already holds a run"):
+        CliRunner().invoke(cli, ["finetune-fc", "--model", model, *SHORT, "--out", str(out)], catch_exceptions=False)
+
+
+def test_a_named_network_becomes_a_checkpoint(tmp_path):
+    (tmp_path / "names.txt").write_text("\n".join(f"shape {i}" for i in range(100)))
+    said = run("finetune-fc", "--model", "tiny", "--names", tmp_path / "names.txt", *SHORT, "--size", "32", "--out",
+               tmp_path / "out")  # fmt: skip
+    assert "there was no annotated image" in said
+    assert not (tmp_path / "out/metrics.json").exists()
+    whole = load_classifier(str(tmp_path / "out/model.safetensors"))
+    alone = load_file(tmp_path / "out/fc.safetensors")
+    before, after = load_classifier("tiny").model.state_dict(), whole.model.state_dict()
+    assert {name for name in before if not torch.equal(before[name], after[name])} == {"fc.weight", "fc.bias"}
+    assert all(torch.equal(after[name], value) for name, value in alone.items())
+    assert whole.input.size == (32, 32)
+
+
+def test_a_diverged_run_says_so_and_ends_with_1(tmp_path, model):
+    said = run("finetune-fc", "--model", model, *SHORT, "--lr", "1e38", "--out", tmp_path / "out", expect=1)
+    assert "stopped at step 1: the step gives NaN or infinite weights" in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(["--crr", "a"], "'a'"), (["--crr", "-1"], "--crr -1"), (["--crr", "0,1"], "--val-split"),
+     (["--val-split", "holdout:x"], "holdout:10"), (["--set-size", "9"], "lower --set-size")],
+)  # fmt: skip
+def test_wrong_calls(tmp_path, model, wrong, said):
+    done = CliRunner().invoke(cli, ["finetune-fc", "--model", model, *SHORT, "--out", str(tmp_path / "out"), *wrong])
+    assert said in (str(done.exception) if isinstance(done.exception, CamkitError) else done.output)
+    assert not (tmp_path / "out").exists()
+    assert CliRunner().invoke(cli, ["finetune-fc", "--model", model, *DATA, "--out", "x"]).exit_code == 2

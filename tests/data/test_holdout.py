@@ -1,0 +1,22 @@
+"""A part of a split kept apart."""
+
+import pytest
+
+from camkit.data import AnnotatedSet, Record, hold_out
+from camkit.errors import CamkitError
+
+
+def split(labels):
+    return AnnotatedSet("set", "train", [Record(f"{i}.png", bytes, label) for i, label in enumerate(labels)], None, [])
+
+
+def test_the_last_of_each_class_are_held_out():
+    train, val = hold_out(split([0, 1, 0, 0, 1, 1, 0]), 2)
+    assert [r.image for r in train.records] == ["0.png", "1.png", "2.png"]
+    assert [r.image for r in val.records] == ["3.png", "4.png", "5.png", "6.png"]
+    assert val.split == "holdout:2"
+
+
+def test_a_class_must_keep_an_image():
+    with pytest.raises(CamkitError, match="class 1 of set has 1 images"):
+        hold_out(split([0, 0, 1]), 1)

@@ -1,0 +1,88 @@
+"""Properties of the sets, whatever the classes' sizes and the number of processes."""
+
+from collections import Counter
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camkit.data import Sample
+from camkit.errors import CamkitError
+from camkit.training.sets import SetSampler, complete_sets
+
+COUNTS = st.lists(st.integers(1, 9), min_size=2, max_size=6)
+
+
+def labels_of(counts):
+    return [label for label, count in enumerate(counts) for _ in range(count)]
+
+
+@given(COUNTS, st.integers(1, 4), st.integers(2, 5), st.integers(0, 3), st.integers(1, 4))
+def test_properties(counts, sets, size, epoch, processes):
+    labels = labels_of(counts)
+    if max(counts) < size:
+        with pytest.raises(CamkitError, match="lower --set-size"):
+            SetSampler(labels, sets, size)
+        return
+    alone = SetSampler(labels, sets, size, seed=5)
+    alone.epoch = epoch
+    batches = list(alone)
+    assert len(batches) == len(alone)
+    seen = Counter(index for batch in batches for index in batch)
+    for batch in batches:
+        assert len(batch) <= sets * size
+        for start in range(0, len(batch), size):
+            assert len({labels[index] for index in batch[start : start + size]}) == 1
+    for label, count in enumerate(counts):
+        drawn = [seen[index] for index, own in enumerate(labels) if own == label]
+        if count >= size:  # each image once, but those that fill no set
+            assert sum(drawn) == count // size * size
+            assert max(drawn) == 1
+        else:  # all of them, as equally often as can be
+            assert sum(drawn) == size
+            assert max(drawn) - min(drawn) <= 1
+    assert alone.small == {label: count for label, count in enumerate(counts) if count < size}
+
+    shared = [SetSampler(labels, sets, size, seed=5, rank=rank, processes=processes) for rank in range(processes)]
+    for one in shared:
+        one.epoch = epoch
+    for batch, *shares in zip(batches, *shared, strict=True):
+        whole = {tuple(batch[start : start + size]) for start in range(0, len(batch), size)}
+        parts = [tuple(share[start : start + size]) for share in shares for start in range(0, len(share), size)]
+        assert set(parts) == whole
+        assert len(parts) * size == len(batch)
+
+
+def test_epochs_and_seeds_differ_and_can_be_had_again():
+    def drawn(seed, epoch):
+        sampler = SetSampler([0] * 20 + [1] * 20, 2, 5, seed)
+        sampler.epoch = epoch
+        return list(sampler)
+
+    assert drawn(0, 0) == drawn(0, 0)
+    assert drawn(0, 0) != drawn(0, 1)
+    assert drawn(0, 0) != drawn(1, 0)
+
+
+def test_images_that_fill_no_set_come_in_another_epoch():
+    sampler = SetSampler([0] * 7 + [1] * 7, 2, 5)
+    seen = set()
+    for sampler.epoch in range(20):
+        seen |= {index for batch in sampler for index in batch}
+    assert seen == set(range(14))
+
+
+def test_one_class_alone():
+    with pytest.raises(CamkitError, match="one class alone"):
+        SetSampler([3] * 20, 12, 5)
+
+
+def test_an_image_that_cannot_be_read_is_stood_in_for():
+    read = [Sample(i, f"{i}.png", input=torch.full((3, 2, 2), float(i))) for i in range(6)]
+    read[1], read[3], read[4], read[5] = (Sample(i, f"{i}.png", error="broken") for i in (1, 3, 4, 5))
+    batch = complete_sets(read, 3)
+    assert batch.indices == [0, 2, 0]
+    assert batch.images[:, 0, 0, 0].tolist() == [0, 2, 0]
+    assert [sample.index for sample in batch.failures] == [1, 3, 4, 5]
+    assert complete_sets(read[3:], 3).indices == complete_sets([], 3).indices == []
