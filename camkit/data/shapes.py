@@ -156,7 +156,7 @@ class _Animal:
         y, x = np.mgrid[: self.size, : self.size] / self.size
         cos, sin = np.cos(self.turn), np.sin(self.turn)
         across, along = (((place / period + phase) % 1) < 0.5 for place in (x * cos + y * sin, y * cos - x * sin))
-        return across if label % COATS == 0 else across ^ along
+        return np.asarray(across if label % COATS == 0 else across ^ along)
 
     def head(self, label: int) -> Mask:
         """The mask of the head that a class wears."""
