@@ -75,9 +75,9 @@ def as_markdown(rows: pd.DataFrame) -> str:
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option("--seeds", default=3)
 @click.option("--methods", default=",".join(METHODS), show_default=True)
-@click.option("--epochs", default=20)
-@click.option("--images", default=2000, help="To train on.")
-@click.option("--test-images", default=500)
+@click.option("--epochs", default=10)
+@click.option("--images", default=800, help="To train on.")
+@click.option("--test-images", default=400)
 @click.option("--classes", default=5)
 @click.option("--size", default=64)
 @click.option("--lr", default=0.05)
@@ -102,7 +102,7 @@ def main(
         for method in methods.split(","):
             for pool, made in POOLS.items():
                 settings = TrainSettings(
-                    dataset="csv", root=str(out / "shapes"), backbone="vgg-small", weights="none", pool=made,
+                    dataset="csv", root=str(out / "shapes"), backbone="vgg-small-bn", weights="none", pool=made,
                     method=method, method_options=METHODS[method], size=(size,), resize=size, epochs=epochs,
                     batch_size=32, lr=lr, schedule="one-cycle", precision=precision, seed=seed, val_every=epochs,
                 )  # fmt: skip

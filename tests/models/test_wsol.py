@@ -22,7 +22,7 @@ PUBLISHED = {
     "mobilenet-v2": 3_504_872,
 }
 MAPS = {"vgg16": 14, "resnet50": 14, "resnet50-se": 14, "mobilenet-v1": 28, "mobilenet-v2": 28, "googlenet": 14,
-        "inception-v3": 28, "vgg-small": 16, "resnet-small": 8}  # fmt: skip
+        "inception-v3": 28, "vgg-small": 16, "vgg-small-bn": 16, "resnet-small": 8}  # fmt: skip
 
 
 def parameters(model: nn.Module) -> int:
@@ -62,7 +62,7 @@ def test_parameter_counts_from_their_definitions():
 
 
 def test_the_small_ones_are_small():
-    for name in ("vgg-small", "resnet-small"):
+    for name in ("vgg-small", "vgg-small-bn", "resnet-small"):
         assert 100_000 < parameters(on_meta(name, 10)) < 300_000
     assert not any(isinstance(m, nn.BatchNorm2d) for m in on_meta("vgg-small").modules())
 

@@ -5,7 +5,7 @@ from camkit.models.wsol.backbone import HALF, Backbone
 from camkit.models.wsol.inception import googlenet, inception_v3
 from camkit.models.wsol.mobilenet import mobilenet_v1, mobilenet_v2
 from camkit.models.wsol.resnet import resnet50, resnet50_se, resnet_small
-from camkit.models.wsol.vgg import vgg16, vgg_small
+from camkit.models.wsol.vgg import vgg16, vgg_small, vgg_small_bn
 
 PREFIX = "wsol:"
 
@@ -31,6 +31,7 @@ BACKBONES: dict[str, Backbone] = {
         inception_v3, INCEPTION, ("conv6", "conv7", "classifier"), ("Mixed_6a", "Mixed_6e", "relu7"), "inception_v3"
     ),
     "vgg-small": Backbone(vgg_small, SMALL, (), ("features.9", "features.11", "relu6")),
+    "vgg-small-bn": Backbone(vgg_small_bn, SMALL, (), ("features.13", "features.16", "relu6")),
     "resnet-small": Backbone(resnet_small, SMALL, (), ("features.4", "features.5")),
 }  # fmt: skip
 

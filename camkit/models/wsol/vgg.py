@@ -6,6 +6,8 @@ from torchvision.models.vgg import cfgs, make_layers
 from camkit.models.wsol.backbone import chain, initialise
 from camkit.nn import GlobalAvgPool2d
 
+SMALL_LAYERS: list[str | int] = [32, 32, "M", 64, 64, "M", 96]
+
 
 def vgg16(num_classes: int) -> nn.Module:
     """14x14 positions of 1024 channels at 224 (Zhou et al., CVPR 2016). Keys of ``features`` are torchvision's."""
@@ -14,10 +16,17 @@ def vgg16(num_classes: int) -> nn.Module:
 
 def vgg_small(num_classes: int) -> nn.Module:
     """The same manner at 64x64: 16x16 positions of 96 channels, six convolutions and the one before GAP, no norm."""
-    return initialise(with_gap(make_layers([32, 32, "M", 64, 64, "M", 96]), 96, 96, num_classes))
+    return initialise(with_gap(make_layers(SMALL_LAYERS), 96, 96, num_classes))
 
 
-def with_gap(features: nn.Module, channels: int, width: int, num_classes: int) -> nn.Module:
+def vgg_small_bn(num_classes: int) -> nn.Module:
+    """The same with batch normalisation: it learns in a quarter of the time, under GAP above all."""
+    model = with_gap(make_layers(SMALL_LAYERS, batch_norm=True), 96, 96, num_classes)
+    model.conv6 = chain(conv=nn.Conv2d(96, 96, 3, padding=1, bias=False), norm=nn.BatchNorm2d(96))
+    return initialise(model)
+
+
+def with_gap(features: nn.Module, channels: int, width: int, num_classes: int) -> nn.Sequential:
     return chain(
         features=features,
         conv6=nn.Conv2d(channels, width, 3, padding=1),
