@@ -17,6 +17,7 @@ from camkit.training.distributed import Processes
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
 from camkit.training.optimizer import make_optimizer
+from camkit.training.second_stage import make_stage_two
 
 WHOLE = [0, 0, 10, 10]
 BOXES = torch.tensor([[0, 0, 10, y] for y in range(10)])
@@ -79,12 +80,13 @@ def looped(together, settings):
     images = TrainingImages(data, settings, InputSpec())
     images.cache()
     optimizer = make_optimizer(model, (), settings)
-    loop = Loop(model, load_method(settings.method), optimizer, images, 4, settings, together, 0)
+    stage_two = make_stage_two(model, optimizer, settings) if settings.minmax else None
+    loop = Loop(model, load_method(settings.method), optimizer, images, 4, settings, together, 0, stage_two)
     losses = []
     for epoch in range(settings.epochs):
         of_epoch = []
         loop.epoch(epoch, of_epoch, Clock(), lambda _: None)
-        losses += of_epoch
+        losses += [value for its in of_epoch for value in its.values()]
     return losses, [parameter.detach() for parameter in model.parameters()]
 
 

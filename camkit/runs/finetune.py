@@ -20,6 +20,7 @@ from camkit.output import whole
 from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
 from camkit.training import Descent, Finetuned, MinMax, Schedule, Trial, finetune_fc
+from camkit.training.sets import repeated
 from camkit.training.trials import metrics
 
 HOLDOUT = "holdout:"
@@ -170,8 +171,7 @@ def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
     steps = len(trial.rows)
     lines = [f"{record['images']} images of {record['classes']} classes, {steps} steps, {record['seconds']:.1f} s"]
     if small:
-        lines.append(f"{len(small)} classes have fewer images than a set and fill theirs with the same again "
-                     f"({', '.join(list(small)[:5])}{', ...' if len(small) > 5 else ''})")  # fmt: skip
+        lines.append(repeated(list(small)))
     lines += [f"{label(trial)}: stopped at {trial.stopped}; the best fc before is kept"
               for trial in found.trials if trial.stopped]  # fmt: skip
     if found.before is not None and trial.found is not None:

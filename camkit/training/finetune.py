@@ -16,7 +16,7 @@ from camkit.models import Classifier
 from camkit.recipe import RECIPES
 from camkit.training.frozen import frozen
 from camkit.training.images import ImageSets
-from camkit.training.minmax import MinMax
+from camkit.training.minmax_settings import MinMax
 from camkit.training.stages import Descent, Diverged, StageOne, StageTwo
 from camkit.training.trials import Finetuned, Trial, figures, score
 
