@@ -6,6 +6,7 @@ import torch.distributed as dist
 from small import Plain, perturb
 from torch import nn
 
+from camkit.cli import cli
 from camkit.data import read_dataset
 from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
@@ -60,6 +61,17 @@ def finetuned(rank, address, out, processes):
     torch.save({"fc": found.chosen.state, "crr": found.log()["crr"].tolist()}, f"{out}/{processes}-{rank}.pt")
     if address:
         dist.destroy_process_group()
+
+
+def called(rank, address, processes, arguments):
+    """A command in one of several processes, which met before."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    try:
+        cli.main(arguments, standalone_mode=False)
+    except SystemExit as done:
+        assert done.code == 0
+    dist.destroy_process_group()
 
 
 def training(rank, address, processes, settings, out, threads):
