@@ -1,6 +1,7 @@
 """What each process of a test runs: a module of its own, because the processes import it."""
 
 import numpy as np
+import pytest
 import torch
 import torch.distributed as dist
 from small import Plain, perturb
@@ -67,10 +68,9 @@ def called(rank, address, processes, arguments):
     """A command in one of several processes, which met before."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
-    try:
+    with pytest.raises(SystemExit) as done:
         cli.main(arguments, standalone_mode=False)
-    except SystemExit as done:
-        assert done.code == 0
+    assert done.value.code == 0
     dist.destroy_process_group()
 
 

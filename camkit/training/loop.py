@@ -23,7 +23,7 @@ from camkit.training.randomness import STEP, derived_seed, seed_generators
 from camkit.training.sampler import SharedBatches, SharedSets
 from camkit.training.schedules import schedule
 from camkit.training.settings import TrainSettings
-from camkit.training.stages import StageTwo
+from camkit.training.stages import Diverged, StageTwo
 
 Losses = dict[str, float]
 
@@ -157,8 +157,9 @@ class Loop:
         set_learning_rate(self.stage_two.optimizer, self.share(step))
         try:
             crr, frr, _ = self.stage_two.step(images, labels)
-        except CamkitError as error:
-            raise self._stopped(step, "stage II diverged", str(error)) from error
+        except CamkitError as error:  # from a network that stage I broke, too
+            remedy = str(error) if isinstance(error, Diverged) else "try a lower --lr"
+            raise self._stopped(step, "stage II diverged", remedy) from error
         return crr, frr
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
