@@ -11,6 +11,7 @@ from camkit._version import __version__
 from camkit.errors import CamkitError, HeadNotFound, UnreadableImage
 
 if TYPE_CHECKING:
+    from camkit import analysis, metrics, training
     from camkit.boxes import MaxThreshold, PercentileThreshold, boxes_from_maps
     from camkit.cam import CAM, ClassMaps
     from camkit.localization import Localization
@@ -32,6 +33,8 @@ ROOM_OF = {
     "load_classifier": "camkit.models",
 }
 
+ROOMS = ("analysis", "metrics", "training")
+
 __all__ = [
     "CAM",
     "CamkitError",
@@ -45,12 +48,17 @@ __all__ = [
     "ThresholdedAvgPool2d",
     "UnreadableImage",
     "__version__",
+    "analysis",
     "boxes_from_maps",
     "load_classifier",
+    "metrics",
+    "training",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ROOMS:
+        return import_module(f"camkit.{name}")
     if name not in ROOM_OF:
         raise AttributeError(f"module 'camkit' has no attribute {name!r}")
     return getattr(import_module(ROOM_OF[name]), name)

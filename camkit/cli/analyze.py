@@ -1,12 +1,11 @@
 """camkit analyze: the papers' analyses of a classifier on annotated images."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
-from camkit.cli.options import model_options, pop_classifier, run_options, together
+from camkit.cli.options import data_options, model_options, pop_classifier, run_options, together
 
 NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", "all")
 
@@ -20,13 +19,6 @@ def intensities(value: str | tuple[float, ...]) -> tuple[float, ...]:
 
 
 analysis_options = together(
-    click.option("--dataset", required=True, metavar="FORMAT",
-                 help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
-    click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
-    click.option("--split", default="val", show_default=True),
-    click.option("--limit", type=click.IntRange(1), help="At most so many images, evenly spaced over the listing."),
-    click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
-                 help="Folder for the results."),
     click.option("--binarize", type=click.Choice(["max", "percentile"]), default="max", show_default=True,
                  help="ioa: what --theta is a share of."),
     click.option("--theta", type=click.FloatRange(0, 1), default=0.35, show_default=True, help="ioa and zipf."),
@@ -49,6 +41,7 @@ analysis_options = together(
 @click.command(short_help="Ask which of the papers' problems a classifier has.")
 @click.argument("analyses", nargs=-1, required=True, type=click.Choice(NAMES), metavar="ANALYSIS...")
 @model_options
+@data_options
 @analysis_options
 @run_options
 def analyze(analyses: tuple[str, ...], **options: Any) -> None:

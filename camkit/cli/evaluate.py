@@ -8,6 +8,7 @@ import click
 
 from camkit.cli.options import (
     MODEL_OPTIONS,
+    data_options,
     given,
     load,
     model_options,
@@ -20,14 +21,7 @@ from camkit.cli.options import (
     together,
 )
 
-data_options = together(
-    click.option("--dataset", required=True, metavar="FORMAT",
-                 help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
-    click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
-    click.option("--split", default="val", show_default=True),
-    click.option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced. Default: all."),
-    click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
-                 help="Folder for the results."),
+measure_options = together(
     click.option("--protocol", type=click.Choice(["paper", "wsol"]), default="paper", show_default=True,
                  help="How a fixed threshold's box is found and held against the truth: on the image, the region with "
                       "the most pixels; or on a grid of 224x224, bicubic, with the longest outer border's area. "
@@ -54,6 +48,7 @@ tap_options = together(
 @options_of_model(required=False)
 @evaluate_options
 @data_options
+@measure_options
 @recipe_options
 @run_options
 def evaluate(**options: Any) -> None:
@@ -91,6 +86,7 @@ def evaluate(**options: Any) -> None:
 @model_options
 @tap_options
 @data_options
+@measure_options
 @run_options
 def ablate(**options: Any) -> None:
     """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass of each model.
@@ -110,6 +106,7 @@ def ablate(**options: Any) -> None:
 @click.command(short_help="Choose a threshold on one split, and say what it gains on another.")
 @model_options
 @data_options
+@measure_options
 @click.option("--test-split", required=True, help="Measures the gain; no image of it takes part in the choice.")
 @recipe_options
 @run_options

@@ -75,6 +75,16 @@ def options_of_model(*, required: bool) -> Decorator:
 
 model_options = options_of_model(required=True)
 
+data_options = together(
+    click.option("--dataset", required=True, metavar="FORMAT",
+                 help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
+    click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
+    click.option("--split", default="val", show_default=True),
+    click.option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced. Default: all."),
+    click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
+                 help="Folder for the results."),
+)  # fmt: skip
+
 recipe_options = together(
     click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
     click.option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),

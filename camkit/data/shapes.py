@@ -3,8 +3,7 @@
 The body is large and shared: half of the classes are striped, the other half checked. The head is small, and it alone
 tells a class from the others of its half. So a classifier that learns from labels meets the three problems of
 Rethinking CAM (Section 2): its channels fire on areas of very different size (head and body), those that fire on the
-body speak for and against whole halves of the classes, and what tells the classes apart lies in one small place. Loose
-heads of any class lie about; only the one on a body counts.
+body speak for and against whole halves of the classes, and what tells the classes apart lies in one small place.
 """
 
 import colorsys
@@ -76,18 +75,16 @@ class Drawing:
     part: Mask
 
 
-def draw(index: int, label: int, size: int = 64, num_classes: int = 10, seed: int = 0) -> Drawing:
+def draw(index: int, label: int, size: int = 64, seed: int = 0) -> Drawing:
     """Image `index` of the data set that `seed` names; only head and coat depend on the label.
 
     Parameters
     ----------
     index : int
     label : int
-        In [0, num_classes).
+        0 to 29.
     size : int
         Height and width in pixels, at least 32.
-    num_classes : int
-        1 to 30; the loose heads are of these classes.
     seed : int
 
     Returns
@@ -98,7 +95,7 @@ def draw(index: int, label: int, size: int = 64, num_classes: int = 10, seed: in
     animal = _Animal(rng, size)
     body, coat = animal.body(), animal.coat(label)
     head = animal.head(label)
-    canvas = _ground(rng, size, num_classes)
+    canvas = _ground(rng, size)
     light, dark = _colour(rng, value=(0.7, 1)), _colour(rng, value=(0.1, 0.5))
     canvas[body] = np.where(coat[..., None], light, dark)[body]
     canvas[head] = _head_colour(rng, label)
@@ -173,8 +170,8 @@ def _head_colour(rng: np.random.Generator, label: int) -> Floats:
     return _colour(rng, hue=HUES[label % len(HUES)] + rng.uniform(-0.02, 0.02), saturation=(0.8, 1), value=(0.8, 1))
 
 
-def _ground(rng: np.random.Generator, size: int, num_classes: int) -> Floats:
-    """Soft patches of colour, things of all sizes and colours on them, and two loose heads: (H, W, 3) in [0, 1]."""
+def _ground(rng: np.random.Generator, size: int) -> Floats:
+    """Soft patches of colour, and things of all sizes and colours on them: (H, W, 3) in [0, 1]."""
     patches = Image.fromarray(rng.integers(60, 196, (6, 6, 3), np.uint8))
     canvas = np.asarray(patches.resize((size, size), Image.Resampling.BICUBIC)) / 255
     for _ in range(rng.integers(10, 20)):
@@ -182,10 +179,6 @@ def _ground(rng: np.random.Generator, size: int, num_classes: int) -> Floats:
         rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         thing = _head_points(int(rng.integers(3)), 1, rng.uniform(0, 2 * np.pi)) * stretch @ rotation
         canvas[_filled(rng.random(2) + thing, size)] = _colour(rng)
-    for _ in range(2):
-        label = int(rng.random() * num_classes)
-        points = _head_points(label, max(rng.uniform(0.05, 0.09), 2.6 / size), rng.uniform(0, 2 * np.pi))
-        canvas[_filled(rng.uniform(0.1, 0.9, 2) + points, size)] = _head_colour(rng, label)
     return np.asarray(canvas)
 
 
@@ -253,7 +246,7 @@ class Shapes(Dataset[tuple[Tensor, int, Tensor, Tensor, Tensor]]):
         """Everything about one image, as arrays."""
         if not 0 <= index < self.num_images:
             raise IndexError(f"image {index} of {self.num_images}")
-        return draw(index, index % self.num_classes, self.size, self.num_classes, self.seed)
+        return draw(index, index % self.num_classes, self.size, self.seed)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int, Tensor, Tensor, Tensor]:
         drawing = self.drawing(index)

@@ -45,4 +45,4 @@ def named_network(card: Card) -> nn.Module:
         return build_timm(card.model, card.num_classes)
     if card.model in torchvision_names():
         return build_torchvision(card.model, card.num_classes, card.input.size)
-    raise CamkitError(f"no network {card.model!r:.80} can be built by its name")
+    raise CamkitError(f"no network {card.model!r:.80} can be built by its name; `camkit models` lists the names")

@@ -88,7 +88,7 @@ def lines_of_ablation(found: Evaluation) -> list[str]:
         lines.append(f"| {title(recipe)} | {cells} | {against} | {share:.1f} % |")
     results = found.localization[first]
     truth = 100 * results["coverage_truth"].value
-    classes = "; ".join(f"{name.replace('top1_cls', 'Top-1 Cls')} {told(found.classification[name])}"
+    classes = "; ".join(f"{name.replace('tap:', 'TAP ').replace('top1_cls', 'Top-1 Cls')} {told(found.classification[name])}"
                         for name in found.classification if name.endswith("top1_cls"))  # fmt: skip
     lines.append(f"n = {results['gt_loc'].n}; {classes}; ground-truth boxes cover {truth:.1f} % of the image")
     lines.append("MaxBoxAccV2 chooses its thresholds on the reported split; the others' were fixed beforehand")
