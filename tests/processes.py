@@ -1,11 +1,13 @@
 """What each process of a test runs: a module of its own, because the processes import it."""
 
 import numpy as np
+import pytest
 import torch
 import torch.distributed as dist
 from small import Plain, perturb
 from torch import nn
 
+from camkit.cli import cli
 from camkit.data import read_dataset
 from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
@@ -17,6 +19,7 @@ from camkit.training.distributed import Processes
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
 from camkit.training.optimizer import make_optimizer
+from camkit.training.second_stage import make_stage_two
 
 WHOLE = [0, 0, 10, 10]
 BOXES = torch.tensor([[0, 0, 10, y] for y in range(10)])
@@ -61,6 +64,16 @@ def finetuned(rank, address, out, processes):
         dist.destroy_process_group()
 
 
+def called(rank, address, processes, arguments):
+    """A command in one of several processes, which met before."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    with pytest.raises(SystemExit) as done:
+        cli.main(arguments, standalone_mode=False)
+    assert done.value.code == 0
+    dist.destroy_process_group()
+
+
 def training(rank, address, processes, settings, out, threads):
     """A run of several processes; a single one needs no address, and goes on where the one before was killed."""
     torch.set_num_threads(threads)
@@ -79,12 +92,13 @@ def looped(together, settings):
     images = TrainingImages(data, settings, InputSpec())
     images.cache()
     optimizer = make_optimizer(model, (), settings)
-    loop = Loop(model, load_method(settings.method), optimizer, images, 4, settings, together, 0)
+    stage_two = make_stage_two(model, optimizer, settings) if settings.minmax else None
+    loop = Loop(model, load_method(settings.method), optimizer, images, 4, settings, together, 0, stage_two)
     losses = []
     for epoch in range(settings.epochs):
         of_epoch = []
         loop.epoch(epoch, of_epoch, Clock(), lambda _: None)
-        losses += of_epoch
+        losses += [value for its in of_epoch for value in its.values()]
     return losses, [parameter.detach() for parameter in model.parameters()]
 
 

@@ -70,6 +70,7 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
       camkit finetune-fc --minmax --model tiny --dataset cub --root cub/ --split train --crr 1 --frr 5 --out tuned
       camkit finetune-fc --minmax --model tiny --dataset tiny-imagenet --root tiny-imagenet/ \\
         --val-split holdout:10 --crr 0,1,5 --frr 0,1,5 --out tuned
+      torchrun --nproc-per-node 4 -m camkit finetune-fc --minmax --model tiny --dataset cub --root cub/ --out tuned
       camkit localize --model tiny --fc tuned/fc.safetensors --images photos/ --out found
     """
     from camkit.runs.finetune import run_finetune
@@ -84,5 +85,6 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
     schedule = Schedule(**{name: options.pop(name) for name in ("epochs", "steps", "val_every", "patience", "seed")})
     report = run_finetune(pop_classifier(options), grid, descent=descent, schedule=schedule,
                           show_progress=sys.stderr.isatty(), **options)  # fmt: skip
-    click.echo("\n".join(report.lines))
+    for line in report.lines:  # of several processes one alone has any
+        click.echo(line)
     sys.exit(1 if report.failed else 0)

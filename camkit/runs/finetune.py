@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from camkit.output import whole
 from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
 from camkit.training import Descent, Finetuned, MinMax, Schedule, Trial, finetune_fc
+from camkit.training.distributed import processes
+from camkit.training.sets import repeated
 from camkit.training.trials import metrics
 
 HOLDOUT = "holdout:"
@@ -55,56 +57,66 @@ def run_finetune(
 ) -> Report:
     """Fine-tune and write OUT; ``camkit finetune-fc --help`` says what each setting means.
 
+    Under ``torchrun`` the processes share the work, and the first alone writes and says anything.
+
     Raises
     ------
     CamkitError
         If the call cannot be carried out.
     """
-    begun = time.perf_counter()
-    check_free(out, FILES, overwrite)
-    train, validation = splits(dataset, root, split, val_split)
-    inference = Inference(classifier, device, "fp32", head)
-    found = finetune_fc(
-        classifier,
-        train,
-        grid,
-        validation=validation,
-        descent=descent,
-        schedule=schedule,
-        fit=fit,
-        head=head,
-        workers=(4 if inference.device.type == "cuda" else 0) if workers is None else workers,
-        device=device,
-        max_pixels=max_pixels,
-        memory=memory,
-        step=step,
-        show_progress=show_progress,
-    )
-    record = {
-        "settings": {
-            **model_facts(classifier),
-            "head": head_facts(inference),
-            "dataset": dataset,
-            "split": split,
-            "val_split": val_split,
-            "fit": fit,
-            "tried": [asdict(settings) for settings in grid],
-            "descent": asdict(descent),
-            "schedule": asdict(schedule),
-        },
-        "chosen": asdict(found.chosen.settings),
-        "chosen_step": found.chosen.step,
-        "chosen_by": chosen_by(found, val_split),
-        "stopped": {label(trial): trial.stopped for trial in found.trials},
-        **found.facts,
-        "seconds": round(time.perf_counter() - begun, 3),
-        "device": str(inference.device),
-        "versions": versions(),
-    }
-    written = write(out, classifier, found, record)
-    lines = [*failure_lines([asdict(failure) for failure in found.failures], out), *lines_of(found, record)]
-    lines.append(f"look at {', '.join(str(out / name) for name in written)}")
-    return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+    with processes(device) as together:
+        begun = time.perf_counter()
+        check_free(out, FILES, overwrite)
+        together.wait()  # all have looked at the folder
+        device = str(together.device)
+        train, validation = splits(dataset, root, split, val_split)
+        inference = Inference(classifier, device, "fp32", head)
+        found = finetune_fc(
+            classifier,
+            train,
+            grid,
+            validation=validation,
+            descent=descent,
+            schedule=schedule,
+            fit=fit,
+            head=head,
+            workers=(4 if inference.device.type == "cuda" else 0) if workers is None else workers,
+            device=device,
+            max_pixels=max_pixels,
+            memory=memory,
+            step=step,
+            show_progress=show_progress and together.first,
+        )
+        failures = list(dict.fromkeys(together.gathered(found.failures)))
+        if not together.first:
+            return Report([], 0)
+        found = replace(found, failures=failures)
+        record = {
+            "settings": {
+                **model_facts(classifier),
+                "head": head_facts(inference),
+                "dataset": dataset,
+                "split": split,
+                "val_split": val_split,
+                "fit": fit,
+                "tried": [asdict(settings) for settings in grid],
+                "descent": asdict(descent),
+                "schedule": asdict(schedule),
+            },
+            "chosen": asdict(found.chosen.settings),
+            "chosen_step": found.chosen.step,
+            "chosen_by": chosen_by(found, val_split),
+            "stopped": {label(trial): trial.stopped for trial in found.trials},
+            **found.facts,
+            "seconds": round(time.perf_counter() - begun, 3),
+            "processes": together.count,
+            "device": str(inference.device),
+            "versions": versions(),
+        }
+        written = write(out, classifier, found, record)
+        lines = [*failure_lines([asdict(failure) for failure in found.failures], out), *lines_of(found, record)]
+        lines.append(f"look at {', '.join(str(out / name) for name in written)}")
+        return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
 
 
 def splits(dataset: str, root: Path, split: str, val_split: str | None) -> tuple[AnnotatedSet, AnnotatedSet | None]:
@@ -170,8 +182,7 @@ def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
     steps = len(trial.rows)
     lines = [f"{record['images']} images of {record['classes']} classes, {steps} steps, {record['seconds']:.1f} s"]
     if small:
-        lines.append(f"{len(small)} classes have fewer images than a set and fill theirs with the same again "
-                     f"({', '.join(list(small)[:5])}{', ...' if len(small) > 5 else ''})")  # fmt: skip
+        lines.append(repeated(list(small)))
     lines += [f"{label(trial)}: stopped at {trial.stopped}; the best fc before is kept"
               for trial in found.trials if trial.stopped]  # fmt: skip
     if found.before is not None and trial.found is not None:

@@ -52,7 +52,8 @@ def closing_lines(settings: TrainSettings, done: TrainResult) -> list[str]:
     if len(done.problems) > SHOWN:
         lines.append(f"... and {len(done.problems) - SHOWN} more, all in {done.out / 'run.json'}")
     if done.dropped:
-        lines.append(f"{done.dropped} of {done.images} images do not fill a batch: each epoch leaves out others")
+        unit = "set or a batch" if settings.minmax else "batch"
+        lines.append(f"{done.dropped} of {done.images} images do not fill a {unit}: each epoch leaves out others")
     rows = done.log.to_dict("records")
     for name, row in (("last", rows[-1]), ("best", rows[done.best_epoch - 1])):
         measured = {str(key).removeprefix("val_"): row[key] for key in row if str(key).startswith("val_")}

@@ -5,12 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from camkit.training.finetune import Schedule, finetune_fc
-    from camkit.training.minmax import (
-        MinMax,
-        common_region_regularization,
-        full_region_regularization,
-        object_maps,
-    )
+    from camkit.training.minmax import common_region_regularization, full_region_regularization, object_maps
+    from camkit.training.minmax_settings import MinMax
     from camkit.training.run import TrainResult, train
     from camkit.training.settings import TrainSettings
     from camkit.training.stages import Descent, Diverged, Losses, Plain, StageOne, StageTwo
@@ -22,7 +18,7 @@ MODULE_OF = {
     "Diverged": "stages",
     "Finetuned": "trials",
     "Losses": "stages",
-    "MinMax": "minmax",
+    "MinMax": "minmax_settings",
     "Plain": "stages",
     "Schedule": "finetune",
     "StageOne": "stages",

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from camkit.inference import pick_device
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,13 @@ class Processes:
             values /= self.count
         return values
 
-    def gathered(self, lines: list[str]) -> list[str]:
-        """The lines of all processes, in the order of their ranks."""
+    def gathered(self, items: list[T]) -> list[T]:
+        """The items of all processes, in the order of their ranks."""
         if self.count == 1:
-            return lines
-        of_all: list[list[str]] = [[] for _ in range(self.count)]
-        dist.all_gather_object(of_all, lines)
-        return [line for its in of_all for line in its]
+            return items
+        of_all: list[list[T]] = [[] for _ in range(self.count)]
+        dist.all_gather_object(of_all, items)
+        return [item for its in of_all for item in its]
 
     def wait(self) -> None:
         """Until all processes are here."""

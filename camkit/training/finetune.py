@@ -1,7 +1,7 @@
 """Fine-tuning fc with MinMaxCAM's losses on a frozen backbone, and choosing their weights on annotated images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -14,9 +14,10 @@ from camkit.evaluation import Evaluation, evaluate
 from camkit.inference import Inference
 from camkit.models import Classifier
 from camkit.recipe import RECIPES
+from camkit.training.averaging import process
 from camkit.training.frozen import frozen
 from camkit.training.images import ImageSets
-from camkit.training.minmax import MinMax
+from camkit.training.minmax_settings import MinMax
 from camkit.training.stages import Descent, Diverged, StageOne, StageTwo
 from camkit.training.trials import Finetuned, Trial, figures, score
 
@@ -122,6 +123,9 @@ def finetune_fc(
         raise CamkitError("settings that are tried together must have the same sets")
     inference = Inference(classifier, device, "fp32", head)
     fc = find_fc(inference.cam.model, inference.cam.head)
+    rank, count = process()
+    if validation is not None and len(validation.records) < count:
+        raise CamkitError(f"{len(validation.records)} images of --val-split for {count} processes: start fewer")
     images = ImageSets(inference, dataset, grid[0].sets, grid[0].set_size, seed=schedule.seed,
                             epochs=schedule.epochs, steps=schedule.steps, fit=fit, workers=workers,
                             max_pixels=max_pixels, memory=memory)  # fmt: skip
@@ -129,8 +133,9 @@ def finetune_fc(
     def validate() -> Evaluation | None:
         if validation is None:
             return None
+        share = replace(validation, records=validation.records[rank::count])  # figures are of all processes' images
         # the head anew: what was found of it holds the weights that it had then
-        return evaluate(Inference(classifier, device, "fp32", head), validation, {"cam": RECIPES["cam"]}, fit=fit,
+        return evaluate(Inference(classifier, device, "fp32", head), share, {"cam": RECIPES["cam"]}, fit=fit,
                         workers=workers, max_pixels=max_pixels, step=step)  # fmt: skip
 
     named = {name: p for name, p in classifier.model.named_parameters() if any(p is own for own in fc.parameters)}

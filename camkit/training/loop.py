@@ -1,5 +1,6 @@
 """The training loop: plain PyTorch, one step after the other, and nothing in it that a resumed run could not repeat."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -19,10 +20,14 @@ from camkit.training.distributed import Processes
 from camkit.training.methods import Method
 from camkit.training.optimizer import set_learning_rate
 from camkit.training.randomness import STEP, derived_seed, seed_generators
-from camkit.training.sampler import SharedBatches
+from camkit.training.sampler import SharedBatches, SharedSets
 from camkit.training.schedules import schedule
 from camkit.training.settings import TrainSettings
+from camkit.training.stages import Diverged, StageTwo
 
+Losses = dict[str, float]
+
+NAMES = ("loss", "crr", "frr")
 CHECKED = 10  # steps from one look at the losses to the next: each look makes a GPU wait
 
 
@@ -62,6 +67,8 @@ class Loop:
     settings : TrainSettings
     together : Processes
     workers : int
+    stage_two : StageTwo, optional
+        MinMaxCAM's second half of each step.
     """
 
     def __init__(
@@ -74,17 +81,12 @@ class Loop:
         settings: TrainSettings,
         together: Processes,
         workers: int,
+        stage_two: StageTwo | None = None,
     ) -> None:
         self.network, self.method, self.optimizer = together.wrap(model), method, optimizer
         self.num_classes, self.settings, self.together = num_classes, settings, together
-        self.batches = SharedBatches(
-            len(images),
-            settings.batch_size,
-            rank=together.rank,
-            processes=together.count,
-            accumulate=settings.accumulate,
-            seed=settings.seed,
-        )
+        self.stage_two = stage_two
+        self.batches = make_batches(images, settings, together)
         self.loader = DataLoader(
             images,
             batch_sampler=self.batches,
@@ -102,15 +104,16 @@ class Loop:
         """In one epoch."""
         return self.batches.steps
 
-    def epoch(self, epoch: int, losses: list[float], clock: Clock, after: Callable[[int], None]) -> None:
+    def epoch(self, epoch: int, losses: list[Losses], clock: Clock, after: Callable[[int], None]) -> None:
         """The steps of an epoch that are not done yet.
 
         Parameters
         ----------
         epoch : int
             From 0.
-        losses : list of float
-            Of the steps that are done; those of the others are added, averaged over all processes.
+        losses : list of dict from name to float
+            Of the steps that are done; those of the others are added, averaged over all processes. A step has its
+            loss, and with a second stage crr and frr.
         clock : Clock
         after : callable
             Called with the number of steps done in the epoch, whenever all losses up to there are known to be finite.
@@ -118,7 +121,7 @@ class Loop:
         Raises
         ------
         CamkitError
-            A loss is no finite number, or an image cannot be read.
+            A loss is no finite number, the second stage diverges, or an image cannot be read.
         """
         self.batches.epoch, self.batches.start = epoch, len(losses)
         parts = self._parts(clock)
@@ -133,7 +136,7 @@ class Loop:
                 after(step + 1)
 
     def step(self, step: int, parts: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
-        """One step of the run, counted from 0: this process's share of a batch; returns its loss, without gradient."""
+        """One step of the run, counted from 0: this process's share of a batch; its losses, without gradient."""
         device, accumulate = self.together.device, self.settings.accumulate
         seed_generators(derived_seed(self.settings.seed, STEP, step, self.together.rank), device)
         set_learning_rate(self.optimizer, self.share(step))
@@ -146,25 +149,38 @@ class Loop:
                 loss.backward()
             total += loss.detach()
         self.optimizer.step()
-        return total
+        return total[None] if self.stage_two is None else torch.stack([total, *self._regularize(step, images, labels)])
+
+    def _regularize(self, step: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The second stage: on images as they are, with the backbone that the first left; CRR and FRR before it."""
+        assert self.stage_two is not None
+        set_learning_rate(self.stage_two.optimizer, self.share(step))
+        try:
+            crr, frr, _ = self.stage_two.step(images, labels)
+        except CamkitError as error:  # from a network that stage I broke, too
+            remedy = str(error) if isinstance(error, Diverged) else "try a lower --lr"
+            raise self._stopped(step, "stage II diverged", remedy) from error
+        return crr, frr
 
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         """The method's loss of one part of a batch."""
-        device = self.together.device
-        images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
-        images, labels = self.method.mix(images, labels.to(device, non_blocking=True), self.num_classes)
-        with torch.autocast(device.type, self.autocast) if self.autocast else nullcontext():
+        images, labels = self.method.mix(images, labels, self.num_classes)
+        with torch.autocast(images.device.type, self.autocast) if self.autocast else nullcontext():
             logits = self.network(images)
         return self.method.loss(logits.float(), smoothed(labels, self.settings.label_smoothing, self.num_classes))
 
     def _parts(self, clock: Clock) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels, with a clock on the wait for them."""
-        before = time.perf_counter()
+        """Images and labels on the device, with a clock on the wait for them."""
+        before, device = time.perf_counter(), self.together.device
         for batch in self.loader:
             clock.waiting += time.perf_counter() - before
             if isinstance(batch, str):
                 raise CamkitError(f"{batch}; then go on with --resume")
-            yield batch
+            images, labels = batch
+            yield (
+                images.to(device, non_blocking=True, memory_format=torch.channels_last),
+                labels.to(device, non_blocking=True),
+            )
             before = time.perf_counter()
 
     def _exchange(self, last: bool) -> Any:
@@ -177,15 +193,27 @@ class Loop:
         saves = self.settings.save_every and steps % self.settings.save_every == 0
         return bool(saves) or steps % CHECKED == 0 or steps == self.steps
 
-    def _finite(self, waiting: list[Tensor], epoch: int, done: int) -> list[float]:
-        values: list[float] = self.together.mean(torch.stack(waiting)).tolist()
-        for step, value in enumerate(values, done + 1):
-            if value - value != 0:  # NaN or infinite
-                raise CamkitError(
-                    f"the loss is {value} at epoch {epoch + 1}, step {step} of {self.steps}: training stopped, and "
-                    "what was saved before is still there; try a lower --lr"
-                )
-        return values
+    def _finite(self, waiting: list[Tensor], epoch: int, done: int) -> list[Losses]:
+        losses = [dict(zip(NAMES, row, strict=False)) for row in self.together.mean(torch.stack(waiting)).tolist()]
+        for step, its in enumerate(losses, done):
+            if not math.isfinite(its["loss"]):
+                raise self._stopped(epoch * self.steps + step, f"the loss is {its['loss']}", "try a lower --lr")
+        return losses
+
+    def _stopped(self, step: int, what: str, remedy: str) -> CamkitError:
+        epoch, of_epoch = divmod(step, self.steps)
+        return CamkitError(
+            f"{what} at epoch {epoch + 1}, step {of_epoch + 1} of {self.steps}: training stopped, and what was saved "
+            f"before is still there; {remedy}"
+        )
+
+
+def make_batches(images: TrainingImages, settings: TrainSettings, together: Processes) -> SharedBatches:
+    """Which images a process sees, step by step."""
+    share: Any = {"rank": together.rank, "processes": together.count, "seed": settings.seed}
+    if settings.minmax:
+        return SharedSets(images.labels, settings.sets, settings.set_size, **share)
+    return SharedBatches(len(images), settings.batch_size, accumulate=settings.accumulate, **share)
 
 
 def smoothed(labels: Tensor, share: float, num_classes: int) -> Tensor:

@@ -55,7 +55,7 @@ def make_network(settings: TrainSettings, num_classes: int, labels: Sequence[str
     spec = replace(usual, size=(side, side), resize=side if settings.crop_scale else settings.resize)
     name = settings.backbone if backbone is None else f"{WSOL}{settings.backbone.removeprefix(WSOL)}"
     names = None if labels is None else tuple(labels)
-    card = Card(name, num_classes, spec, names, settings.pool, settings.output_stride or None)
+    card = Card(name, num_classes, spec, names, settings.pool, settings.output_stride or None, settings.dilation)
     model = build(card)
     adl_at = () if backbone is None else backbone.adl_at
     parameters = [parameter for parameter, _ in model.named_parameters()]

@@ -22,7 +22,7 @@ def preset(name: str) -> dict[str, Any]:
 def presets() -> dict[str, dict[str, Any]]:
     """All presets by name."""
     alone = {name: typed(_read(name), f"the preset {name}") for name in ("tiny", "tiny-finish")}
-    return alone | dict(_rethinking(_read("rethinking")))
+    return alone | dict(_rethinking(_read("rethinking"))) | dict(_minmaxcam(_read("minmaxcam")))
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -40,3 +40,11 @@ def _rethinking(tables: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                     cell = tables["all"] | values | {"backbone": backbone, "pool": has[pool]} | its
                     if data in has["on"]:
                         yield name, typed(cell, f"the preset {name}")
+
+
+def _minmaxcam(tables: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each cell: what all have, then the data set's and the backbone's."""
+    for data, values in tables["data"].items():
+        for backbone, its in tables["backbones"].items():
+            name = f"minmaxcam/{data}/{backbone}"
+            yield name, typed(tables["all"] | values | {"backbone": backbone} | its, f"the preset {name}")

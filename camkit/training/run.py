@@ -15,11 +15,14 @@ from camkit.models import Classifier, load_weights, save_checkpoint
 from camkit.training.data import TrainingImages, number_of_classes, read_splits
 from camkit.training.distributed import Processes, processes
 from camkit.training.folder import BEST, LAST, begin, open_folder, publish_curve, publish_log, writing
-from camkit.training.loop import Clock, Loop
+from camkit.training.loop import Clock, Loop, Losses
 from camkit.training.methods import load_method
 from camkit.training.network import make_network
 from camkit.training.optimizer import make_optimizer
 from camkit.training.randomness import WEIGHTS, derived_seed, seed_generators
+from camkit.training.sampler import SharedSets
+from camkit.training.second_stage import make_stage_two
+from camkit.training.sets import repeated
 from camkit.training.settings import TrainSettings
 from camkit.training.state import FILE, State, save_state
 from camkit.training.tensorboard import Board
@@ -39,7 +42,8 @@ class TrainResult:
     best_epoch : int
         From 1; of best.safetensors.
     images, dropped : int
-        Training images, and how many of them each epoch leaves out because they do not fill a batch.
+        Training images, and how many of them each epoch leaves out because they do not fill a batch
+        or a set.
     parameters : int
         Of the network.
     problems : list of str
@@ -120,7 +124,7 @@ def train(
         log=pd.DataFrame(state.log),
         best_epoch=best_row(state.log, settings.best)["epoch"],
         images=len(run.images),
-        dropped=len(run.images) % settings.batch_size,
+        dropped=len(run.images) - run.loop.batches.distinct,
         parameters=sum(parameter.numel() for parameter in run.network.model.parameters()),
         problems=run.problems,
         seconds=time.perf_counter() - start,
@@ -158,7 +162,10 @@ class Run:
             settings,
             together,
             workers,
+            make_stage_two(self.network.model, self.optimizer, settings) if settings.minmax else None,
         )
+        if isinstance(self.loop.batches, SharedSets) and (small := self.loop.batches.sampler.small):
+            tell(repeated(list(small)))
         self.validation = Validation(val, settings, workers, together)
 
     def go(self, state: State | None) -> State:
@@ -166,6 +173,8 @@ class Run:
         state = self._at(0, [], []) if state is None else state
         load_weights(self.network.model, state.model, self.out / FILE)
         self.optimizer.load_state_dict(state.optimizer)
+        if self.loop.stage_two is not None:
+            self.loop.stage_two.optimizer.load_state_dict(state.stage_two)
         with Board(self.out, state.step, self.settings.tensorboard and self.together.first) as board:
             for epoch in range(state.step // self.loop.steps, self.settings.epochs):
                 row = self._epoch(epoch, state)
@@ -182,13 +191,14 @@ class Run:
     def _epoch(self, epoch: int, state: State) -> dict[str, Any]:
         """Train and validate; a row of the log."""
         losses, clock, settings = state.losses, Clock(), self.settings
-        told = f"epoch {epoch + 1}/{settings.epochs}"
-        with tqdm(total=self.loop.steps, initial=len(losses), desc=told, unit="step", disable=not self.show) as bar:
+        which = f"epoch {epoch + 1}/{settings.epochs}"
+        with tqdm(total=self.loop.steps, initial=len(losses), desc=which, unit="step", disable=not self.show) as bar:
 
             def after(done: int) -> None:
                 bar.update(done - bar.n)
                 bar.set_postfix_str(
-                    f"loss {losses[-1]:.3f}, {clock.rate:.0f} images/s, {clock.waiting_share:.0%} waiting for data"
+                    f"loss {losses[-1]['loss']:.3f}, {clock.rate:.0f} images/s, "
+                    f"{clock.waiting_share:.0%} waiting for data"
                 )
                 due = settings.save_every and done % settings.save_every == 0 and done < self.loop.steps
                 if due and self.together.first:
@@ -199,7 +209,7 @@ class Run:
             "epoch": epoch + 1,
             "step": (epoch + 1) * self.loop.steps,
             "lr": settings.lr * self.loop.share((epoch + 1) * self.loop.steps - 1),
-            "loss": sum(losses) / len(losses),
+            **{name: sum(its[name] for its in losses) / len(losses) for name in losses[0]},
             "seconds": round(clock.seconds, 3),
             "images_per_s": round(clock.rate, 2),
             "waiting": round(clock.waiting_share, 4),
@@ -210,9 +220,10 @@ class Run:
             self.problems += [line for line in problems if line not in self.problems]
         return row
 
-    def _at(self, step: int, losses: list[float], log: list[dict[str, Any]]) -> State:
-        model = self.network.model.state_dict()
-        return State(asdict(self.settings), step, model, self.optimizer.state_dict(), losses, log)
+    def _at(self, step: int, losses: list[Losses], log: list[dict[str, Any]]) -> State:
+        model, stage_two = self.network.model.state_dict(), self.loop.stage_two
+        momentum = {} if stage_two is None else stage_two.optimizer.state_dict()
+        return State(asdict(self.settings), step, model, self.optimizer.state_dict(), losses, log, momentum)
 
     def _classifier(self) -> Classifier:
         card = self.network.card

@@ -1,12 +1,15 @@
 """Which images a process trains on, step by step: its part of each batch that all processes share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import torch
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from camkit.errors import CamkitError
 from camkit.training.randomness import ORDER, derived_seed
+from camkit.training.sets import SetSampler
 
 Key = tuple[int, int]  # epoch, index: all that an image's augmentation depends on
 
@@ -66,12 +69,53 @@ class SharedBatches(Sampler[list[Key]]):
         """Batches in a whole epoch."""
         return self.images // self.batch_size
 
+    @property
+    def distinct(self) -> int:
+        """Different images in the epoch's batches."""
+        return len(self._order()[: self.steps * self.batch_size].unique())
+
+    def _order(self) -> Tensor:
+        """The epoch's images, one batch after the other."""
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, ORDER, self.epoch))
+        return torch.randperm(self.images, generator=generator)
+
     def __len__(self) -> int:
         return (self.steps - self.start) * self.accumulate
 
     def __iter__(self) -> Iterator[list[Key]]:
-        generator = torch.Generator().manual_seed(derived_seed(self.seed, ORDER, self.epoch))
-        order = torch.randperm(self.images, generator=generator)
-        for batch in order[: self.steps * self.batch_size].split(self.batch_size)[self.start :]:
+        for batch in self._order()[: self.steps * self.batch_size].split(self.batch_size)[self.start :]:
             share = batch.split(self.part)[self.rank * self.accumulate : (self.rank + 1) * self.accumulate]
             yield from ([(self.epoch, index) for index in part.tolist()] for part in share)
+
+
+class SharedSets(SharedBatches):
+    """The same of sets: the mini-batches of `SetSampler`, but for one that is smaller; a process has whole sets.
+
+    Parameters
+    ----------
+    labels : sequence of int
+        The class of each image.
+    sets, set_size : int
+        N, over all processes, and S.
+    rank, processes, seed : int
+
+    Raises
+    ------
+    CamkitError
+        The sets cannot be shared equally or do not fill a batch, no class has S images, or there is one class alone.
+    """
+
+    def __init__(
+        self, labels: Sequence[int], sets: int, set_size: int, *, rank: int = 0, processes: int = 1, seed: int = 0
+    ) -> None:
+        if sets % processes:
+            raise CamkitError(f"--sets {sets} for {processes} processes: take a multiple of {processes}")
+        self.sampler = SetSampler(labels, sets, set_size, seed)
+        if self.sampler.count < sets:
+            raise CamkitError(f"{len(labels)} training images make {self.sampler.count} sets: lower --sets {sets}")
+        images = self.sampler.count * set_size
+        super().__init__(images, sets * set_size, rank=rank, processes=processes, seed=seed)
+
+    def _order(self) -> Tensor:
+        self.sampler.epoch = self.epoch
+        return torch.tensor(list(chain.from_iterable(self.sampler)))

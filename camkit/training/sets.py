@@ -59,9 +59,13 @@ class SetSampler(Sampler[list[int]]):
             raise CamkitError(f"no class has {set_size} images, the largest {max(counts.values())}: lower --set-size")
         self.small = {label: count for label, count in counts.items() if count < set_size}
 
+    @property
+    def count(self) -> int:
+        """Sets in an epoch."""
+        return sum(max(1, len(indices) // self.set_size) for indices in self.members.values())
+
     def __len__(self) -> int:
-        every = sum(max(1, len(indices) // self.set_size) for indices in self.members.values())
-        return math.ceil(every / self.sets)
+        return math.ceil(self.count / self.sets)
 
     def batches(self) -> list[list[NDArray[np.int64]]]:
         """The epoch's mini-batches, each a list of sets (S,)."""
@@ -78,6 +82,12 @@ class SetSampler(Sampler[list[int]]):
         """This process's images of each mini-batch, set by set."""
         for batch in self.batches():
             yield [int(index) for indices in batch[self.rank :: self.processes] for index in indices]
+
+
+def repeated(small: Sequence[int | str]) -> str:
+    """Which classes are `SetSampler.small`, for a user to read."""
+    some = ", ".join(map(str, small[:5])) + (", ..." if len(small) > 5 else "")
+    return f"{len(small)} classes have fewer images than a set and fill theirs with the same again ({some})"
 
 
 class SetBatch(NamedTuple):

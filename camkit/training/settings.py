@@ -1,14 +1,16 @@
 """Every setting of a training run, once: a field here is an option of `camkit train` and a key of its TOML file."""
 
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any
+from typing import Any, get_args
 
 from camkit.errors import CamkitError
+from camkit.training.minmax_settings import MinMax, Norm
 
 SCHEDULES = ("multistep", "cosine", "one-cycle", "constant")
 PRECISIONS = ("fp32", "bf16")
 CRITERIA = ("top1_cls", "gt_loc", "top1_loc", "max_box_acc_v2")
 HOLDOUT = "holdout:"
+USUAL_BATCH = 32
 
 
 def _setting(default: Any, said: str, **more: Any) -> Any:
@@ -36,12 +38,23 @@ class TrainSettings:
     pool: str = _setting("gap", "gap, tap:THETA, max or lse:TEMPERATURE.")
     weights: str = _setting("DEFAULT", "Where the weights start: DEFAULT (pretrained), none, or a file.")
     output_stride: int = _setting(0, "Pixels to one map position, 16 or 8; 0 is the backbone's own.")
+    dilation: bool = _setting(True, "Dilate the layers behind a stride that --output-stride takes away.")
 
     method: str = _setting("none", "none, has, adl, cutmix, or path/to/file.py:Name.")
     method_options: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "One of the method's own settings, as KEY=VALUE; may be repeated."}
     )
     adl_at: tuple[str, ...] = _setting((), "Modules after which ADL goes; none: the paper's for the backbone.")
+
+    minmax: bool = _setting(False, "MinMaxCAM: after each step, one on fc's weight alone, along its two losses.")
+    crr: float = _setting(MinMax.crr, "MinMaxCAM: weight of CRR, which narrows maps.")
+    frr: float = _setting(MinMax.frr, "MinMaxCAM: weight of FRR, which widens maps.")
+    sets: int = _setting(MinMax.sets, "MinMaxCAM: sets in a batch, over all processes.")
+    set_size: int = _setting(MinMax.set_size, "MinMaxCAM: images of one class in a set.")
+    norm: str = _setting(
+        MinMax.norm, "MinMaxCAM: mean over channels, as published weights are meant, or sum, as the paper prints it.",
+        choices=get_args(Norm),
+    )  # fmt: skip
 
     train_split: str = _setting("train", "What is trained on.")
     val_split: str = _setting("val", "What is measured after an epoch; holdout:N keeps N images a class from training.")
@@ -53,7 +66,7 @@ class TrainSettings:
     cache: float = _setting(2.0, "Keep decoded images in memory where they take at most so many GiB.", same_result=True)
 
     epochs: int = _setting(50, "Times through the training images.")
-    batch_size: int = _setting(32, "Images to one step, over all processes.")
+    batch_size: int = _setting(0, "Images to one step, over all processes; 0: 32, with --minmax --sets x --set-size.")
     accumulate: int = _setting(1, "Parts into which each process cuts its share of a batch, to save memory.")
     lr: float = _setting(1e-3, "Learning rate at its highest.")
     lr_new: float = _setting(10.0, "Times this for layers that do not start from pretrained weights.")
@@ -78,6 +91,9 @@ class TrainSettings:
     tensorboard: bool = _setting(False, "Log for TensorBoard, too.", same_result=True)
 
     def __post_init__(self) -> None:
+        self._check_minmax()
+        if self.batch_size == 0:
+            object.__setattr__(self, "batch_size", self.sets * self.set_size if self.minmax else USUAL_BATCH)
         for one in fields(self):
             self._check_choice(one.name, one.metadata.get("choices"))
         for name in ("epochs", "batch_size", "accumulate", "val_every"):
@@ -98,6 +114,18 @@ class TrainSettings:
         self._require("milestones", not self.milestones or self.schedule == "multistep", "they are multistep's")
         self._require("val_split", self.holdout is None or self.holdout > 0, "give holdout:N with N above 0")
 
+    def _check_minmax(self) -> None:
+        """The settings of the second stage, and those that it does not go together with."""
+        if not self.minmax:
+            for one in fields(MinMax):
+                own = getattr(self, one.name, one.default)  # not all of them are settings here
+                self._require(one.name, own == one.default, "it is MinMaxCAM's, give --minmax as well")
+            return
+        images = self.stage_two.sets * self.stage_two.set_size
+        self._require("batch_size", self.batch_size in (0, images), f"--sets x --set-size make {images}, leave it out")
+        self._require("accumulate", self.accumulate == 1, "--minmax takes a batch in one part; give fewer --sets")
+        self._require("method", self.method != "cutmix", "it mixes classes, and --minmax needs sets of one class")
+
     def _require(self, name: str, holds: bool, remedy: str) -> None:
         if not holds:
             raise CamkitError(f"{option(name)} {written(getattr(self, name))}: {remedy}")
@@ -105,6 +133,11 @@ class TrainSettings:
     def _check_choice(self, name: str, choices: tuple[str, ...] | None) -> None:
         if choices:
             self._require(name, getattr(self, name) in choices, f"choose one of {', '.join(choices)}")
+
+    @property
+    def stage_two(self) -> MinMax:
+        """What MinMaxCAM's second stage minimises, and on what."""
+        return MinMax(self.crr, self.frr, self.sets, self.set_size, self.norm)  # type: ignore[arg-type]
 
     @property
     def holdout(self) -> int | None:

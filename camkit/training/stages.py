@@ -11,12 +11,8 @@ from camkit.cam import CAM, Fc, find_fc
 from camkit.errors import CamkitError
 from camkit.training.averaging import averaged
 from camkit.training.frozen import frozen
-from camkit.training.minmax import (
-    MinMax,
-    common_region_regularization,
-    full_region_regularization,
-    object_maps,
-)
+from camkit.training.minmax import common_region_regularization, full_region_regularization, object_maps
+from camkit.training.minmax_settings import MinMax
 
 
 class Diverged(CamkitError):

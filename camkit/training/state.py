@@ -28,18 +28,21 @@ class State:
         Its state dict.
     optimizer : dict
         Its state dict: momentum.
-    losses : list of float
-        Of the steps of an epoch that is not finished.
+    losses : list of dict
+        Of the steps of an epoch that is not finished, by name.
     log : list of dict
         A row for each finished epoch.
+    stage_two : dict
+        The state dict of the second stage's optimizer, where there is one.
     """
 
     settings: dict[str, Any]
     step: int
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
-    losses: list[float] = field(default_factory=list)
+    losses: list[dict[str, float]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
+    stage_two: dict[str, Any] = field(default_factory=dict)
 
 
 def save_state(folder: Path, state: State) -> None:

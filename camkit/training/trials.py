@@ -8,7 +8,7 @@ import torch
 
 from camkit.evaluation import Evaluation
 from camkit.localization import Failure
-from camkit.training.minmax import MinMax
+from camkit.training.minmax_settings import MinMax
 
 CRITERION = "max_box_acc_v2"
 WEIGHTS = ("weight_crr", "weight_frr")

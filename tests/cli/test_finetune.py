@@ -5,8 +5,10 @@ import json
 import pandas as pd
 import pytest
 import torch
+import torch.multiprocessing as mp
 from click.testing import CliRunner
 from PIL import Image
+from processes import called
 from safetensors.torch import load_file
 
 from camkit.cli import cli
@@ -87,6 +89,20 @@ def test_a_named_network_becomes_a_checkpoint(tmp_path):
     assert {name for name in before if not torch.equal(before[name], after[name])} == {"fc.weight", "fc.bias"}
     assert all(torch.equal(after[name], value) for name, value in alone.items())
     assert whole.input.size == (32, 32)
+
+
+def test_two_processes_write_one_folder(tmp_path, model):
+    arguments = ["finetune-fc", "--model", model, *SHORT, "--val-split", "holdout:1", "--device", "cpu", "--out"]
+    run(*arguments, tmp_path / "alone")
+    several = [*arguments, f"{tmp_path}/several"]
+    mp.start_processes(called, (f"file://{tmp_path}/meeting", 2, several), nprocs=2, start_method="forkserver")
+    one, two = (load_file(tmp_path / name / "fc.safetensors") for name in ("alone", "several"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value)
+    metrics = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("alone", "several")]
+    assert metrics[0]["before"]["gt_loc"]["n"] == metrics[1]["before"]["gt_loc"]["n"] == 3
+    assert metrics[0]["before"]["gt_loc"] == metrics[1]["before"]["gt_loc"]
+    assert json.loads((tmp_path / "several/run.json").read_text())["processes"] == 2
 
 
 def test_a_diverged_run_says_so_and_ends_with_1(tmp_path, model):

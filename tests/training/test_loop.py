@@ -80,6 +80,28 @@ def test_two_processes_are_one(alone, tmp_path):
             close(alone, torch.load(tmp_path / f"{rank}.pt", weights_only=True), 1e-4)
 
 
+def test_both_stages_in_two_processes_are_one(tmp_path):
+    multiprocessing.set_forkserver_preload(["camkit.training.run"])
+    settings = replace(SETTINGS, minmax=True, crr=2.0, frr=3.0, sets=4, set_size=2, label_smoothing=0.0, epochs=4)
+    one, meeting = looped(ALONE, settings), f"file://{tmp_path}/meeting"
+    without = looped(ALONE, replace(settings, crr=0.0, frr=0.0))
+    assert not torch.allclose(one[1][2], without[1][2])  # the two losses do something
+    mp.start_processes(looping, (meeting, 2, settings, str(tmp_path)), nprocs=2, start_method="forkserver")
+    for rank in range(2):
+        close(one, torch.load(tmp_path / f"{rank}.pt", weights_only=True), 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"), [({"crr": 1e300}, "(CRR|the loss) is (nan|inf): give a lower"), ({"lr": 1e20}, "lower --lr")]
+)
+def test_a_second_stage_that_diverges_stops_the_run_and_says_where(values, said):
+    where = (
+        r"stage II diverged at epoch 1, step \d of 5: training stopped, and what was saved before is still there; .*"
+    )
+    with pytest.raises(CamkitError, match=where + said):
+        looped(ALONE, replace(SETTINGS, minmax=True, sets=4, set_size=2, **values))
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_says_where():
     with pytest.raises(CamkitError, match=r"the loss is (nan|inf) at epoch 1, step [2-5] of 5: .*--lr"):
         looped(ALONE, replace(SETTINGS, lr=1e30))

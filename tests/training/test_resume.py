@@ -47,7 +47,7 @@ def assert_same(folder, alone):
     assert not list(folder.glob(".*.part"))
 
 
-def begin_and_stop(monkeypatch, folder, step):
+def begin_and_stop(monkeypatch, folder, step, settings=SETTINGS):
     """A run that is broken off before this step, as by Ctrl-C."""
     done = Loop.step
 
@@ -59,7 +59,7 @@ def begin_and_stop(monkeypatch, folder, step):
     with monkeypatch.context() as patch:
         patch.setattr(Loop, "step", step_or_stop)
         with pytest.raises(KeyboardInterrupt):
-            train(SETTINGS, folder)
+            train(settings, folder)
 
 
 @pytest.mark.parametrize("step", [0, 4, 8])
@@ -69,6 +69,20 @@ def test_stopped_at_a_step(alone, tmp_path, monkeypatch, step):
     assert step == 0 or read_state(tmp_path).step == step
     train(SETTINGS, tmp_path, resume=True)
     assert_same(tmp_path, alone)
+
+
+def test_with_both_stages_broken_off_in_an_epoch(tmp_path, monkeypatch):
+    """Stage II's momentum and the unfinished epoch's CRR and FRR are part of the state."""
+    both = replace(SETTINGS, method="none", minmax=True, sets=2, set_size=2, batch_size=4, size=(24, 28), frr=5.0)
+    train(both, tmp_path / "alone")
+    log = pd.read_csv(tmp_path / "alone" / "log.csv")
+    assert (log[["crr", "frr"]] > 0).all(axis=None)
+    begin_and_stop(monkeypatch, tmp_path / "stopped", 4, both)
+    state = read_state(tmp_path / "stopped")
+    assert len(state.losses) == 1
+    assert state.stage_two["state"][0]["momentum_buffer"].any()
+    train(both, tmp_path / "stopped", resume=True)
+    assert_same(tmp_path / "stopped", tmp_path / "alone")
 
 
 def test_killed_at_random_moments(alone, tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camkit.errors import CamkitError
-from camkit.training.sampler import SharedBatches
+from camkit.training.sampler import SharedBatches, SharedSets
 
 quick = settings(max_examples=40, deadline=None)
 shares = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(0, 40))
@@ -56,3 +56,32 @@ def test_unequal_parts_are_refused():
         SharedBatches(100, 10, processes=4, accumulate=2)
     with pytest.raises(CamkitError, match="7 training images do not fill one batch: take --batch-size 7 or less"):
         SharedBatches(7, 8)
+
+
+def test_sets_are_shared_whole_and_equally():
+    labels = [0] * 7 + [1] * 5 + [2]  # 3 + 2 + 1 sets, the last of the same image twice
+    alone = SharedSets(labels, 4, 2, seed=3)
+    shared = [SharedSets(labels, 4, 2, seed=3, rank=rank, processes=2) for rank in range(2)]
+    assert (alone.steps, len(alone)) == (1, 1)  # two sets wait
+    orders = []
+    for epoch in range(5):
+        for one in (alone, *shared):
+            one.epoch = epoch
+        (batch,), *parts = (list(one) for one in (alone, *shared))
+        assert batch == parts[0][0] + parts[1][0]
+        orders.append([index for _, index in batch])
+        assert {own for own, _ in batch} == {epoch}
+        for first, second in zip(orders[-1][::2], orders[-1][1::2], strict=True):
+            assert labels[first] == labels[second]
+        assert alone.distinct == len(set(orders[-1]))
+    assert len(set(map(tuple, orders))) == 5
+    alone.start = 1
+    assert list(alone) == []
+
+
+@pytest.mark.parametrize(
+    ("sets", "processes", "said"), [(3, 2, "multiple of 2"), (7, 1, "make 6 sets: lower --sets 7")]
+)
+def test_sets_that_cannot_be_shared(sets, processes, said):
+    with pytest.raises(CamkitError, match=said):
+        SharedSets([0] * 7 + [1] * 5 + [2], sets, 2, processes=processes)

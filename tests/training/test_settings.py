@@ -59,6 +59,13 @@ def test_later_layers_win():
         ({"milestones": (5,), "schedule": "cosine"}, "--milestones 5: they are multistep's"),
         ({"val_split": "holdout:some"}, "--val-split holdout:some: give holdout:N"),
         ({"output_stride": 4}, "--output-stride 4"),
+        ({"batch_size": -1}, "--batch-size -1: give 1 or more"),
+        ({"minmax": True, "batch_size": 32}, "--batch-size 32: --sets x --set-size make 60"),
+        ({"minmax": True, "batch_size": 0, "method": "cutmix"}, "--method cutmix: it mixes classes"),
+        ({"minmax": True, "batch_size": 0, "accumulate": 2}, "--accumulate 2: --minmax takes a batch in one part"),
+        ({"minmax": True, "batch_size": 0, "crr": -1.0}, "--crr -1.0: the weight of a loss"),
+        ({"minmax": True, "batch_size": 0, "set_size": 1}, "--set-size 1: CRR compares"),
+        ({"frr": 5.0}, "--frr 5.0: it is MinMaxCAM's, give --minmax"),
     ],
 )
 def test_values_out_of_range_are_refused(values, message):
@@ -105,7 +112,7 @@ def test_each_epoch_has_its_size():
 
 
 def test_every_preset_makes_settings():
-    assert len(presets()) == 2 + 2 * 4 * 2 * 3 + 3 * 2 * 3
+    assert len(presets()) == 2 + 2 * 4 * 2 * 3 + 3 * 2 * 3 + 3 * 3
     for name in presets():
         assert make_settings(preset(name), {"root": "data"}).root == "data"
     with pytest.raises(CamkitError, match="--list-presets"):
@@ -118,6 +125,13 @@ def test_the_papers_thresholds_are_in_the_presets():
     assert preset("rethinking/ilsvrc/googlenet-tap-has")["method_options"] == {"grid": 32, "p": 0.5}
     assert preset("rethinking/openimages/resnet50-gap-adl")["dataset"] == "openimages"
     assert "rethinking/openimages/mobilenet-v1-tap" not in presets()
+
+
+def test_a_batch_is_its_sets():
+    assert SHAPES.batch_size == 32
+    settings = make_settings(preset("minmaxcam/cub/resnet50"), {"root": "cub"})
+    assert (settings.batch_size, settings.output_stride, settings.dilation) == (50, 8, False)
+    assert make_settings(preset("minmaxcam/ilsvrc/vgg16"), {"root": "x", "set_size": 4}).batch_size == 48
 
 
 def test_parse_toml_names_the_file():

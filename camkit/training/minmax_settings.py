@@ -1,0 +1,57 @@
+"""MinMaxCAM's settings, without torch: the command line reads them before anything is loaded."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from camkit.errors import CamkitError
+
+Norm = Literal["mean", "sum"]
+Mask = Literal["input", "features"]
+
+
+@dataclass(frozen=True)
+class MinMax:
+    """What MinMaxCAM's second stage minimises, and on what.
+
+    Attributes
+    ----------
+    crr, frr : float
+        Weights of the two losses, lambda_1 and lambda_2 of Eq. 5.
+    sets, set_size : int
+        N sets of S images of one class make a mini-batch.
+    norm : {"mean", "sum"}
+        How the squared differences of channels are put together: their mean, as the published code does and the
+        published loss weights (0 to 20) are meant, or their sum, as Eq. 2 and 3 are printed.
+    mask : {"input", "features"}
+        Whether the map multiplies the image, as the method wants it, or the feature map (Section 4.3, which shows why
+        not).
+
+    Raises
+    ------
+    CamkitError
+        A value out of range.
+
+    References
+    ----------
+    Wang, Oramas, Tuytelaars: MinMaxCAM, BMVC 2021.
+    """
+
+    crr: float = 1.0
+    frr: float = 1.0
+    sets: int = 12
+    set_size: int = 5
+    norm: Norm = "mean"
+    mask: Mask = "input"
+
+    def __post_init__(self) -> None:
+        for name, value in (("crr", self.crr), ("frr", self.frr)):
+            if not 0 <= value < math.inf:
+                raise CamkitError(f"--{name} {value}: the weight of a loss must be 0 or more, and finite")
+        if self.sets < 1:
+            raise CamkitError(f"--sets {self.sets}: give 1 or more")
+        if self.set_size < 2:
+            raise CamkitError(f"--set-size {self.set_size}: CRR compares images of one class, give 2 or more")
+        for name, choice, choices in (("norm", self.norm, Norm), ("mask", self.mask, Mask)):
+            if choice not in get_args(choices):
+                raise CamkitError(f"--{name} {choice!r}: choose {' or '.join(get_args(choices))}")
