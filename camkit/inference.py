@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from camkit.cam import CAM, Features
-from camkit.data import Batch, Sample
+from camkit.data import Batch, Sample, collate
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
@@ -59,6 +60,11 @@ class Inference:
         names, classes = classifier.labels, self.cam.head.num_classes
         if names is not None and len(names) != classes:
             raise CamkitError(f"{len(names)} class names for a model with {classes} classes: give one for each")
+
+    def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
+        """Samples, read by so many processes (0: this one), as batches and failures on their way to the device."""
+        pinned = self.device.type == "cuda"
+        return DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
 
     def forward(self, batch: Batch) -> Features:
         """One forward pass.

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from camkit.boxes import pixels_inside
 from camkit.data import MAX_PIXELS, Batch, Fit, ImageDataset, ImageFile, Preprocess, Sample, collate, find_images
@@ -122,9 +121,7 @@ class Localizer:
             Keep the original pixels with each result, for pictures.
         """
         dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image)
-        pinned = self.inference.device.type == "cuda"
-        loader = DataLoader(dataset, self.batch_size, num_workers=self.workers, collate_fn=collate, pin_memory=pinned)
-        yield from self._results(loader, labels)
+        yield from self._results(self.inference.batches(dataset, self.batch_size, self.workers), labels)
 
     def _samples(self, images: Any) -> Iterator[Sample]:
         """Images in memory, or files, as one list of samples."""

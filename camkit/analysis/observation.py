@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from camkit.boxes import normalize_maps, pixels_inside, resize_maps
 from camkit.cam.head import Head
 from camkit.cam.weightings import weigh
-from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Fit, Preprocess, Record, RecordDataset, Sample, View, collate
+from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Fit, Preprocess, Record, RecordDataset, Sample, View
 from camkit.errors import CamkitError
 from camkit.evaluation import class_numbers
 from camkit.inference import Inference, in_order
@@ -198,8 +197,6 @@ def look(
     numbers = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
     preprocess = Preprocess(inference.classifier.input, fit)
     records = RecordDataset(dataset.records, preprocess, max_pixels, needs.pixels, dataset.upright)
-    pinned = inference.device.type == "cuda"
-    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
 
     def start(batch: Batch) -> list[Callable[[], T | Failure]]:
         own = [dataset.records[sample.index].label for sample in batch.samples]
@@ -214,7 +211,7 @@ def look(
                 jobs.append(partial(_try, work, seen))
         return jobs
 
-    yield from in_order(loader, start, _unread)
+    yield from in_order(inference.batches(records, batch_size, workers), start, _unread)
 
 
 def _passes(

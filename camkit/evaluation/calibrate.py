@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from camkit.boxes import MaxThreshold, PercentileThreshold
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
 from camkit.errors import CamkitError
-from camkit.evaluation.protocols import PROTOCOLS, EvaluationProtocol
+from camkit.evaluation.protocols import EvaluationProtocol, protocol_named
 from camkit.evaluation.seen import Seen, seen_by
 from camkit.inference import Inference, Progress, unwatched
 from camkit.localization import Failure
@@ -93,7 +93,7 @@ def calibrate(
     """
     if base.normalization != "minmax":
         raise CamkitError("thresholds are chosen on maps between 0 and 1: leave out --normalize none")
-    measure = _Surface(PROTOCOLS[protocol], base, tuple(weightings))
+    measure = _Surface(protocol_named(protocol), base, tuple(weightings))
     results = seen_by(inference, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
                       workers=workers, max_pixels=max_pixels)  # fmt: skip
     right = np.zeros((len(measure.weightings), len(PERCENTILES), len(THETAS)), np.int64)

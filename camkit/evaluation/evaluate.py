@@ -11,7 +11,7 @@ from camkit.errors import CamkitError
 from camkit.evaluation.classes import MOST, Predictions
 from camkit.evaluation.judge import Judge, Judged
 from camkit.evaluation.measures import BoxMeasures, Classification, Curves, Results, curve_measures, table_of
-from camkit.evaluation.protocols import PROTOCOLS
+from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.seen import seen_by, seen_in
 from camkit.inference import Inference, Progress, unwatched
 from camkit.localization import Failure
@@ -139,9 +139,7 @@ class _Bench:
         step: float,
         threshold_split: str | Mapping[str, str],
     ) -> None:
-        if protocol not in PROTOCOLS:
-            raise CamkitError(f"protocol is {protocol!r}: give one of {', '.join(PROTOCOLS)}")
-        chosen = PROTOCOLS[protocol]
+        chosen = protocol_named(protocol)
         for recipe in recipes.values():
             chosen.check(recipe)
         masks = all(record.read_mask for record in dataset.records)

@@ -118,3 +118,10 @@ class Wsol:
 
 
 PROTOCOLS: dict[str, EvaluationProtocol] = {"paper": Paper(), "wsol": Wsol()}
+
+
+def protocol_named(name: str) -> EvaluationProtocol:
+    """One of `PROTOCOLS`; `CamkitError` for another name."""
+    if name not in PROTOCOLS:
+        raise CamkitError(f"protocol is {name!r}: give one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]

@@ -6,7 +6,6 @@ from functools import partial
 from typing import TypeVar
 
 import torch
-from torch.utils.data import DataLoader
 
 from camkit.boxes import Window
 from camkit.data import (
@@ -18,7 +17,6 @@ from camkit.data import (
     Record,
     RecordDataset,
     Sample,
-    collate,
     read_size,
 )
 from camkit.data.annotations import check_inside
@@ -101,8 +99,6 @@ def seen_by(
     number = class_numbers(dataset, num_classes, inference.classifier.labels)
     preprocess = Preprocess(inference.classifier.input, fit)
     records = RecordDataset(dataset.records, preprocess, max_pixels, upright=dataset.upright)
-    pinned = inference.device.type == "cuda"
-    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
 
     def start(batch: Batch) -> list[Callable[[], T | Failure]]:
         features = inference.forward(batch)
@@ -123,7 +119,9 @@ def seen_by(
 
         return [partial(see, i, sample) for i, sample in enumerate(batch.samples)]
 
-    yield from in_order(loader, start, lambda sample: Failure(sample.name, sample.error or ""))
+    yield from in_order(
+        inference.batches(records, batch_size, workers), start, lambda sample: Failure(sample.name, sample.error or "")
+    )
 
 
 def seen_in(

@@ -136,3 +136,11 @@ def test_a_recipe_survives_its_file():
     for recipe in (Recipe(), Recipe("signed", MaxThreshold(0.123456789), "none", "bicubic")):
         assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
     assert np.isclose(Recipe().threshold.theta, 0.35)
+
+
+def test_an_unknown_protocol_is_named():
+    dataset = read_dataset("shapes", "n=3,classes=3", "val")
+    for work in (lambda: calibrate(inference(), dataset, Recipe(), protocol="coco"),
+                 lambda: evaluate(inference(), dataset, {"cam": Recipe()}, protocol="coco")):  # fmt: skip
+        with pytest.raises(CamkitError, match="'coco': give one of paper, wsol"):
+            work()
