@@ -35,7 +35,9 @@ def plot_training(log: pd.DataFrame, axes: Any = None) -> Any:
     for name, (colour, line) in STYLES.items():
         if f"val_{name}" in log:
             measured = log.dropna(subset=f"val_{name}")
-            lower.plot(measured["epoch"], measured[f"val_{name}"], color=colour, linestyle=line, label=name)
+            # with markers: a run that is measured once has a point and no line
+            style = {"color": colour, "linestyle": line, "marker": "o", "markersize": 4}
+            lower.plot(measured["epoch"], measured[f"val_{name}"], label=name, **style)
     lower.set(xlabel="epoch", ylabel="validation, %", ylim=(0, 100))
     if lower.lines:
         lower.legend(frameon=False, fontsize="small")
