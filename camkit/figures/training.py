@@ -6,10 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 STYLES = {
-    "top1_cls": ("black", "-"),
-    "gt_loc": ("0.3", "--"),
-    "top1_loc": ("0.5", "-."),
-    "max_box_acc_v2": ("0.55", ":"),
+    "top1_cls": ("black", "-", "o"),
+    "gt_loc": ("0.3", "--", "s"),
+    "top1_loc": ("0.5", "-.", "^"),
+    "max_box_acc_v2": ("0.55", ":", "x"),
 }
 
 
@@ -32,11 +32,11 @@ def plot_training(log: pd.DataFrame, axes: Any = None) -> Any:
     upper, lower = axes
     upper.plot(log["epoch"], log["loss"], color="black")
     upper.set(ylabel="training loss")
-    for name, (colour, line) in STYLES.items():
+    for name, (colour, line, marker) in STYLES.items():
         if f"val_{name}" in log:
             measured = log.dropna(subset=f"val_{name}")
             # with markers: a run that is measured once has a point and no line
-            style = {"color": colour, "linestyle": line, "marker": "o", "markersize": 4}
+            style = {"color": colour, "linestyle": line, "marker": marker, "markersize": 5}
             lower.plot(measured["epoch"], measured[f"val_{name}"], label=name, **style)
     lower.set(xlabel="epoch", ylabel="validation, %", ylim=(0, 100))
     if lower.lines:
