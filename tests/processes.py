@@ -1,5 +1,7 @@
 """What each process of a test runs: a module of its own, because the processes import it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,14 @@ import torch.distributed as dist
 from small import Plain, perturb
 from torch import nn
 
+from camkit.cam import CAM
 from camkit.cli import cli
 from camkit.data import read_dataset
 from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
 from camkit.metrics.pixels import PxAP
 from camkit.models import Classifier
-from camkit.training import Descent, MinMax, Schedule, finetune_fc, train
+from camkit.training import Descent, Diverged, MinMax, Schedule, StageTwo, finetune_fc, train
 from camkit.training.data import TrainingImages
 from camkit.training.distributed import Processes
 from camkit.training.loop import Clock, Loop
@@ -62,6 +65,21 @@ def finetuned(rank, address, out, processes):
     torch.save({"fc": found.chosen.state, "crr": found.log()["crr"].tolist()}, f"{out}/{processes}-{rank}.pt")
     if address:
         dist.destroy_process_group()
+
+
+def half_spoiled(rank, address, out):
+    """A step of stage II on images of which the first process's hold NaN; what is said of it."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    classifier = small_classifier()
+    stage = StageTwo(CAM(classifier.model, classifier.input.size), MinMax(set_size=2))
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    if rank == 0:
+        images[0] = torch.nan
+    with pytest.raises(Diverged) as said:
+        stage.step(images, torch.tensor([0, 0, 2, 2]))
+    Path(out, str(rank)).write_text(str(said.value))
+    dist.destroy_process_group()
 
 
 def called(rank, address, processes, arguments):

@@ -1,139 +1,18 @@
 """From a model and images to class maps: one forward pass for any number of classes and weightings."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import nn
 
+from camkit.cam.features import Classes, ClassMaps, Features
 from camkit.cam.find import IMAGES, find_head
 from camkit.cam.given import find_given
-from camkit.cam.head import Head
 from camkit.cam.logits import Output, logits_of
 from camkit.cam.trace import tensors_in
-from camkit.cam.weightings import weigh
 from camkit.errors import CamkitError, HeadNotFound
 from camkit.recipe import Weighting
-
-Classes = torch.Tensor | Sequence[int] | int | str | None
-
-
-@dataclass(frozen=True, eq=False)
-class ClassMaps:
-    """Class maps of a batch.
-
-    Attributes
-    ----------
-    maps : Tensor (N, K, h, w), float32
-        Before any normalisation. With signed weighting and average pooling ``maps.mean((-2, -1)) + offset`` equals the
-        logits of `classes`.
-    classes : Tensor (N, K), int64
-    logits : Tensor (N, all classes), float32
-    offset : Tensor (N, K), float32
-        The part of the logit that has no place in the image: biases, a norm's shift.
-    """
-
-    maps: torch.Tensor
-    classes: torch.Tensor
-    logits: torch.Tensor
-    offset: torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """What one forward pass leaves: enough for the class maps of any class under any weighting.
-
-    Attributes
-    ----------
-    features : Tensor (N, C, h, w), float32
-    pooled : Tensor (N, C), float32
-        As the model pools.
-    logits : Tensor (N, all classes), float32
-    head : Head
-    """
-
-    features: torch.Tensor
-    pooled: torch.Tensor
-    logits: torch.Tensor
-    head: Head
-
-    def class_maps(self, classes: Classes = None, weighting: Weighting = "signed") -> ClassMaps:
-        """``M_k = sum_c w_kc F_c`` for the wanted classes.
-
-        Parameters
-        ----------
-        classes : None, int, "all", sequence of int, Tensor (N,) or (N, K)
-            None: the predicted class of each image. One int or several: these classes for every image. A tensor: each
-            image its own; ``features.top(5)`` gives the five predicted ones.
-        weighting : {"signed", "positive", "negative"}
-        """
-        chosen = self.choose(classes)
-        with torch.autocast(self.features.device.type, enabled=False):
-            weight, offset = self._weights(chosen)
-            maps = torch.bmm(weigh(weight, weighting), self.features.flatten(2))
-        return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset)
-
-    def class_weights(self, classes: Classes = None) -> torch.Tensor:
-        """What each channel counts for in each image's wanted classes, (N, K, C): ``maps = weights @ features``."""
-        with torch.autocast(self.features.device.type, enabled=False):
-            return self._weights(self.choose(classes))[0]
-
-    def top(self, k: int) -> torch.Tensor:
-        """The k classes with the highest logits, best first, (N, k)."""
-        return self.logits.topk(min(k, self.logits.shape[1]), dim=1).indices
-
-    def choose(self, classes: Classes) -> torch.Tensor:
-        """Class indices (N, K) in any of the forms that `class_maps` takes."""
-        n, total = self.logits.shape
-        device = self.logits.device
-        if classes is None:
-            return self.top(1)
-        if isinstance(classes, str):
-            if classes != "all":
-                raise CamkitError(f"classes={classes!r}: give indices, None for the predicted class, or 'all'")
-            return torch.arange(total, device=device).expand(n, -1)
-        if isinstance(classes, torch.Tensor):
-            index = classes.to(device)
-            index = index[:, None] if index.ndim == 1 else index
-        else:
-            index = torch.as_tensor([classes] if isinstance(classes, int) else list(classes), device=device).expand(
-                n, -1
-            )
-        if index.ndim != 2 or len(index) != n or index.is_floating_point():
-            raise CamkitError(
-                f"classes has shape {tuple(index.shape)} for {n} images: (N,) or (N, K) integers are wanted"
-            )
-        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= total):
-            raise CamkitError(
-                f"class {int(index.min() if index.min() < 0 else index.max())} of a model with {total} classes"
-            )
-        return index.long()
-
-    def _weights(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weights (N, K, C) of the features' mean over positions, and offsets (N, K), for each image."""
-        weight, offset = self._gradient(classes) if self.head.kind == "linearised" else self._affine(classes)
-        return (weight * self.features[0, 0].numel() if self.head.sums else weight), offset
-
-    def _affine(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        head = self.head
-        scale = head.scale(self.pooled)[:, None]
-        weight = head.weight.float()[classes] * scale[..., None]
-        offset = scale * head.scaled_bias.float()[classes] + head.bias.float()[classes]
-        return weight, offset
-
-    def _gradient(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """By one backward pass through the head alone: a row for each image and class."""
-        assert self.head.function is not None
-        n, k = classes.shape
-        with torch.inference_mode(False), torch.enable_grad():
-            rows = self.pooled.detach().clone().repeat_interleave(k, 0).requires_grad_()
-            picked = self.head.function(rows).gather(1, classes.clone().reshape(-1, 1))
-            (gradient,) = torch.autograd.grad(picked.sum(), rows)
-        weight = gradient.reshape(n, k, -1)
-        offset = picked.detach().reshape(n, k) - torch.einsum("nkc,nc->nk", weight, self.pooled)
-        return weight, offset
 
 
 class CAM:

@@ -67,7 +67,7 @@ def analyze(analyses: tuple[str, ...], **options: Any) -> None:
       camkit analyze all --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out analyzed
     """
     from camkit.runs.analyze import run_analyze
-    from camkit.runs.evaluate import Shared
+    from camkit.runs.shared import Shared
 
     settings, classifier = pop_analyses(options), pop_classifier(options)
     report = run_analyze(classifier, analyses, Shared(show_progress=sys.stderr.isatty(), **options), settings)

@@ -128,7 +128,7 @@ def calibrate(**options: Any) -> None:
 
 
 def _shared(options: dict[str, Any]) -> Any:
-    from camkit.runs.evaluate import Shared
+    from camkit.runs.shared import Shared
 
     return Shared(**options, show_progress=sys.stderr.isatty())
 

@@ -1,6 +1,7 @@
 """camkit finetune-fc: another last linear layer for a classifier, so that its class maps cover the object."""
 
 import sys
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,29 @@ import click
 
 from camkit.cli.options import model_options, pop_classifier, together
 
+BATCH = 60  # images, as the paper has them whatever the size of its sets
 
-def weights(value: str) -> tuple[float, ...]:
+
+def several(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
     """One number, or several with commas between them."""
-    try:
-        return tuple(float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r}: give one number, or several such as 0,1,5") from None
+
+    def read(value: str) -> tuple[float, ...]:
+        try:
+            return tuple(number(part) for part in value.split(","))
+        except ValueError:
+            raise click.BadParameter(f"{value!r}: give one number, or several such as 2,3,5") from None
+
+    return read
 
 
 minmax_options = together(
-    click.option("--crr", type=weights, default="1", show_default=True,
+    click.option("--crr", type=several(float), default="1", show_default=True,
                  help="Weight of CRR, which narrows maps; several are tried on --val-split."),
-    click.option("--frr", type=weights, default="1", show_default=True,
+    click.option("--frr", type=several(float), default="1", show_default=True,
                  help="Weight of FRR, which widens maps; several are tried on --val-split."),
-    click.option("--sets", default=12, show_default=True, help="Sets in a mini-batch, over all processes."),
-    click.option("--set-size", default=5, show_default=True, help="Images of one class in a set."),
+    click.option("--set-size", type=several(int), default="5", show_default=True,
+                 help="Images of one class in a set; several are tried on --val-split."),
+    click.option("--sets", type=int, help="Sets in a mini-batch, over all processes.  [default: 60 images' worth]"),
     click.option("--norm", type=click.Choice(["mean", "sum"]), default="mean", show_default=True,
                  help="Over channels: mean, as the published loss weights are meant, or sum, as the paper prints it."),
     click.option("--mask", type=click.Choice(["input", "features"]), default="input", show_default=True,
@@ -70,21 +78,27 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
       camkit finetune-fc --minmax --model tiny --dataset cub --root cub/ --split train --crr 1 --frr 5 --out tuned
       camkit finetune-fc --minmax --model tiny --dataset tiny-imagenet --root tiny-imagenet/ \\
         --val-split holdout:10 --crr 0,1,5 --frr 0,1,5 --out tuned
+      camkit finetune-fc --minmax --model tiny --dataset tiny-imagenet --root tiny-imagenet/ \\
+        --val-split holdout:10 --crr 5 --frr 0 --set-size 2,3,4,5 --out tuned
       torchrun --nproc-per-node 4 -m camkit finetune-fc --minmax --model tiny --dataset cub --root cub/ --out tuned
       camkit localize --model tiny --fc tuned/fc.safetensors --images photos/ --out found
     """
     from camkit.runs.finetune import run_finetune
+    from camkit.runs.shared import Shared
     from camkit.training import Descent, MinMax, Schedule
 
     if not minmax:
         raise click.UsageError("say how to fine-tune: --minmax")
-    pairs = product(options.pop("crr"), options.pop("frr"))
-    shared = {name: options.pop(name) for name in ("sets", "set_size", "norm", "mask")}
-    grid = [MinMax(crr, frr, **shared) for crr, frr in pairs]
+    tried = product(*(options.pop(name) for name in ("set_size", "crr", "frr")))
+    sets, fixed = options.pop("sets"), {name: options.pop(name) for name in ("norm", "mask")}
+    grid = [MinMax(crr, frr, max(1, BATCH // max(1, size)) if sets is None else sets, size, **fixed)
+            for size, crr, frr in tried]  # fmt: skip
     descent = Descent(**{name: options.pop(name) for name in ("lr", "momentum", "weight_decay")})
     schedule = Schedule(**{name: options.pop(name) for name in ("epochs", "steps", "val_every", "patience", "seed")})
-    report = run_finetune(pop_classifier(options), grid, descent=descent, schedule=schedule,
-                          show_progress=sys.stderr.isatty(), **options)  # fmt: skip
+    own = {name: options.pop(name) for name in ("val_split", "memory")}
+    classifier = pop_classifier(options)
+    shared = Shared(step=0.01, show_progress=sys.stderr.isatty(), **options)
+    report = run_finetune(classifier, grid, shared, descent=descent, schedule=schedule, **own)
     for line in report.lines:  # of several processes one alone has any
         click.echo(line)
     sys.exit(1 if report.failed else 0)

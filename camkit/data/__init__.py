@@ -2,7 +2,7 @@
 
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
-from camkit.data.holdout import hold_out
+from camkit.data.holdout import hold_out, read_splits
 from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image, read_size
 from camkit.data.map_files import MapFolder
 from camkit.data.preprocess import Fit, Preprocess, View
@@ -29,4 +29,5 @@ __all__ = [
     "read_dataset",
     "read_image",
     "read_size",
+    "read_splits",
 ]

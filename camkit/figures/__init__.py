@@ -5,7 +5,6 @@ from camkit.figures.curves import plot_curve
 from camkit.figures.examples import Example
 from camkit.figures.ioa import plot_ioa
 from camkit.figures.localization import overlay, plot_localization
-from camkit.figures.loss_weights import plot_loss_weights
 from camkit.figures.overlap import plot_overlap
 from camkit.figures.palette import save_figure
 from camkit.figures.pooled_features import plot_dispersion, plot_intensity, plot_masking
@@ -23,7 +22,6 @@ __all__ = [
     "plot_intensity",
     "plot_ioa",
     "plot_localization",
-    "plot_loss_weights",
     "plot_masking",
     "plot_overlap",
     "plot_surface",

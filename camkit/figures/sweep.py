@@ -4,22 +4,28 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.figures.palette import STYLES, WIDTH, band, legend_above, new_figure, on_paper
+from camkit.figures.palette import FIRST, REFERENCE, STYLES, WIDTH, Style, band, legend_above, new_figure, on_paper
 
 NAMES = {
     "gt_loc": "GT-known Loc, %",
     "max_box_acc": "MaxBoxAcc, %",
     "max_box_acc_v2": "MaxBoxAccV2, %",
-    "crr": "weight of CRR",
-    "frr": "weight of FRR",
+    "weight_crr": "weight of CRR",
+    "weight_frr": "weight of FRR",
     "set_size": "images in a set, S",
     "theta": "theta",
     "percentile": "percentile i",
 }
 
 
+PANELS = 4  # in a row
+LOSS_WEIGHTS = ("weight_crr", "weight_frr")
+
+
 @on_paper
-def plot_sweep(table: pd.DataFrame, setting: str, value: str = "gt_loc", by: str | None = None) -> Any:
+def plot_sweep(
+    table: pd.DataFrame, setting: str, value: str = "gt_loc", by: str | None = None, reference: float | None = None
+) -> Any:
     """Draw a value over a setting, with its interval as a band; returns a matplotlib Figure.
 
     `plot_surface` draws a value over two.
@@ -29,20 +35,50 @@ def plot_sweep(table: pd.DataFrame, setting: str, value: str = "gt_loc", by: str
     table : DataFrame
         A row a run: columns `setting`, `value` (in percent) and, for the band, `<value>_low` and `<value>_high`.
     setting, value : str
-        Such as "crr", "frr", "set_size"; "max_box_acc", "gt_loc".
+        Such as "weight_crr", "set_size"; "max_box_acc", "gt_loc".
     by : str, optional
-        A column whose values are held against each other, a curve each; at most four.
+        A column whose values are held against each other: a curve each, and where there are more than three a panel
+        each.
+    reference : float, optional
+        The value of plain CAM, as a line across.
     """
-    figure, ((ax,),) = new_figure(1, 1, 3.0, width=WIDTH / 2)
-    groups = {"": table} if by is None else {f"{by}: {key}": rows for key, rows in table.groupby(by, sort=False)}
-    for (name, rows), style in zip(groups.items(), STYLES, strict=False):
-        its = rows.sort_values(setting).rename(columns={f"{value}_low": "low", f"{value}_high": "high"})
-        its = its.assign(middle=its[value])
-        if "low" not in its:
-            its = its.assign(low=its[value], high=its[value])
-        band(ax, its, setting, style, name)
-        ax.plot(its[setting], its[value], style.marker, color=style.colour, markersize=4)
-    ax.set(xlabel=NAMES.get(setting, setting), ylabel=NAMES.get(value, value))
+    curves = {"": table}
     if by is not None:
-        legend_above(ax, 2)
+        curves = {f"{NAMES.get(by, by)}: {key}": runs for key, runs in table.groupby(table[by].astype(str), sort=False)}
+    apart = len(curves) >= len(STYLES)
+    columns = min(len(curves), PANELS) if apart else 1
+    rows = -(-len(curves) // columns) if apart else 1
+    figure, axes = new_figure(rows, columns, 0.6 + 2.2 * rows, WIDTH * columns / max(2, columns), sharey=True)
+    for i, (name, runs) in enumerate(curves.items()):
+        ax, style = (axes.flat[i], FIRST) if apart else (axes[0, 0], STYLES[i])
+        _curve(ax, runs.sort_values(setting), setting, value, style, "" if apart else name)
+        if apart:
+            ax.set_title(name)
+    for ax in axes.flat:
+        _axis(ax, table[setting], setting, reference) if ax.lines else ax.set_axis_off()
+    for ax in axes[:, 0]:
+        ax.set_ylabel(NAMES.get(value, value))
+    legend_above(axes[0, 0], 2) if not apart else axes[0, 0].legend(frameon=False)
     return figure
+
+
+def _axis(ax: Any, values: pd.Series, setting: str, reference: float | None) -> None:
+    """Plain CAM as a line, and the setting's own scale."""
+    if reference is not None:
+        ax.axhline(reference, color=REFERENCE.colour, linestyle=REFERENCE.line, label="CAM")
+    if setting in LOSS_WEIGHTS and values.max() > 0:  # they are tried at 0, 1, 10, 100
+        least = values[values > 0].min()
+        ax.set_xscale("symlog", linthresh=least)
+        ax.set_xlim(-0.3 * least, 1.3 * values.max())
+        tried = sorted(values.unique())
+        ax.set_xticks(tried, [f"{value:g}" for value in tried])
+        ax.set_xticks([], minor=True)
+    ax.set_xlabel(NAMES.get(setting, setting))
+
+
+def _curve(ax: Any, runs: pd.DataFrame, setting: str, value: str, style: Style, name: str) -> None:
+    """A value over a setting with its band, where the table has one."""
+    ends = (f"{value}_low", f"{value}_high") if f"{value}_low" in runs else (value, value)
+    low, high = (runs[end] for end in ends)
+    band(ax, runs.assign(low=low, middle=runs[value], high=high), setting, style, name)
+    ax.plot(runs[setting], runs[value], style.marker, color=style.colour, markersize=4)

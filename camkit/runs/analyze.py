@@ -13,9 +13,9 @@ from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.runs.evaluate import Shared
 from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, write_json, write_table
+from camkit.runs.shared import Shared
 
 FILES = ("failures.csv", "run.json")
 SUFFIXES = (".csv", ".json", ".png", ".pdf")

@@ -15,9 +15,9 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.recipe import Recipe
-from camkit.runs.evaluate import Shared
 from camkit.runs.facts import Report, failure_lines, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
+from camkit.runs.shared import Shared
 
 FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
 

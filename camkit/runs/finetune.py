@@ -3,30 +3,29 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from safetensors.torch import save
 
-from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, hold_out, read_dataset
-from camkit.errors import CamkitError
+from camkit.data import read_dataset, read_splits
 from camkit.evaluation import Evaluation
-from camkit.figures import plot_loss_weights
+from camkit.figures import plot_sweep, save_figure
 from camkit.inference import Inference
 from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, save_checkpoint
 from camkit.output import whole
 from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
-from camkit.training import Descent, Finetuned, MinMax, Schedule, Trial, finetune_fc
-from camkit.training.distributed import processes
+from camkit.runs.shared import Shared
+from camkit.training import Descent, Finetuned, MinMax, Schedule, finetune_fc
+from camkit.training.distributed import Processes, processes
 from camkit.training.sets import repeated
-from camkit.training.trials import metrics
+from camkit.training.trials import CRITERION, TRIED, metrics
 
-HOLDOUT = "holdout:"
 FILES = ("model.safetensors", "fc.safetensors", "log.csv", "sweep.csv", "sweep.png", "metrics.json", "failures.csv",
          "run.json")  # fmt: skip
+WORDS = {"weight_crr": "CRR", "weight_frr": "FRR", "set_size": "S"}
 RAISE = {
     "too little": "cover too little: raise --frr",
     "too much": "cover too much: raise --crr",
@@ -37,23 +36,12 @@ RAISE = {
 def run_finetune(
     classifier: Classifier,
     grid: Sequence[MinMax],
+    shared: Shared,
     *,
-    dataset: str,
-    root: Path,
-    split: str,
     val_split: str | None,
-    out: Path,
     descent: Descent,
     schedule: Schedule,
-    fit: Fit = "stretch",
-    head: dict[str, str] | None = None,
-    workers: int | None = None,
-    device: str = "auto",
-    max_pixels: int = MAX_PIXELS,
     memory: float = 4.0,
-    step: float = 0.01,
-    overwrite: bool = False,
-    show_progress: bool = False,
 ) -> Report:
     """Fine-tune and write OUT; ``camkit finetune-fc --help`` says what each setting means.
 
@@ -64,13 +52,14 @@ def run_finetune(
     CamkitError
         If the call cannot be carried out.
     """
-    with processes(device) as together:
+    with processes(shared.device) as together:
         begun = time.perf_counter()
-        check_free(out, FILES, overwrite)
+        check_free(shared.out, FILES, shared.overwrite)
         together.wait()  # all have looked at the folder
-        device = str(together.device)
-        train, validation = splits(dataset, root, split, val_split)
-        inference = Inference(classifier, device, "fp32", head)
+        shared = replace(shared, device=str(together.device))
+        read = (shared.dataset, shared.root, shared.split)
+        train, validation = (read_dataset(*read), None) if val_split is None else read_splits(*read, val_split)
+        inference = shared.inference(classifier)
         found = finetune_fc(
             classifier,
             train,
@@ -78,74 +67,70 @@ def run_finetune(
             validation=validation,
             descent=descent,
             schedule=schedule,
-            fit=fit,
-            head=head,
-            workers=(4 if inference.device.type == "cuda" else 0) if workers is None else workers,
-            device=device,
-            max_pixels=max_pixels,
+            fit=shared.fit,
+            head=shared.head,
+            workers=shared.processes(inference),
+            device=shared.device,
+            max_pixels=shared.max_pixels,
             memory=memory,
-            step=step,
-            show_progress=show_progress and together.first,
+            step=shared.step,
+            show_progress=shared.show_progress and together.first,
         )
-        failures = list(dict.fromkeys(together.gathered(found.failures)))
+        found = replace(found, failures=list(dict.fromkeys(together.gathered(found.failures))))
         if not together.first:
             return Report([], 0)
-        found = replace(found, failures=failures)
         record = {
             "settings": {
-                **model_facts(classifier),
-                "head": head_facts(inference),
-                "dataset": dataset,
-                "split": split,
-                "val_split": val_split,
-                "fit": fit,
+                **settings_of(inference, shared, val_split),
                 "tried": [asdict(settings) for settings in grid],
                 "descent": asdict(descent),
                 "schedule": asdict(schedule),
             },
-            "chosen": asdict(found.chosen.settings),
-            "chosen_step": found.chosen.step,
-            "chosen_by": chosen_by(found, val_split),
-            "stopped": {label(trial): trial.stopped for trial in found.trials},
-            **found.facts,
+            **outcome(found, val_split),
             "seconds": round(time.perf_counter() - begun, 3),
-            "processes": together.count,
-            "device": str(inference.device),
-            "versions": versions(),
+            **environment(inference, together),
         }
-        written = write(out, classifier, found, record)
-        lines = [*failure_lines([asdict(failure) for failure in found.failures], out), *lines_of(found, record)]
-        lines.append(f"look at {', '.join(str(out / name) for name in written)}")
+        written = write(shared, classifier, found, record)
+        lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
+        lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
         return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
 
 
-def splits(dataset: str, root: Path, split: str, val_split: str | None) -> tuple[AnnotatedSet, AnnotatedSet | None]:
-    """The images to train on, and the annotated ones to choose on."""
-    train = read_dataset(dataset, root, split)
-    if val_split is None:
-        return train, None
-    if not val_split.startswith(HOLDOUT):
-        return train, read_dataset(dataset, root, val_split)
-    count = val_split.removeprefix(HOLDOUT)
-    if not count.isdecimal() or int(count) < 1:
-        raise CamkitError(f"--val-split {val_split}: write {HOLDOUT}N with N images of each class, such as holdout:10")
-    return hold_out(train, int(count))
+def settings_of(inference: Inference, shared: Shared, val_split: str | None) -> dict[str, Any]:
+    """What is fine-tuned, and on what."""
+    images = {"dataset": shared.dataset, "split": shared.split, "val_split": val_split, "fit": shared.fit}
+    return {**model_facts(inference.classifier), "head": head_facts(inference), **images}
+
+
+def outcome(found: Finetuned, val_split: str | None) -> dict[str, Any]:
+    """What was chosen, by what, and from what."""
+    return {
+        "chosen": asdict(found.chosen.settings),
+        "chosen_step": found.chosen.step,
+        "chosen_by": chosen_by(found, val_split),
+        "stopped": {trial.name: trial.stopped for trial in found.trials},
+        "sets": {f"S {trial.settings.set_size}": trial.sets for trial in found.trials},
+        **found.facts,
+    }
+
+
+def environment(inference: Inference, together: Processes) -> dict[str, Any]:
+    return {"processes": together.count, "device": str(inference.device), "versions": versions()}
 
 
 def chosen_by(found: Finetuned, val_split: str | None) -> str:
     """How step and loss weights came about, in words."""
     if found.before is None:
         return "loss weights as given, the last step: there was no annotated image"
-    what = "step and loss weights" if len(found.trials) > 1 else "the step"
+    tried = [trial.tried for trial in found.trials]
+    more = [WORDS[name] for name in TRIED if len({one[name] for one in tried}) > 1]
+    what = ", ".join(["the step", *more])
     return f"{what} by MaxBoxAccV2 on annotated images ({val_split}): figures on them are of the choice's own images"
 
 
-def label(trial: Trial) -> str:
-    return f"crr {trial.settings.crr:g}, frr {trial.settings.frr:g}"
-
-
-def write(out: Path, classifier: Classifier, found: Finetuned, record: dict[str, Any]) -> list[str]:
+def write(shared: Shared, classifier: Classifier, found: Finetuned, record: dict[str, Any]) -> list[str]:
     """The files of a run, each whole or not at all, none of an earlier one; the names of those to look at."""
+    out = shared.out
     for name in FILES:
         (out / name).unlink(missing_ok=True)
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
@@ -169,24 +154,35 @@ def write(out: Path, classifier: Classifier, found: Finetuned, record: dict[str,
         written.append("metrics.json")
         if len(found.trials) > 1:
             with whole(out / "sweep.png", "wb") as file:
-                plot_loss_weights(found.sweep()).figure.savefig(file, dpi=150)
+                save_figure(plot_trials(found), file, "png")
             written.append("sweep.csv")
     for name, content in reports.items():
         write_json(out / name, content)
     return written
 
 
+def plot_trials(found: Finetuned) -> Any:
+    """MaxBoxAccV2 over the setting that takes the most values, a curve each for what else differs."""
+    sweep = found.sweep().dropna(subset=[*TRIED])
+    varied = sorted((name for name in TRIED if sweep[name].nunique() > 1), key=lambda name: -sweep[name].nunique())
+    along, *others = varied or TRIED
+    by = ", ".join(WORDS[name] for name in others)
+    curves = sweep.assign(**{by: [", ".join(f"{row[name]:g}" for name in others) for _, row in sweep.iterrows()]})
+    before = None if found.before is None else found.before.localization["cam"][CRITERION].value
+    return plot_sweep(curves, along, CRITERION, by if others else None, reference=before)
+
+
 def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
     """What a run says on the screen."""
-    trial, small = found.chosen, record["classes_with_fewer_images_than_a_set"]
+    trial = found.chosen
     steps = len(trial.rows)
     lines = [f"{record['images']} images of {record['classes']} classes, {steps} steps, {record['seconds']:.1f} s"]
-    if small:
-        lines.append(repeated(list(small)))
-    lines += [f"{label(trial)}: stopped at {trial.stopped}; the best fc before is kept"
+    lines += [f"{name}: {repeated(list(sets['classes_with_fewer_images']))}"
+              for name, sets in record["sets"].items() if sets["classes_with_fewer_images"]]  # fmt: skip
+    lines += [f"{trial.name}: stopped at {trial.stopped}; the best fc before is kept"
               for trial in found.trials if trial.stopped]  # fmt: skip
     if found.before is not None and trial.found is not None:
-        lines.append(f"chosen: {label(trial)}, after step {trial.step}{'' if trial.step else ', the fc as it was'}")
+        lines.append(f"chosen: {trial.name}, after step {trial.step}{'' if trial.step else ', the fc as it was'}")
         lines += comparison(found.before, trial.found)
     return [*lines, record["chosen_by"]]
 

@@ -89,38 +89,44 @@ def run_localize(
                           precision=precision, max_pixels=max_pixels, head=head)  # fmt: skip
     localizer.workers = (4 if localizer.inference.device.type == "cuda" else 0) if workers is None else workers
     known = None if labels is None else labels_of(labels, files, localizer.inference)
-    settings = {
-        **model_facts(classifier),
-        "head": head_facts(localizer.inference),
-        "recipe": localizer.recipe.to_dict(),
-        "threshold_split": chosen_on,
-        "fit": fit,
-        "topk": topk,
-        "labels": str(labels) if labels else None,
-        "precision": precision,
-        "max_pixels": max_pixels,
-        "overlays": overlays,
-        "save_maps": save_maps,
-    }
-    folder = RunFolder(out, settings, resume=resume, overwrite=overwrite)
+    own = {"threshold_split": chosen_on, "labels": str(labels) if labels else None, "overlays": overlays,
+           "save_maps": save_maps}  # fmt: skip
+    folder = RunFolder(out, settings_of(localizer) | own, resume=resume, overwrite=overwrite)
     todo = [file for file in files if not folder.done(file.name)]
     results = localizer.stream(todo, known, keep_image=overlays)
     for result in tqdm(results, "localize", len(todo), unit="image", disable=not show_progress):
         if isinstance(result, Failure) and on_error == "fail":
             raise CamkitError(f"{result.image}: {result.reason}")
         folder.add(result, overlays=overlays, maps=save_maps)
-    facts = {
-        "images": len(files),
-        "resumed": len(files) - len(todo),
+    facts = {"images": len(files), "resumed": len(files) - len(todo), **costs_of(localizer, start)}
+    rows, failures = folder.finish(files, wanted, facts)
+    return Report(closing_lines(out, facts, rows, failures, wanted, overlays), len(failures))
+
+
+def settings_of(localizer: Localizer) -> dict[str, Any]:
+    """What boxes depend on: a run that is resumed must have the same."""
+    inference = localizer.inference
+    return {
+        **model_facts(inference.classifier),
+        "head": head_facts(inference),
+        "recipe": localizer.recipe.to_dict(),
+        "fit": localizer.preprocess.fit,
+        "topk": localizer.topk,
+        "precision": inference.precision,
+        "max_pixels": localizer.max_pixels,
+    }
+
+
+def costs_of(localizer: Localizer, start: float) -> dict[str, Any]:
+    """Time, and what it depends on."""
+    return {
         "seconds": round(time.perf_counter() - start, 3),
         "forward_seconds": round(localizer.inference.seconds, 3),
         "device": str(localizer.inference.device),
-        "batch_size": batch_size,
+        "batch_size": localizer.batch_size,
         "workers": localizer.workers,
         "versions": versions(),
     }
-    rows, failures = folder.finish(files, wanted, facts)
-    return Report(closing_lines(out, facts, rows, failures, wanted, overlays), len(failures))
 
 
 def checked_formats(formats: str) -> list[str]:

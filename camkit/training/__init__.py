@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from camkit.training.finetune import Schedule, finetune_fc
+    from camkit.training.finetune import finetune_fc
     from camkit.training.minmax import common_region_regularization, full_region_regularization, object_maps
-    from camkit.training.minmax_settings import MinMax
+    from camkit.training.minmax_settings import MinMax, Schedule
     from camkit.training.run import TrainResult, train
     from camkit.training.settings import TrainSettings
     from camkit.training.stages import Descent, Diverged, Losses, Plain, StageOne, StageTwo
@@ -20,7 +20,7 @@ MODULE_OF = {
     "Losses": "stages",
     "MinMax": "minmax_settings",
     "Plain": "stages",
-    "Schedule": "finetune",
+    "Schedule": "minmax_settings",
     "StageOne": "stages",
     "StageTwo": "stages",
     "TrainResult": "run",

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from camkit.data import AnnotatedSet, Preprocess, RecordDataset, hold_out, read_dataset
+from camkit.data import AnnotatedSet, Preprocess, RecordDataset, read_splits
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.input_spec import InputSpec
 from camkit.training.randomness import SAMPLE, derived_seed, seeded
@@ -22,7 +22,7 @@ Batch = tuple[Tensor, Tensor]
 Bar = Callable[[Sequence[int], str], Iterable[int]]
 
 
-def read_splits(settings: TrainSettings) -> tuple[AnnotatedSet, AnnotatedSet]:
+def training_splits(settings: TrainSettings) -> tuple[AnnotatedSet, AnnotatedSet]:
     """What is trained on, and what is measured.
 
     Raises
@@ -30,11 +30,7 @@ def read_splits(settings: TrainSettings) -> tuple[AnnotatedSet, AnnotatedSet]:
     CamkitError
         A split cannot be read, the two do not have the same classes, or a class has no training image.
     """
-    train = read_dataset(settings.dataset, settings.root, settings.train_split)
-    if settings.holdout is not None:
-        train, val = hold_out(train, settings.holdout)
-    else:
-        val = read_dataset(settings.dataset, settings.root, settings.val_split)
+    train, val = read_splits(settings.dataset, settings.root, settings.train_split, settings.val_split)
     check_classes(train, val)
     return train, val
 

@@ -1,7 +1,7 @@
 """Fine-tuning fc with MinMaxCAM's losses on a frozen backbone, and choosing their weights on annotated images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -16,42 +16,10 @@ from camkit.models import Classifier
 from camkit.recipe import RECIPES
 from camkit.training.averaging import process
 from camkit.training.frozen import frozen
-from camkit.training.images import ImageSets
-from camkit.training.minmax_settings import MinMax
+from camkit.training.images import ImageSets, LabelledImages
+from camkit.training.minmax_settings import MinMax, Schedule
 from camkit.training.stages import Descent, Diverged, StageOne, StageTwo
 from camkit.training.trials import Finetuned, Trial, figures, score
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long to train, and when to look.
-
-    Attributes
-    ----------
-    epochs : int
-        Times through the sets.
-    steps : int or None
-        At most so many mini-batches.
-    val_every : int or None
-        Mini-batches from one validation to the next, None for an epoch's.
-    patience : int
-        Validations without a gain after which to stop.
-    seed : int
-        Of the sets.
-    """
-
-    epochs: int = 10
-    steps: int | None = None
-    val_every: int | None = None
-    patience: int = 5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "steps", "val_every", "patience"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise CamkitError(f"--{name.replace('_', '-')} {value}: give 1 or more")
-
 
 USUAL, PUBLISHED, TEN_EPOCHS = MinMax(), Descent(), Schedule()
 
@@ -115,24 +83,16 @@ def finetune_fc(
         The head cannot be retrained, the data set's classes are not the model's, or the sets cannot be made.
     """
     grid = [settings] if isinstance(settings, MinMax) else list(settings)
-    if len(grid) > 1 and validation is None:
-        raise CamkitError("several loss weights need annotated images to choose on: give --val-split, or one pair")
-    if fit == "keep":
-        raise CamkitError("--fit keep gives inputs of several sizes: fine-tune with stretch or crop")
-    if any((one.sets, one.set_size) != (grid[0].sets, grid[0].set_size) for one in grid):
-        raise CamkitError("settings that are tried together must have the same sets")
+    _check(grid, validation, fit)
     inference = Inference(classifier, device, "fp32", head)
     fc = find_fc(inference.cam.model, inference.cam.head)
-    rank, count = process()
-    if validation is not None and len(validation.records) < count:
-        raise CamkitError(f"{len(validation.records)} images of --val-split for {count} processes: start fewer")
-    images = ImageSets(inference, dataset, grid[0].sets, grid[0].set_size, seed=schedule.seed,
-                            epochs=schedule.epochs, steps=schedule.steps, fit=fit, workers=workers,
-                            max_pixels=max_pixels, memory=memory)  # fmt: skip
+    images = LabelledImages(inference, dataset, fit=fit, workers=workers, max_pixels=max_pixels, memory=memory)
+    batches = {one: images.sets(one, schedule) for one in grid}
 
     def validate() -> Evaluation | None:
         if validation is None:
             return None
+        rank, count = process()
         share = replace(validation, records=validation.records[rank::count])  # figures are of all processes' images
         # the head anew: what was found of it holds the weights that it had then
         return evaluate(Inference(classifier, device, "fp32", head), share, {"cam": RECIPES["cam"]}, fit=fit,
@@ -140,18 +100,29 @@ def finetune_fc(
 
     named = {name: p for name, p in classifier.model.named_parameters() if any(p is own for own in fc.parameters)}
     before, start, trials = validate(), copied(named), []
-    for one in grid:
+    for one, sets in batches.items():
         restore(named, start)
-        trial = Trial(one, start, before)
+        trial = Trial(one, sets.facts(), start, before)
         stages = StageTwo(inference.cam, one, descent), StageOne(fc, images.classes, descent)
-        bar = tqdm(total=images.steps, desc=f"crr {one.crr:g}, frr {one.frr:g}", disable=not show_progress)
+        bar = tqdm(total=sets.steps, desc=trial.name, disable=not show_progress)
         with bar, frozen(classifier.model, fc.parameters):
-            for _ in tune(trial, *stages, images, named, schedule, validate):
+            for _ in tune(trial, *stages, images, sets, named, schedule, validate):
                 bar.update()
         trials.append(trial)
     chosen = trials[0] if validation is None else max(trials, key=lambda trial: trial.score)
     restore(named, chosen.state)
     return Finetuned(trials, chosen, before, list(images.failures.values()), images.facts())
+
+
+def _check(grid: Sequence[MinMax], validation: AnnotatedSet | None, fit: Fit) -> None:
+    """That this call can be carried out."""
+    if len(grid) > 1 and validation is None:
+        raise CamkitError("several settings need annotated images to choose on: give --val-split, or one setting")
+    if fit == "keep":
+        raise CamkitError("--fit keep gives inputs of several sizes: fine-tune with stretch or crop")
+    processes = process()[1]
+    if validation is not None and len(validation.records) < processes:
+        raise CamkitError(f"{len(validation.records)} images of --val-split for {processes} processes: start fewer")
 
 
 def copied(named: Mapping[str, nn.Parameter]) -> dict[str, torch.Tensor]:
@@ -170,14 +141,15 @@ def tune(
     trial: Trial,
     stage_two: StageTwo,
     stage_one: StageOne,
-    images: ImageSets,
+    images: LabelledImages,
+    sets: ImageSets,
     named: Mapping[str, nn.Parameter],
     schedule: Schedule,
     validate: Callable[[], Evaluation | None],
 ) -> Iterator[None]:
     """Take both stages each mini-batch and write down in `trial` what came of it; an item a mini-batch."""
-    val_every, waited = schedule.val_every or len(images.sampler), 0
-    for done, (epoch, (inputs, indices, _)) in enumerate(images, 1):
+    val_every, waited = schedule.val_every or len(sets.sampler), 0
+    for done, (epoch, (inputs, indices, _)) in enumerate(sets, 1):
         pixels, labels = inputs.to(images.device), images.labels[indices].to(images.device)
         plain, good = images.kept.of(indices, pixels), copied(named)
         try:
@@ -190,7 +162,7 @@ def tune(
             row = {"step": done, "epoch": epoch, "cross_entropy": entropy, **losses._asdict()}
             trial.rows.append({name: float(value) for name, value in row.items()})
             yield
-        last = trial.diverged or done == images.steps
+        last = trial.diverged or done == sets.steps
         if last or done % val_every == 0:
             found = trial.last = validate()
             if found is not None and trial.rows:

@@ -1,4 +1,4 @@
-"""The images to fine-tune on: set by set, epoch by epoch, with features that are kept."""
+"""The images to fine-tune on, with features that are kept, and the sets that mini-batches are made of."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,26 +13,26 @@ from camkit.inference import Inference
 from camkit.localization import Failure
 from camkit.training.averaging import process
 from camkit.training.kept import KeptFeatures
+from camkit.training.minmax_settings import MinMax, Schedule
 from camkit.training.sets import SetBatch, SetSampler, complete_sets
 
 
-class ImageSets:
-    """The images to train on: sets of them, epoch by epoch, and their kept features."""
+class LabelledImages:
+    """The images to fine-tune on, and all that stays of them from one trial to the next.
+
+    Attributes
+    ----------
+    labels : Tensor (n,), int64
+        As the model numbers classes.
+    classes : Tensor (k,), int64
+        Those that there are images of, ascending.
+    kept : KeptFeatures
+    failures : dict from name to Failure
+        Images that cannot be read, as they are found, and those without a class.
+    """
 
     def __init__(
-        self,
-        inference: Inference,
-        dataset: AnnotatedSet,
-        sets: int,
-        set_size: int,
-        *,
-        seed: int,
-        epochs: int,
-        steps: int | None,
-        fit: Fit,
-        workers: int,
-        max_pixels: int,
-        memory: float,
+        self, inference: Inference, dataset: AnnotatedSet, *, fit: Fit, workers: int, max_pixels: int, memory: float
     ) -> None:
         records = [record for record in dataset.records if record.label is not None]
         self.failures = {problem: Failure("", problem) for problem in dataset.problems}
@@ -41,18 +41,43 @@ class ImageSets:
                 self.failures[record.image] = Failure(record.image, "it has no class")
         number = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
         self.labels = torch.tensor([number(record.label or 0) for record in records])
-        self.sampler = SetSampler(self.labels.tolist(), sets, set_size, seed, *process())
         self.classes = self.labels.unique().to(inference.device)
         self.device = inference.device
         self.kept = KeptFeatures(inference.cam, len(records), memory)
-        every = epochs * len(self.sampler)
-        self.epochs, self.steps = epochs, min(every, steps or every)
+        preprocess = Preprocess(inference.classifier.input, fit)
+        self.samples = RecordDataset(records, preprocess, max_pixels, upright=dataset.upright)
+        self.workers = workers
+
+    def sets(self, settings: MinMax, schedule: Schedule) -> "ImageSets":
+        """The mini-batches that these settings ask for."""
+        return ImageSets(self, settings, schedule)
+
+    def facts(self) -> dict[str, Any]:
+        """For the record of a run."""
+        return {"images": len(self.labels), "classes": len(self.classes), "feature_maps": self.kept.where}
+
+
+class ImageSets:
+    """Mini-batches of sets of images, epoch by epoch.
+
+    Attributes
+    ----------
+    sampler : SetSampler
+    steps : int
+        Mini-batches in all.
+    """
+
+    def __init__(self, images: LabelledImages, settings: MinMax, schedule: Schedule) -> None:
+        self.failures = images.failures
+        self.sampler = SetSampler(images.labels.tolist(), settings.sets, settings.set_size, schedule.seed, *process())
+        every = schedule.epochs * len(self.sampler)
+        self.epochs, self.steps = schedule.epochs, min(every, schedule.steps or every)
         self.loader = DataLoader(
-            RecordDataset(records, Preprocess(inference.classifier.input, fit), max_pixels, upright=dataset.upright),
+            images.samples,
             batch_sampler=self.sampler,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            collate_fn=partial(complete_sets, set_size=set_size),
+            num_workers=images.workers,
+            persistent_workers=images.workers > 0,
+            collate_fn=partial(complete_sets, set_size=settings.set_size),
         )
 
     def __iter__(self) -> Iterator[tuple[int, SetBatch]]:
@@ -70,11 +95,9 @@ class ImageSets:
 
     def facts(self) -> dict[str, Any]:
         """For the record of a run."""
-        small = {str(label): count for label, count in self.sampler.small.items()}
         return {
-            "images": len(self.labels),
-            "classes": len(self.classes),
-            "classes_with_fewer_images_than_a_set": small,
+            "set_size": self.sampler.set_size,
+            "sets": self.sampler.sets,
             "steps_an_epoch": len(self.sampler),
-            "feature_maps": self.kept.where,
+            "classes_with_fewer_images": {str(label): count for label, count in self.sampler.small.items()},
         }

@@ -55,3 +55,34 @@ class MinMax:
         for name, choice, choices in (("norm", self.norm, Norm), ("mask", self.mask, Mask)):
             if choice not in get_args(choices):
                 raise CamkitError(f"--{name} {choice!r}: choose {' or '.join(get_args(choices))}")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long to fine-tune, and when to look.
+
+    Attributes
+    ----------
+    epochs : int
+        Times through the sets.
+    steps : int or None
+        At most so many mini-batches.
+    val_every : int or None
+        Mini-batches from one validation to the next, None for an epoch's.
+    patience : int
+        Validations without a gain after which to stop.
+    seed : int
+        Of the sets.
+    """
+
+    epochs: int = 10
+    steps: int | None = None
+    val_every: int | None = None
+    patience: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "steps", "val_every", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise CamkitError(f"--{name.replace('_', '-')} {value}: give 1 or more")

@@ -12,7 +12,7 @@ import torch
 from tqdm import tqdm
 
 from camkit.models import Classifier, load_weights, save_checkpoint
-from camkit.training.data import TrainingImages, number_of_classes, read_splits
+from camkit.training.data import TrainingImages, number_of_classes, training_splits
 from camkit.training.distributed import Processes, processes
 from camkit.training.folder import BEST, LAST, begin, open_folder, publish_curve, publish_log, writing
 from camkit.training.loop import Clock, Loop, Losses
@@ -142,7 +142,7 @@ class Run:
     ) -> None:
         self.settings, self.out, self.together, self.show = settings, out, together, show
         method = load_method(settings.method, **settings.method_options)
-        data, val = read_splits(settings)
+        data, val = training_splits(settings)
         self.problems = data.problems + val.problems
         seed_generators(derived_seed(settings.seed, WEIGHTS), together.device)
         self.network = make_network(settings, number_of_classes(data), data.labels)

@@ -9,7 +9,6 @@ from camkit.training.minmax_settings import MinMax, Norm
 SCHEDULES = ("multistep", "cosine", "one-cycle", "constant")
 PRECISIONS = ("fp32", "bf16")
 CRITERIA = ("top1_cls", "gt_loc", "top1_loc", "max_box_acc_v2")
-HOLDOUT = "holdout:"
 USUAL_BATCH = 32
 
 
@@ -112,7 +111,6 @@ class TrainSettings:
         self._require("size", bool(self.crop_scale) or max(self.size) <= self.resize, "it is above --resize")
         self._require("milestones", list(self.milestones) == sorted(set(self.milestones)), "give epochs in order")
         self._require("milestones", not self.milestones or self.schedule == "multistep", "they are multistep's")
-        self._require("val_split", self.holdout is None or self.holdout > 0, "give holdout:N with N above 0")
 
     def _check_minmax(self) -> None:
         """The settings of the second stage, and those that it does not go together with."""
@@ -138,14 +136,6 @@ class TrainSettings:
     def stage_two(self) -> MinMax:
         """What MinMaxCAM's second stage minimises, and on what."""
         return MinMax(self.crr, self.frr, self.sets, self.set_size, self.norm)  # type: ignore[arg-type]
-
-    @property
-    def holdout(self) -> int | None:
-        """Training images a class that are kept for validation, None where that has a split of its own."""
-        if not self.val_split.startswith(HOLDOUT):
-            return None
-        count = self.val_split.removeprefix(HOLDOUT)
-        return int(count) if count.isdecimal() else 0
 
     def size_of(self, epoch: int) -> int:
         """Side of the input in this epoch: each size has an equal share of the epochs."""

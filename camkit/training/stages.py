@@ -180,6 +180,8 @@ class StageTwo:
         ------
         CamkitError
             The images are no whole sets of one class each.
+        Diverged
+            fc or a class map holds NaN or infinite values.
         """
         size = self.settings.set_size
         sets = labels.reshape(-1, size) if len(labels) % size == 0 else labels[:, None]
@@ -188,7 +190,11 @@ class StageTwo:
         weights = self.fc.class_weights(labels)
         if not weights.isfinite().all():
             raise Diverged(f"{self.fc.name} holds NaN or infinite weights: give a lower --lr")
-        seen = self._features_through(object_maps(plain.features, weights), images, plain.features)
+        try:
+            maps = object_maps(plain.features, weights)
+        except CamkitError as error:
+            raise Diverged(str(error)) from None
+        seen = self._features_through(maps, images, plain.features)
         f, plain_f = (tensor.unflatten(0, (-1, size)) for tensor in (seen, plain.pooled))
         crr = common_region_regularization(f, self.settings.norm)
         frr = full_region_regularization(f, plain_f, self.settings.norm)
@@ -217,12 +223,17 @@ class StageTwo:
         Diverged
             A loss, the gradient or the step's outcome is NaN or infinite: the model is as it was.
         """
-        weight = self.fc.weight
+        weight, failed = self.fc.weight, None
+        losses, gradient = Losses(*torch.zeros(3).to(weight)), torch.zeros_like(weight)
         with frozen(self.cam.model, [weight]), torch.enable_grad():
             if len(images):
-                losses = self.losses(images, labels, self.plain(images) if plain is None else plain)
-                (gradient,) = torch.autograd.grad(losses.total, weight)
-            else:
-                losses, gradient = Losses(*torch.zeros(3).to(weight)), torch.zeros_like(weight)
+                try:
+                    losses = self.losses(images, labels, self.plain(images) if plain is None else plain)
+                    (gradient,) = torch.autograd.grad(losses.total, weight)
+                except Diverged as error:  # the other processes learn of it from the mean, and none waits
+                    failed, losses = error, Losses(*torch.full((3,), torch.nan).to(weight))
         named = dict(zip(("CRR", "FRR", "the loss"), losses, strict=True))
-        return Losses(*descend(self.optimizer, [gradient], named, len(images) // self.settings.set_size))
+        try:
+            return Losses(*descend(self.optimizer, [gradient], named, len(images) // self.settings.set_size))
+        except Diverged as error:
+            raise failed or error from None

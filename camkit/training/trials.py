@@ -11,16 +11,18 @@ from camkit.localization import Failure
 from camkit.training.minmax_settings import MinMax
 
 CRITERION = "max_box_acc_v2"
-WEIGHTS = ("weight_crr", "weight_frr")
+TRIED = ("weight_crr", "weight_frr", "set_size")  # what may differ from one trial to the next, as tables name it
 
 
 @dataclass(eq=False)
 class Trial:
-    """Fine-tuning with one pair of loss weights.
+    """Fine-tuning with one pair of loss weights and one size of sets.
 
     Attributes
     ----------
     settings : MinMax
+    sets : dict
+        What the mini-batches are made of, and what became of classes with fewer than S images.
     rows : list of dict
         A row a step: step, epoch, cross_entropy, crr, frr, total, each before the step; at a validation also its
         figures, after it.
@@ -35,6 +37,7 @@ class Trial:
     """
 
     settings: MinMax
+    sets: dict[str, Any]
     state: dict[str, torch.Tensor]
     found: Evaluation | None
     last: Evaluation | None = None
@@ -44,9 +47,14 @@ class Trial:
     diverged: bool = False
 
     @property
-    def weights(self) -> dict[str, float]:
-        """Of the losses, as tables name them."""
-        return dict(zip(WEIGHTS, (self.settings.crr, self.settings.frr), strict=True))
+    def tried(self) -> dict[str, float]:
+        """What sets this trial apart, as tables name it."""
+        return dict(zip(TRIED, (self.settings.crr, self.settings.frr, self.settings.set_size), strict=True))
+
+    @property
+    def name(self) -> str:
+        """For a user to read."""
+        return f"crr {self.settings.crr:g}, frr {self.settings.frr:g}, S {self.settings.set_size}"
 
     @property
     def score(self) -> float:
@@ -61,14 +69,14 @@ class Finetuned:
     Attributes
     ----------
     trials : list of Trial
-        One a pair of loss weights, in the order given.
+        In the order given.
     chosen : Trial
     before : Evaluation or None
         CAM on the validation images with the fc that training started from.
     failures : list of Failure
         Images to train on that cannot be read or have no class.
     facts : dict
-        Images, classes, and what became of classes with fewer than S images.
+        Images, classes, and where feature maps were kept.
     """
 
     trials: list[Trial]
@@ -79,19 +87,19 @@ class Finetuned:
 
     def log(self) -> pd.DataFrame:
         """Every step of every trial."""
-        return pd.DataFrame([{**trial.weights, **row} for trial in self.trials for row in trial.rows])
+        return pd.DataFrame([{**trial.tried, **row} for trial in self.trials for row in trial.rows])
 
     def sweep(self) -> pd.DataFrame:
-        """A row a pair of loss weights: the figures after its last step, and its best step; CAM's first, at step 0."""
+        """A row a trial: the figures after its last step, and its best step; CAM's first, at step 0."""
         rows: list[dict[str, float]] = []
         if self.before is not None:
             rows.append({"steps": 0, **figures(self.before)})
         for trial in self.trials:
             last = figures(trial.last) if trial.last else {}
             best = {"best_step": trial.step, f"best_{CRITERION}": trial.score}
-            rows.append({"steps": len(trial.rows), **last, **best, **trial.weights})
+            rows.append({"steps": len(trial.rows), **last, **best, **trial.tried})
         table = pd.DataFrame(rows)
-        return table[[*WEIGHTS, *(column for column in table if column not in WEIGHTS)]]
+        return table[[*TRIED, *(column for column in table if column not in TRIED)]]
 
 
 def score(found: Evaluation) -> float:
@@ -100,13 +108,16 @@ def score(found: Evaluation) -> float:
 
 
 def figures(found: Evaluation) -> dict[str, float]:
-    """The figures of a validation that a table of steps or settings shows."""
+    """The figures of a validation that a table of steps or settings shows, the score with its interval."""
+    cam = found.localization["cam"]
     return {
-        "max_box_acc_v2": score(found),
-        "max_box_acc": found.localization["cam"]["max_box_acc"].value,
-        "gt_loc": found.localization["cam"]["gt_loc"].value,
+        CRITERION: score(found),
+        f"{CRITERION}_low": cam[CRITERION].low,
+        f"{CRITERION}_high": cam[CRITERION].high,
+        "max_box_acc": cam["max_box_acc"].value,
+        "gt_loc": cam["gt_loc"].value,
         "top1_cls": found.classification["top1_cls"].value,
-        "coverage_excess": found.localization["cam"]["coverage_excess"].value,
+        "coverage_excess": cam["coverage_excess"].value,
     }
 
 

@@ -1,6 +1,7 @@
 """The surface against a box for each setting."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import ImageColor
@@ -65,6 +66,20 @@ def test_figures_of_one_and_of_two_settings(images):
     (ax,) = plot_sweep(signed.assign(gt_loc_low=0.0, gt_loc_high=100.0), "theta").axes
     assert ax.lines[0].get_xdata().tolist() == list(THETAS)
     assert ax.get_ylim()[1] > 100
+
+
+def test_up_to_three_curves_share_a_panel_and_more_have_one_each():
+    runs = [(crr, frr, 50 + crr + 10 * frr) for crr in (5, 0, 1) for frr in (0, 1, 2, 3)]
+    table = pd.DataFrame(runs, columns=["weight_crr", "weight_frr", "max_box_acc_v2"])
+    (ax,) = plot_sweep(table[table["weight_frr"] < 3], "weight_crr", "max_box_acc_v2", "weight_frr", reference=52).axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+    assert drawn["weight of FRR: 0"] == [[0, 50], [1, 51], [5, 55]]
+    assert drawn["weight of FRR: 2"] == [[0, 70], [1, 71], [5, 75]]
+    assert [y for _, y in drawn["CAM"]] == [52, 52]
+    assert ax.get_xlabel() == "weight of CRR"
+    panels = plot_sweep(table, "weight_crr", "max_box_acc_v2", "weight_frr", reference=52).axes
+    assert [ax.get_title() for ax in panels] == [f"weight of FRR: {frr}" for frr in range(4)]
+    assert panels[3].lines[0].get_xydata().tolist() == [[0, 80], [1, 81], [5, 85]]
 
 
 def test_styles_are_told_apart_in_grey():

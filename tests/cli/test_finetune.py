@@ -53,6 +53,7 @@ def test_a_grid_on_annotated_images_and_the_fc_in_other_commands(tmp_path, model
     assert record["chosen"]["crr"] in (0, 4)
     assert [tried["crr"] for tried in record["settings"]["tried"]] == [0, 4]
     assert len(pd.read_csv(out / "sweep.csv")) == 3
+    assert "the step, CRR by MaxBoxAccV2" in metrics["chosen_by"]
     assert Image.open(out / "sweep.png").width > 300
     alone = load_file(out / "fc.safetensors")
     assert alone.keys() == {"4.weight", "4.bias"}
@@ -75,6 +76,17 @@ def test_a_grid_on_annotated_images_and_the_fc_in_other_commands(tmp_path, model
     assert weights.endswith(f"fc from {out / 'fc.safetensors'}")
     with pytest.raises(CamkitError, match="already holds a run"):
         CliRunner().invoke(cli, ["finetune-fc", "--model", model, *SHORT, "--out", str(out)], catch_exceptions=False)
+
+
+def test_set_sizes_are_tried_with_mini_batches_of_sixty_images(tmp_path, model):
+    data = ["--dataset", "shapes", "--root", "n=70,size=32,classes=3"]
+    run("finetune-fc", "--minmax", *data, "--model", model, "--steps", "1", "--val-split", "holdout:2", "--set-size",
+        "2,3,5", "--out", tmp_path)  # fmt: skip
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert [tried["sets"] for tried in record["settings"]["tried"]] == [30, 20, 12]
+    assert "the step, S by MaxBoxAccV2" in record["chosen_by"]
+    assert pd.read_csv(tmp_path / "sweep.csv")["set_size"].tolist()[1:] == [2, 3, 5]
+    assert Image.open(tmp_path / "sweep.png").width > 300
 
 
 def test_a_named_network_becomes_a_checkpoint(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from camkit.data import AnnotatedSet, Record, hold_out
+from camkit.data import AnnotatedSet, Record, hold_out, read_splits
 from camkit.errors import CamkitError
 
 
@@ -20,3 +20,14 @@ def test_the_last_of_each_class_are_held_out():
 def test_a_class_must_keep_an_image():
     with pytest.raises(CamkitError, match="class 1 of set has 1 images"):
         hold_out(split([0, 0, 1]), 1)
+
+
+def test_splits_by_name_or_held_out():
+    shapes = ("shapes", "n=9,size=32,classes=3", "train")
+    train, val = read_splits(*shapes, "val")
+    assert (len(train.records), len(val.records), val.split) == (9, 9, "val")
+    train, val = read_splits(*shapes, "holdout:1")
+    assert (len(train.records), len(val.records), val.split) == (6, 3, "holdout:1")
+    for wrong in ("holdout:some", "holdout:0", "holdout:"):
+        with pytest.raises(CamkitError, match=f"--val-split {wrong}: write holdout:N"):
+            read_splits(*shapes, wrong)

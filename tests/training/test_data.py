@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from camkit.data import AnnotatedSet, Record, read_dataset
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.training.data import TrainingImages, check_classes, read_splits, stacked
+from camkit.training.data import TrainingImages, check_classes, stacked, training_splits
 from camkit.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -111,7 +111,7 @@ def test_a_class_folder_without_images_is_named(tmp_path):
         class_folder(tmp_path / part, "n02", 0)
         class_folder(tmp_path / part, "n03", 2)
     with pytest.raises(CamkitError, match="n02: the class folder holds no image"):
-        read_splits(TrainSettings(dataset="ilsvrc", root=str(tmp_path)))
+        training_splits(TrainSettings(dataset="ilsvrc", root=str(tmp_path)))
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path):

@@ -4,6 +4,7 @@ import io
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import torch.multiprocessing as mp
@@ -15,7 +16,7 @@ from camkit.data import AnnotatedSet, Record, read_dataset
 from camkit.errors import CamkitError
 from camkit.inference import Inference
 from camkit.training import Descent, MinMax, Schedule, finetune_fc
-from camkit.training.images import ImageSets
+from camkit.training.images import LabelledImages
 
 TWO = MinMax(sets=2, set_size=2)
 SETTINGS = {"descent": Descent(lr=0.05), "schedule": Schedule(steps=6, val_every=3), "device": "cpu"}
@@ -46,7 +47,7 @@ def test_without_boxes_the_last_fc_is_kept_and_nothing_else_moves(bias):
     assert {name: value.numpy().tobytes() for name, value in found.chosen.state.items()}.items() <= bytes_of(
         classifier.model
     ).items()
-    assert found.facts["steps_an_epoch"] == 3
+    assert found.chosen.sets["steps_an_epoch"] == 3
     assert found.log()["epoch"].tolist() == [0, 0, 0, 1, 1, 1]
     assert found.before is None
 
@@ -66,6 +67,16 @@ def test_with_boxes_the_best_of_all_weights_and_steps_is_kept():
     assert found.chosen.score == max(trial.score for trial in found.trials)
     # the same start for all: the first cross-entropy is that of the first set
     assert log[log["step"] == 1]["cross_entropy"].nunique() == 1
+
+
+def test_sets_of_several_sizes_are_tried_from_one_start_and_see_the_same_images():
+    grid = [MinMax(sets=6 // size, set_size=size) for size in (2, 3)]
+    found = finetune_fc(small_classifier(), shapes(), grid, validation=shapes(6, "val"), **SETTINGS)
+    assert found.sweep()["set_size"].tolist()[1:] == [2, 3]
+    assert found.log().groupby("set_size")["step"].max().to_dict() == {2: 6, 3: 6}
+    assert [(trial.sets["sets"], trial.sets["steps_an_epoch"]) for trial in found.trials] == [(3, 2), (2, 2)]
+    alone = finetune_fc(small_classifier(), shapes(), grid[1:], validation=shapes(6, "val"), **SETTINGS)
+    pd.testing.assert_frame_equal(alone.log(), found.log()[found.log()["set_size"] == 3].reset_index(drop=True))
 
 
 def test_patience_ends_a_trial_early():
@@ -104,7 +115,7 @@ def test_images_of_several_sizes_small_classes_and_broken_files():
     images = photographs([0, 0, 0, 0, 1, None])
     images.records[2] = Record("2.png", lambda: b"no picture", 0)
     found = finetune_fc(small_classifier(), images, TWO, **SETTINGS)
-    assert found.facts["classes_with_fewer_images_than_a_set"] == {"1": 1}
+    assert found.chosen.sets["classes_with_fewer_images"] == {"1": 1}
     assert {(failure.image, failure.reason[:15]) for failure in found.failures} >= {("5.png", "it has no class")}
     assert {failure.image for failure in found.failures} == {"2.png", "5.png"}
 
@@ -135,8 +146,8 @@ def test_calls_that_cannot_be_carried_out(call, said):
 
 def test_classes_meet_by_name():
     classifier = replace(small_classifier(), labels=("shape 2", "shape 1", "shape 0"))
-    images = ImageSets(Inference(classifier, "cpu", "fp32"), shapes(), 2, 2, seed=0, epochs=1, steps=None,
-                            fit="stretch", workers=0, max_pixels=10**6, memory=1.0)  # fmt: skip
+    images = LabelledImages(Inference(classifier, "cpu", "fp32"), shapes(), fit="stretch", workers=0,
+                            max_pixels=10**6, memory=1.0)  # fmt: skip
     assert images.labels.tolist() == [2 - record.label for record in shapes().records]
 
 

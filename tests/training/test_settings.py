@@ -57,7 +57,6 @@ def test_later_layers_win():
         ({"schedule": "steps"}, "--schedule steps: choose one of multistep"),
         ({"milestones": (5, 3)}, "--milestones 5,3: give epochs in order"),
         ({"milestones": (5,), "schedule": "cosine"}, "--milestones 5: they are multistep's"),
-        ({"val_split": "holdout:some"}, "--val-split holdout:some: give holdout:N"),
         ({"output_stride": 4}, "--output-stride 4"),
         ({"batch_size": -1}, "--batch-size -1: give 1 or more"),
         ({"minmax": True, "batch_size": 32}, "--batch-size 32: --sets x --set-size make 60"),

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+import torch.multiprocessing as mp
 import torch.nn.functional as F
+from processes import half_spoiled
 from small import Plain, perturb
 from torch import nn
 
@@ -163,10 +165,20 @@ def test_nan_stops_the_step_and_changes_nothing():
     with pytest.raises(Diverged, match="CRR is nan"):
         stage.step(spoiled, SETS, plain)
     assert changed(before[0], everything(model)[0]) == set()
+    with pytest.raises(Diverged, match=r"class map 0 \(of 4\) holds NaN"):
+        stage.step(spoiled, SETS)
+    assert changed(before[0], everything(model)[0]) == set()
     with torch.no_grad():
         model.fc.weight[0] = torch.inf
     with pytest.raises(Diverged, match="fc holds NaN or infinite weights"):
         stage.step(IMAGES, SETS, plain)
+
+
+def test_nan_in_one_process_stops_all(tmp_path):
+    mp.spawn(half_spoiled, (f"file://{tmp_path}/meeting", str(tmp_path)), nprocs=2)
+    said = [(tmp_path / str(rank)).read_text() for rank in range(2)]
+    assert said[0].startswith("class map 0 (of 4) holds NaN")
+    assert said[1].startswith("CRR is nan")
 
 
 def test_stage_one_is_cross_entropy_over_the_classes_that_there_are():

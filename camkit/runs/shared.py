@@ -1,0 +1,62 @@
+"""What the commands that take annotated images and a classifier have in common."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, read_dataset
+from camkit.inference import Inference, Precision, Progress
+from camkit.metrics.per_image import REPORTED
+from camkit.models import Classifier
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Settings of such a command; its ``--help`` says what each means."""
+
+    dataset: str
+    root: Path
+    split: str
+    out: Path
+    limit: int | None = None
+    protocol: str = "paper"
+    fit: Fit = "stretch"
+    head: dict[str, str] | None = None
+    batch_size: int = 16
+    workers: int | None = None
+    device: str = "auto"
+    precision: Precision = "fp32"
+    max_pixels: int = MAX_PIXELS
+    step: float = 0.001
+    seed: int = 0
+    overwrite: bool = False
+    show_progress: bool = False
+
+    def read(self, split: str | None = None) -> AnnotatedSet:
+        """The annotated images of a split, by default the one that is reported."""
+        return read_dataset(self.dataset, self.root, split or self.split).evenly(self.limit)
+
+    def inference(self, classifier: Classifier) -> Inference:
+        return Inference(classifier, self.device, self.precision, self.head)
+
+    def processes(self, inference: Inference) -> int:
+        """That read images."""
+        return (4 if inference.device.type == "cuda" else 0) if self.workers is None else self.workers
+
+    def looking(self, inference: Inference) -> dict[str, Any]:
+        """How images are shown to the network."""
+        return {"protocol": self.protocol, "fit": self.fit, "batch_size": self.batch_size,
+                "workers": self.processes(inference), "max_pixels": self.max_pixels}  # fmt: skip
+
+    def progress(self, what: str) -> Progress:
+        return lambda results, n: iter(tqdm(results, what, n, unit="image", disable=not self.show_progress))
+
+    def split_of(self, chosen_on: str, dataset: AnnotatedSet) -> str:
+        """Where a threshold was chosen, seen from the split that is reported."""
+        return REPORTED if chosen_on == f"{dataset.name} {dataset.split}" else chosen_on
+
+    def facts(self) -> dict[str, Any]:
+        own = ("dataset", "split", "limit", "protocol", "fit", "precision", "step", "seed")
+        return {name: getattr(self, name) for name in own}
