@@ -13,10 +13,11 @@ from torch import Tensor
 from camkit.boxes import normalize_maps, pixels_inside, resize_maps
 from camkit.cam.head import Head
 from camkit.cam.weightings import weigh
-from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Fit, Preprocess, Record, RecordDataset, Sample, View
+from camkit.data import AnnotatedSet, Batch, Record, View
 from camkit.errors import CamkitError
-from camkit.evaluation import class_numbers
-from camkit.inference import Inference, in_order
+from camkit.evaluation import walk
+from camkit.evaluation.walk import Jobs
+from camkit.inference import Inference
 from camkit.localization import Failure, window_of
 from camkit.recipe import Recipe, Weighting
 
@@ -172,38 +173,25 @@ def look(
     dataset: AnnotatedSet,
     work: Callable[[Observation], T],
     needs: Needs,
-    *,
-    fit: Fit = "stretch",
-    batch_size: int = 16,
-    workers: int = 0,
-    max_pixels: int = MAX_PIXELS,
+    **reading: Any,
 ) -> Iterator[T | Failure]:
     """What `work` makes of each observation, in order; threads do it beside the network.
 
     Parameters
     ----------
-    fit : {"stretch", "crop", "keep"}
-        See `camkit.data.Preprocess`.
-    batch_size, workers : int
-        Images in a forward pass; processes that read images (0: this one).
-    max_pixels : int
-        Larger images are refused.
+    **reading
+        As of `camkit.evaluation.walk`: fit, batch_size, workers, max_pixels.
 
     Raises
     ------
     CamkitError
         The data set's classes are not the model's.
     """
-    numbers = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
-    preprocess = Preprocess(inference.classifier.input, fit)
-    records = RecordDataset(dataset.records, preprocess, max_pixels, needs.pixels, dataset.upright)
 
-    def start(batch: Batch) -> list[Callable[[], T | Failure]]:
-        own = [dataset.records[sample.index].label for sample in batch.samples]
-        labels = torch.tensor([0 if label is None else numbers(label) for label in own])
-        jobs: list[Callable[[], T | Failure]] = []
-        for label, seen in zip(own, _passes(inference, batch, labels, dataset, needs), strict=True):
-            if label is None:
+    def start(batch: Batch, labels: Tensor) -> Jobs[T]:
+        jobs: Jobs[T] = []
+        for seen in _passes(inference, batch, labels, dataset, needs):
+            if seen.record.label is None:
                 jobs.append(partial(Failure, seen.record.image, "it has no label, and no class map is its own"))
             elif not (seen.features.isfinite().all() and seen.logits.isfinite().all()):
                 jobs.append(partial(Failure, seen.record.image, "its features hold NaN or infinite values: try fp32"))
@@ -211,7 +199,7 @@ def look(
                 jobs.append(partial(_try, work, seen))
         return jobs
 
-    yield from in_order(inference.batches(records, batch_size, workers), start, _unread)
+    yield from walk(inference, dataset, start, keep_image=needs.pixels, **reading)
 
 
 def _passes(
@@ -251,7 +239,3 @@ def _try(work: Callable[[Observation], T], seen: Observation) -> T | Failure:
         return work(seen)
     except CamkitError as error:
         return Failure(seen.record.image, str(error))
-
-
-def _unread(sample: Sample) -> Failure:
-    return Failure(sample.name, sample.error or "")

@@ -6,6 +6,7 @@ from camkit.evaluation.evaluate import Evaluation, evaluate, evaluate_maps, toge
 from camkit.evaluation.judge import Judged
 from camkit.evaluation.protocols import PROTOCOLS
 from camkit.evaluation.seen import Seen, seen_by, seen_in
+from camkit.evaluation.walk import walk
 
 __all__ = [
     "PROTOCOLS",
@@ -22,4 +23,5 @@ __all__ = [
     "seen_by",
     "seen_in",
     "together",
+    "walk",
 ]

@@ -3,27 +3,18 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
 from camkit.boxes import Window
-from camkit.data import (
-    MAX_PIXELS,
-    AnnotatedSet,
-    Batch,
-    Fit,
-    Preprocess,
-    Record,
-    RecordDataset,
-    Sample,
-    read_size,
-)
+from camkit.data import AnnotatedSet, Batch, Record, Sample, read_size
 from camkit.data.annotations import check_inside
 from camkit.data.map_files import MapFolder
 from camkit.errors import CamkitError
-from camkit.evaluation.classes import MOST, Predictions, class_numbers
-from camkit.inference import Inference, in_order, in_threads
+from camkit.evaluation.classes import MOST, Predictions
+from camkit.evaluation.walk import Jobs, walk
+from camkit.inference import Inference, in_threads
 from camkit.localization import Failure, window_of
 from camkit.recipe import Weighting
 
@@ -70,10 +61,7 @@ def seen_by(
     judge: Judge[T],
     *,
     classes: Predictions | None = None,
-    fit: Fit = "stretch",
-    batch_size: int = 16,
-    workers: int = 0,
-    max_pixels: int = MAX_PIXELS,
+    **reading: Any,
 ) -> Iterator[T | Failure]:
     """What `judge` makes of each image of a data set as a model sees it, in order.
 
@@ -87,23 +75,17 @@ def seen_by(
         Works in threads, beside the next forward pass.
     classes : Predictions, optional
         Another classifier's word on the classes; the maps are the model's.
-    fit, batch_size, workers, max_pixels
-        See `camkit.Localizer`.
+    **reading
+        As of `walk`.
 
     Raises
     ------
     CamkitError
         The data set's classes are not the model's.
     """
-    num_classes = inference.cam.head.num_classes
-    number = class_numbers(dataset, num_classes, inference.classifier.labels)
-    preprocess = Preprocess(inference.classifier.input, fit)
-    records = RecordDataset(dataset.records, preprocess, max_pixels, upright=dataset.upright)
 
-    def start(batch: Batch) -> list[Callable[[], T | Failure]]:
+    def start(batch: Batch, labels: torch.Tensor) -> Jobs[T]:
         features = inference.forward(batch)
-        own = [dataset.records[sample.index].label for sample in batch.samples]
-        labels = torch.tensor([0 if label is None else number(label) for label in own])
         maps = {weighting: features.class_maps(labels, weighting).maps[:, 0].cpu() for weighting in weightings}
         top = features.top(MOST).cpu()
 
@@ -119,9 +101,7 @@ def seen_by(
 
         return [partial(see, i, sample) for i, sample in enumerate(batch.samples)]
 
-    yield from in_order(
-        inference.batches(records, batch_size, workers), start, lambda sample: Failure(sample.name, sample.error or "")
-    )
+    yield from walk(inference, dataset, start, **reading)
 
 
 def seen_in(
