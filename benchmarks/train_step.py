@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from camkit.data import read_dataset
+from camkit.processes import processes
 from camkit.training import TrainSettings
 from camkit.training.data import TrainingImages
-from camkit.training.distributed import processes
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
 from camkit.training.network import make_network

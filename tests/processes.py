@@ -1,5 +1,6 @@
 """What each process of a test runs: a module of its own, because the processes import it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,14 @@ from torch import nn
 
 from camkit.cam import CAM
 from camkit.cli import cli
-from camkit.data import read_dataset
+from camkit.data import Record, read_dataset
 from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
 from camkit.metrics.pixels import PxAP
 from camkit.models import Classifier
+from camkit.processes import Processes
 from camkit.training import Descent, Diverged, MinMax, Schedule, StageTwo, finetune_fc, train
 from camkit.training.data import TrainingImages
-from camkit.training.distributed import Processes
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
 from camkit.training.optimizer import make_optimizer
@@ -63,6 +64,28 @@ def finetuned(rank, address, out, processes):
     found = finetune_fc(small_classifier(), images, MinMax(sets=3, set_size=2), schedule=Schedule(steps=4),
                         descent=Descent(lr=0.05), device="cpu")  # fmt: skip
     torch.save({"fc": found.chosen.state, "crr": found.log()["crr"].tolist()}, f"{out}/{processes}-{rank}.pt")
+    if address:
+        dist.destroy_process_group()
+
+
+def uneven(rank, address, out, processes):
+    """Fine-tune a folded head with one set to a mini-batch, and choose on one image that has a mask and one that fails:
+    of two processes one has neither a set nor an image that can be judged.
+    """
+    torch.set_num_threads(1)
+    if address:
+        dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    classifier = small_classifier()
+    classifier.model.fc = nn.Sequential(nn.LayerNorm(8), classifier.model.fc)
+    images = read_dataset("shapes", "n=12,size=32,classes=3", "train")
+    good, bad = read_dataset("shapes", "n=2,size=32,classes=3", "val").records
+    bad = Record(bad.image, lambda: b"no picture", bad.label, bad.boxes)
+    found = finetune_fc(classifier, images, MinMax(sets=1, set_size=2), schedule=Schedule(steps=4, val_every=2),
+                        validation=replace(images, split="val", records=[good, bad]), descent=Descent(lr=0.05),
+                        device="cpu")  # fmt: skip
+    failures = [(failure.image, failure.reason) for failure in found.failures]
+    torch.save({"fc": found.trials[0].state, "score": found.before.localization["cam"]["gt_loc"].value,
+                "failures": failures, "figures": found.trials[0].rows[-1]}, f"{out}/{processes}-{rank}.pt")  # fmt: skip
     if address:
         dist.destroy_process_group()
 

@@ -17,7 +17,7 @@ FLOORS = [
     {"cam", "data", "metrics"},
     {"models"},
     {"inference", "localization"},
-    {"localizer"},
+    {"localizer", "processes"},
     {"output"},
     {"evaluation"},
     {"analysis", "training"},

@@ -71,9 +71,15 @@ def find_fc(model: nn.Module, head: Head) -> Fc:
         the logits are not what that layer gives.
     """
     if head.kind == "linearised":
-        raise CamkitError("the head is only linearised: its class weights are gradients, no linear layer's to retrain")
+        raise CamkitError(
+            "the head is only linearised: its class weights are gradients, no linear layer's to retrain; take a "
+            "network whose classes are one linear layer on pooled features (camkit inspect tells)"
+        )
     if not head.classifier:
-        raise CamkitError(f"the head ({head.kind}) has no linear layer after its pooling, and there is none to retrain")
+        raise CamkitError(
+            f"the head ({head.kind}) has no linear layer after its pooling whose weight is a plain parameter (scores "
+            "are pooled, or the weight is itself computed), and there is none to retrain"
+        )
     parameters = dict(model.named_parameters())
     weight = parameters.get(f"{head.classifier}.weight", parameters.get(head.classifier))
     if weight is None:
@@ -81,6 +87,11 @@ def find_fc(model: nn.Module, head: Head) -> Fc:
     fc = Fc(head.classifier, weight, parameters.get(f"{head.classifier}.bias"), _before(head, weight))
     if head.function is not None:
         _check(fc, head, head.function)
+    elif not head.completeness <= tolerance(weight):
+        raise CamkitError(
+            f"the named head misses the logits by {head.completeness:.1e} of their range: something lies between the "
+            f"features' mean and {fc.name}; leave out the names, so that it is found"
+        )
     return fc
 
 

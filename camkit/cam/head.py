@@ -96,7 +96,7 @@ class HeadFunction:
         if norm is not None and self.norm is not None:
             feeds[self.norm] = self._fit(norm, self.norm)
         logits = replay(self.calls, feeds, self.end, (self.images, n))
-        return logits.reshape(n, -1)
+        return logits[:, None] if logits.ndim == 1 else logits.flatten(1)
 
     def norm_of(self, pooled: torch.Tensor) -> torch.Tensor:
         """The norm's number for each image, (N,)."""

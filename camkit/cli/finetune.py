@@ -15,23 +15,24 @@ BATCH = 60  # images, as the paper has them whatever the size of its sets
 
 def several(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
     """One number, or several with commas between them."""
+    kind = "whole number" if number is int else "number"
 
     def read(value: str) -> tuple[float, ...]:
         try:
             return tuple(number(part) for part in value.split(","))
         except ValueError:
-            raise click.BadParameter(f"{value!r}: give one number, or several such as 2,3,5") from None
+            raise click.BadParameter(f"{value!r}: give one {kind}, or several such as 2,3,5") from None
 
     return read
 
 
 minmax_options = together(
-    click.option("--crr", type=several(float), default="1", show_default=True,
-                 help="Weight of CRR, which narrows maps; several are tried on --val-split."),
-    click.option("--frr", type=several(float), default="1", show_default=True,
-                 help="Weight of FRR, which widens maps; several are tried on --val-split."),
-    click.option("--set-size", type=several(int), default="5", show_default=True,
-                 help="Images of one class in a set; several are tried on --val-split."),
+    click.option("--crr", type=several(float), default="1", metavar="A,...", show_default=True,
+                 help="Weight of CRR, which narrows maps, 0 or more; several are tried on --val-split."),
+    click.option("--frr", type=several(float), default="1", metavar="A,...", show_default=True,
+                 help="Weight of FRR, which widens maps, 0 or more; several are tried on --val-split."),
+    click.option("--set-size", type=several(int), default="5", metavar="A,...", show_default=True,
+                 help="Images of one class in a set, 2 or more; several are tried on --val-split."),
     click.option("--sets", type=int, help="Sets in a mini-batch, over all processes.  [default: 60 images' worth]"),
     click.option("--norm", type=click.Choice(["mean", "sum"]), default="mean", show_default=True,
                  help="Over channels: mean, as the published loss weights are meant, or sum, as the paper prints it."),
@@ -83,8 +84,6 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
       torchrun --nproc-per-node 4 -m camkit finetune-fc --minmax --model tiny --dataset cub --root cub/ --out tuned
       camkit localize --model tiny --fc tuned/fc.safetensors --images photos/ --out found
     """
-    from camkit.runs.finetune import run_finetune
-    from camkit.runs.shared import Shared
     from camkit.training import Descent, MinMax, Schedule
 
     if not minmax:
@@ -95,6 +94,10 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
             for size, crr, frr in tried]  # fmt: skip
     descent = Descent(**{name: options.pop(name) for name in ("lr", "momentum", "weight_decay")})
     schedule = Schedule(**{name: options.pop(name) for name in ("epochs", "steps", "val_every", "patience", "seed")})
+
+    from camkit.runs.finetune import run_finetune  # loads torch: a wrong value above is told before
+    from camkit.runs.shared import Shared
+
     own = {name: options.pop(name) for name in ("val_split", "memory")}
     classifier = pop_classifier(options)
     shared = Shared(step=0.01, show_progress=sys.stderr.isatty(), **options)

@@ -1,12 +1,10 @@
 """A part of a split kept apart, to choose settings on."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.readers import read_dataset
-from camkit.data.records import Record
 from camkit.errors import CamkitError
 
 HOLDOUT = "holdout:"
@@ -20,7 +18,7 @@ def read_splits(dataset: str, root: str | Path, split: str, val_split: str) -> t
     dataset, root, split
         As `read_dataset` takes them.
     val_split : str
-        Another split, or ``holdout:N``: the last N images of each class, which are then not trained on.
+        Another split, or ``holdout:N``: N images of each class, as `hold_out` picks them.
 
     Raises
     ------
@@ -37,20 +35,32 @@ def read_splits(dataset: str, root: str | Path, split: str, val_split: str) -> t
 
 
 def hold_out(dataset: AnnotatedSet, count: int) -> tuple[AnnotatedSet, AnnotatedSet]:
-    """A split without the last `count` records of each class, and these.
+    """A split without `count` images of each class, and these.
+
+    They are the last of those with a box, where any image of the split has one, so that they can be measured; images
+    without a class stay.
 
     Raises
     ------
     CamkitError
-        A class has no image left to train on.
+        A class has too few of them, or no image left to train on.
     """
-    left = Counter(record.label for record in dataset.records)
-    poor = next((label for label, images in left.items() if images <= count), None)
-    if poor is not None:
-        raise CamkitError(f"class {poor} of {dataset.name} has {left[poor]} images: hold out fewer than that")
-    kept: list[Record] = []
-    held: list[Record] = []
-    for record in dataset.records:
-        (held if left[record.label] <= count else kept).append(record)
-        left[record.label] -= 1
-    return replace(dataset, records=kept), replace(dataset, split=f"holdout:{count}", records=held, problems=[])
+    boxes = any(len(record.boxes) for record in dataset.records)
+    of_class: dict[int, list[int]] = {}
+    fit: dict[int, list[int]] = {}
+    for index, record in enumerate(dataset.records):
+        if record.label is not None:
+            of_class.setdefault(record.label, []).append(index)
+            if len(record.boxes) or not boxes:
+                fit.setdefault(record.label, []).append(index)
+    for label, every in of_class.items():
+        if len(every) <= count:
+            raise CamkitError(f"class {label} of {dataset.name} has {len(every)} images: hold out fewer than that")
+        if len(fit.get(label, ())) < count:
+            few = len(fit.get(label, ()))
+            raise CamkitError(
+                f"class {label} of {dataset.name} has {few} images with boxes: hold out no more than that"
+            )
+    held = {index for indices in fit.values() for index in indices[-count:]}
+    kept, apart = ([r for i, r in enumerate(dataset.records) if (i in held) is wanted] for wanted in (False, True))
+    return replace(dataset, records=kept), replace(dataset, split=f"{HOLDOUT}{count}", records=apart, problems=[])

@@ -1,14 +1,15 @@
 """From annotated images, with a classifier or with another tool's maps, to figures: everything from one pass."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import torch
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, MapFolder
 from camkit.errors import CamkitError
-from camkit.evaluation.classes import MOST, Predictions
+from camkit.evaluation.classes import MOST, Predictions, class_numbers
 from camkit.evaluation.judge import Judge, Judged
 from camkit.evaluation.measures import BoxMeasures, Classification, Curves, Results, curve_measures, table_of
 from camkit.evaluation.protocols import protocol_named
@@ -17,7 +18,10 @@ from camkit.inference import Inference, Progress, unwatched
 from camkit.localization import Failure
 from camkit.metrics import Comparison, compare
 from camkit.metrics.per_image import FIXED
+from camkit.processes import Processes
 from camkit.recipe import Recipe, Weighting
+
+ALONE = Processes(0, 1, torch.device("cpu"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +66,7 @@ def evaluate(
     seed: int = 0,
     threshold_split: str | Mapping[str, str] = FIXED,
     progress: Progress = unwatched,
+    together: Processes = ALONE,
 ) -> Evaluation:
     """Measure localization of every recipe on one split.
 
@@ -86,17 +91,23 @@ def evaluate(
     threshold_split : str or mapping from recipe name to str
         The split on which the recipes' thresholds were chosen.
     progress : Progress
+    together : Processes
+        Each judges its share of the images; figures and failures are of all, the table per
+        image and the comparison of recipes are of the share.
 
     Raises
     ------
     CamkitError
         The data set's classes are not the model's, or no image could be judged.
     """
-    k = min(MOST, inference.cam.head.num_classes) if classes is None else classes.k
-    bench = _Bench(dataset, recipes, protocol, k, step, threshold_split)
-    results = seen_by(inference, dataset, bench.weightings, bench.judge, classes=classes, fit=fit,
+    num_classes = inference.cam.head.num_classes
+    class_numbers(dataset, num_classes, inference.classifier.labels)  # all processes refuse it, or none
+    most = min(MOST, num_classes) if classes is None else classes.k
+    bench = _Bench(dataset, recipes, protocol, most, step, threshold_split)
+    share = replace(dataset, records=dataset.records[together.rank :: together.count])
+    results = seen_by(inference, share, bench.weightings, bench.judge, classes=classes, fit=fit,
                       batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
-    return bench.measure(progress(results, len(dataset.records)), seed)
+    return bench.measure(progress(results, len(share.records)), seed, together)
 
 
 def evaluate_maps(
@@ -122,7 +133,7 @@ def evaluate_maps(
     CamkitError
         No image could be judged.
     """
-    bench = _Bench(dataset, recipes, protocol, MOST if classes is None else classes.k, step, threshold_split)
+    bench = _Bench(dataset, recipes, protocol, 0 if classes is None else classes.k, step, threshold_split)
     results = seen_in(maps, dataset, bench.weightings, bench.judge, classes=classes, threads=threads)
     return bench.measure(progress(results, len(dataset.records)), seed)
 
@@ -135,7 +146,7 @@ class _Bench:
         dataset: AnnotatedSet,
         recipes: Mapping[str, Recipe],
         protocol: str,
-        k: int,
+        most: int,
         step: float,
         threshold_split: str | Mapping[str, str],
     ) -> None:
@@ -146,13 +157,13 @@ class _Bench:
         self.dataset, self.recipes = dataset, recipes
         self.weightings: list[Weighting] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
         self.judge = Judge(chosen, recipes, curve_measures(step, masks))
-        self.classification = Classification(k)
+        self.classification = Classification(most)
         self.curves = {weighting: Curves(weighting, step, masks) for weighting in self.weightings}
         split = dict.fromkeys(recipes, threshold_split) if isinstance(threshold_split, str) else threshold_split
-        self.boxes = {name: BoxMeasures(name, k, split[name]) for name in recipes}
+        self.boxes = {name: BoxMeasures(name, most, split[name]) for name in recipes}
 
-    def measure(self, results: Iterator[Judged | Failure], seed: int) -> Evaluation:
-        failures = [Failure("", problem) for problem in self.dataset.problems]
+    def measure(self, results: Iterator[Judged | Failure], seed: int, together: Processes = ALONE) -> Evaluation:
+        failures = [Failure("", problem) for problem in self.dataset.problems] if together.first else []
         measures: list[Classification | Curves | BoxMeasures]
         measures = [self.classification, *self.curves.values(), *self.boxes.values()]
         judged_any = False
@@ -163,7 +174,8 @@ class _Bench:
             judged_any = True
             for measure in measures:
                 measure.update(result)
-        if not judged_any:
+        failures = together.gathered(failures)
+        if not any(together.gathered([judged_any])):
             first = f": {failures[0].image} {failures[0].reason}" if failures else ""
             raise CamkitError(f"none of the {len(failures)} images of {self.dataset.name} could be judged{first}")
         of_maps = {weighting: curves.results(seed) for weighting, curves in self.curves.items()}

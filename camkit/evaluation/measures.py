@@ -17,22 +17,25 @@ Results = dict[str, Result]
 
 
 def results_of(metrics: dict[str, PerImage], seed: int) -> Results:
-    """Each figure with its interval; one that was given no image is left out. A figure's draws are its own."""
-    return {
-        name: metric.result(np.random.default_rng(seed)) for name, metric in metrics.items() if len(metric.outcomes)
-    }
+    """Each figure with its interval. A figure's draws are its own."""
+    return {name: metric.result(np.random.default_rng(seed)) for name, metric in metrics.items()}
+
+
+def of_k(most: int) -> list[int]:
+    """The k of Top-k Cls and Loc: 1 and the most there are to take; none without a classifier."""
+    return sorted({1, most}) if most else []
 
 
 class Classification:
     """Top-1 and Top-k Cls; nothing without a classifier."""
 
-    def __init__(self, k: int) -> None:
-        self.metrics: dict[str, TopKCls] = {f"top{k}_cls": TopKCls(k) for k in sorted({1, k})}
+    def __init__(self, most: int) -> None:
+        self.metrics: dict[str, TopKCls] = {f"top{k}_cls": TopKCls(k) for k in of_k(most)}
 
     def update(self, judged: Judged) -> None:
-        if judged.predicted is not None:
-            for metric in self.metrics.values():
-                metric.update(judged.predicted[None], torch.tensor([judged.label]))
+        for metric in self.metrics.values():
+            assert judged.predicted is not None
+            metric.update(judged.predicted[None], torch.tensor([judged.label]))
 
     def results(self, seed: int) -> Results:
         return results_of(dict(self.metrics), seed)
@@ -63,7 +66,11 @@ class Curves:
     def curve(self) -> pd.DataFrame:
         v2 = self.metrics["max_box_acc_v2"]
         assert isinstance(v2, MaxBoxAccV2)
-        return v2.curve()
+        with v2.sync_context():
+            return v2.curve()
+
+
+COLUMNS = ("recipe", "image", "label", "predicted", "x0", "y0", "x1", "y1", "share", "truth_share", "iou", "gt_loc")
 
 
 class BoxMeasures:
@@ -73,14 +80,14 @@ class BoxMeasures:
     ----------
     recipe : str
         Its name.
-    k : int
-        The k of Top-k Loc beside 1.
+    most : int
+        The k of Top-k Loc beside 1; 0 without a classifier.
     threshold_split : str
         The split on which the recipe's threshold was chosen.
     """
 
-    def __init__(self, recipe: str, k: int, threshold_split: str) -> None:
-        self.recipe, self.ks, self.threshold_split = recipe, sorted({1, k}), threshold_split
+    def __init__(self, recipe: str, most: int, threshold_split: str) -> None:
+        self.recipe, self.ks, self.threshold_split = recipe, of_k(most), threshold_split
         self.rows: list[dict[str, object]] = []
 
     def update(self, judged: Judged) -> None:
@@ -98,8 +105,10 @@ class BoxMeasures:
         self.rows.append(row)
 
     def table(self) -> pd.DataFrame:
-        """A row an image."""
-        return pd.DataFrame(self.rows)
+        """A row an image; of none the columns alone, so that a process without images measures with the others."""
+        if self.rows:
+            return pd.DataFrame(self.rows)
+        return pd.DataFrame(columns=[*COLUMNS, *(f"top{k}_loc" for k in self.ks)], dtype=float)
 
     def right(self) -> NDArray[np.bool_]:
         """Whether each image counts for GT-known Loc, (n,)."""
@@ -108,7 +117,7 @@ class BoxMeasures:
     def results(self, seed: int) -> Results:
         table, split = self.table(), self.threshold_split
         metrics: dict[str, PerImage] = {"gt_loc": GTKnownLoc(split), "mean_iou": MeanIoU(split)}
-        metrics |= {f"top{k}_loc": TopKLoc(k, split) for k in self.ks if f"top{k}_loc" in table}
+        metrics |= {f"top{k}_loc": TopKLoc(k, split) for k in self.ks}
         columns = {"gt_loc": "gt_loc", "mean_iou": "iou", **{name: name for name in metrics if name.startswith("top")}}
         for name, metric in metrics.items():
             metric.append(torch.tensor(table[[columns[name]]].to_numpy()))

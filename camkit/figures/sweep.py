@@ -38,13 +38,14 @@ def plot_sweep(
         Such as "weight_crr", "set_size"; "max_box_acc", "gt_loc".
     by : str, optional
         A column whose values are held against each other: a curve each, and where there are more than three a panel
-        each.
+        each. Text is its own name, a number is told with the column's.
     reference : float, optional
         The value of plain CAM, as a line across.
     """
     curves = {"": table}
     if by is not None:
-        curves = {f"{NAMES.get(by, by)}: {key}": runs for key, runs in table.groupby(table[by].astype(str), sort=False)}
+        named = f"{NAMES.get(by, by)}: " if pd.api.types.is_numeric_dtype(table[by]) else ""
+        curves = {f"{named}{key}": runs for key, runs in table.groupby(table[by].astype(str), sort=False)}
     apart = len(curves) >= len(STYLES)
     columns = min(len(curves), PANELS) if apart else 1
     rows = -(-len(curves) // columns) if apart else 1

@@ -4,7 +4,7 @@ from camkit.models.architecture import build
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import Classifier
-from camkit.models.fc import with_fc
+from camkit.models.fc import fc_file, with_fc
 from camkit.models.pools import replace_pool
 from camkit.models.pretrained import load_pretrained, pretrained_state
 from camkit.models.registry import load_classifier, model_names
@@ -13,6 +13,23 @@ from camkit.models.stride import set_output_stride
 from camkit.models.tiny import TinyResNet
 from camkit.models.wsol import BACKBONES, Backbone
 
-__all__ = ["BACKBONES", "Backbone", "Card", "Classifier", "TinyResNet", "build", "load_classifier", "load_pretrained",
-           "load_weights", "model_names", "pretrained_state", "read_card", "read_weights", "replace_pool",
-           "save_checkpoint", "set_output_stride", "with_fc"]  # fmt: skip
+__all__ = [
+           "BACKBONES",
+           "Backbone",
+           "Card",
+           "Classifier",
+           "TinyResNet",
+           "build",
+           "fc_file",
+           "load_classifier",
+           "load_pretrained",
+           "load_weights",
+           "model_names",
+           "pretrained_state",
+           "read_card",
+           "read_weights",
+           "replace_pool",
+           "save_checkpoint",
+           "set_output_stride",
+           "with_fc",
+]  # fmt: skip

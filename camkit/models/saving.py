@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from camkit.errors import CamkitError
@@ -37,7 +37,7 @@ def save_checkpoint(path: str | Path, model: nn.Module, card: Card) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(state, part, card.header())
+        part.write_bytes(save(state, card.header()))  # save_file would make it readable for its owner alone
         os.replace(part, path)
     except (OSError, SafetensorError) as error:
         raise CamkitError(f"{path}: the checkpoint cannot be written ({one_line(error)})") from error

@@ -6,22 +6,21 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
-from safetensors.torch import save
 
 from camkit.data import read_dataset, read_splits
 from camkit.evaluation import Evaluation
 from camkit.figures import plot_sweep, save_figure
 from camkit.inference import Inference
 from camkit.metrics import coverage_verdict
-from camkit.models import Classifier, save_checkpoint
+from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
+from camkit.processes import Processes, processes
 from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
 from camkit.runs.shared import Shared
 from camkit.training import Descent, Finetuned, MinMax, Schedule, finetune_fc
-from camkit.training.distributed import Processes, processes
 from camkit.training.sets import repeated
-from camkit.training.trials import CRITERION, TRIED, metrics
+from camkit.training.trials import CRITERION, TRIED, metrics, score
 
 FILES = ("model.safetensors", "fc.safetensors", "log.csv", "sweep.csv", "sweep.png", "metrics.json", "failures.csv",
          "run.json")  # fmt: skip
@@ -54,7 +53,7 @@ def run_finetune(
     """
     with processes(shared.device) as together:
         begun = time.perf_counter()
-        check_free(shared.out, FILES, shared.overwrite)
+        check_free(shared.out, FILES, shared.overwrite, writes=together.first)
         together.wait()  # all have looked at the folder
         shared = replace(shared, device=str(together.device))
         read = (shared.dataset, shared.root, shared.split)
@@ -76,17 +75,18 @@ def run_finetune(
             step=shared.step,
             show_progress=shared.show_progress and together.first,
         )
-        found = replace(found, failures=list(dict.fromkeys(together.gathered(found.failures))))
         if not together.first:
             return Report([], 0)
         record = {
             "settings": {
-                **settings_of(inference, shared, val_split),
+                **settings_of(inference, shared),
+                "val_split": val_split,
+                "memory": memory,
                 "tried": [asdict(settings) for settings in grid],
                 "descent": asdict(descent),
                 "schedule": asdict(schedule),
             },
-            **outcome(found, val_split),
+            **outcome(found, shared.split, val_split),
             "seconds": round(time.perf_counter() - begun, 3),
             **environment(inference, together),
         }
@@ -96,18 +96,19 @@ def run_finetune(
         return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
 
 
-def settings_of(inference: Inference, shared: Shared, val_split: str | None) -> dict[str, Any]:
-    """What is fine-tuned, and on what."""
-    images = {"dataset": shared.dataset, "split": shared.split, "val_split": val_split, "fit": shared.fit}
+def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
+    """What is fine-tuned, and on what; `step` lies between the thresholds of MaxBoxAccV2."""
+    names = ("root", "dataset", "split", "fit", "max_pixels", "step")
+    images = {name: shared.facts()[name] for name in names}
     return {**model_facts(inference.classifier), "head": head_facts(inference), **images}
 
 
-def outcome(found: Finetuned, val_split: str | None) -> dict[str, Any]:
+def outcome(found: Finetuned, split: str, val_split: str | None) -> dict[str, Any]:
     """What was chosen, by what, and from what."""
     return {
-        "chosen": asdict(found.chosen.settings),
+        "chosen": asdict(found.chosen.settings) if found.chosen.step else None,
         "chosen_step": found.chosen.step,
-        "chosen_by": chosen_by(found, val_split),
+        "chosen_by": chosen_by(found, split, val_split),
         "stopped": {trial.name: trial.stopped for trial in found.trials},
         "sets": {f"S {trial.settings.set_size}": trial.sets for trial in found.trials},
         **found.facts,
@@ -118,14 +119,18 @@ def environment(inference: Inference, together: Processes) -> dict[str, Any]:
     return {"processes": together.count, "device": str(inference.device), "versions": versions()}
 
 
-def chosen_by(found: Finetuned, val_split: str | None) -> str:
+def chosen_by(found: Finetuned, split: str, val_split: str | None) -> str:
     """How step and loss weights came about, in words."""
     if found.before is None:
         return "loss weights as given, the last step: there was no annotated image"
     tried = [trial.tried for trial in found.trials]
     more = [WORDS[name] for name in TRIED if len({one[name] for one in tried}) > 1]
     what = ", ".join(["the step", *more])
-    return f"{what} by MaxBoxAccV2 on annotated images ({val_split}): figures on them are of the choice's own images"
+    trained = ", and they were trained on" if val_split == split else ""
+    return (
+        f"{what} by MaxBoxAccV2 on annotated images ({val_split}): figures on them are of the choice's own "
+        f"images{trained}"
+    )
 
 
 def write(shared: Shared, classifier: Classifier, found: Finetuned, record: dict[str, Any]) -> list[str]:
@@ -138,7 +143,7 @@ def write(shared: Shared, classifier: Classifier, found: Finetuned, record: dict
     for name, table in tables.items():
         write_table(out / name, table)
     with whole(out / "fc.safetensors", "wb") as file:
-        file.write(save({name: value.cpu().contiguous() for name, value in found.chosen.state.items()}))
+        file.write(fc_file(classifier.model, found.chosen.state))
     written = ["fc.safetensors", "log.csv", "run.json"]
     if classifier.network:
         facts = {key: record[key] for key in ("chosen", "chosen_step", "chosen_by")}
@@ -163,27 +168,39 @@ def write(shared: Shared, classifier: Classifier, found: Finetuned, record: dict
 
 def plot_trials(found: Finetuned) -> Any:
     """MaxBoxAccV2 over the setting that takes the most values, a curve each for what else differs."""
-    sweep = found.sweep().dropna(subset=[*TRIED])
+    shown = "MaxBoxAccV2 after the last step, %"
+    sweep = found.sweep().dropna(subset=[*TRIED]).rename(columns=lambda name: name.replace(CRITERION, shown))
     varied = sorted((name for name in TRIED if sweep[name].nunique() > 1), key=lambda name: -sweep[name].nunique())
     along, *others = varied or TRIED
-    by = ", ".join(WORDS[name] for name in others)
-    curves = sweep.assign(**{by: [", ".join(f"{row[name]:g}" for name in others) for _, row in sweep.iterrows()]})
-    before = None if found.before is None else found.before.localization["cam"][CRITERION].value
-    return plot_sweep(curves, along, CRITERION, by if others else None, reference=before)
+    sweep["with"] = [", ".join(f"{WORDS[name]} {row[name]:g}" for name in others) for _, row in sweep.iterrows()]
+    before = None if found.before is None else score(found.before)
+    return plot_sweep(sweep, along, shown, "with" if others else None, reference=before)
 
 
 def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
     """What a run says on the screen."""
-    trial = found.chosen
-    steps = len(trial.rows)
-    lines = [f"{record['images']} images of {record['classes']} classes, {steps} steps, {record['seconds']:.1f} s"]
-    lines += [f"{name}: {repeated(list(sets['classes_with_fewer_images']))}"
-              for name, sets in record["sets"].items() if sets["classes_with_fewer_images"]]  # fmt: skip
-    lines += [f"{trial.name}: stopped at {trial.stopped}; the best fc before is kept"
-              for trial in found.trials if trial.stopped]  # fmt: skip
+    trial, unread = found.chosen, {failure.image for failure in found.failures}
+    counted = f"{record['images']} images of {record['classes']} classes"
+    lines = [f"{counted}, {len(trial.rows)} steps, {record['seconds']:.1f} s"]
+    if unread:
+        lines[0] += f"; {len(unread)} images could not be used"
+    for label in record["classes_without_a_readable_image"]:
+        lines.append(f"class {label}: none of its images can be read, so that it only lost to the others: take it out")
+    for one in found.trials:
+        size, asked, sets = f"S {one.settings.set_size}", one.settings.sets, one.sets
+        if sets["classes_with_fewer_images"]:
+            lines.append(f"{size}: {repeated(list(sets['classes_with_fewer_images']))}")
+        if sets["sets"] < asked:
+            lines.append(f"{size}: {sets['sets']} sets in a mini-batch, there are no {asked}")
+        if one.stopped:
+            lines.append(f"{one.name}: stopped at {one.stopped}; the best fc before is kept")
+    lines = list(dict.fromkeys(lines))  # trials may share their sets
+    if trial.rows:
+        first, last = (row["cross_entropy"] for row in (trial.rows[0], trial.rows[-1]))
+        lines.append(f"{trial.name}: cross-entropy {first:.4g} before its first step, {last:.4g} before its last")
     if found.before is not None and trial.found is not None:
-        lines.append(f"chosen: {trial.name}, after step {trial.step}{'' if trial.step else ', the fc as it was'}")
-        lines += comparison(found.before, trial.found)
+        chosen = f"{trial.name}, after step {trial.step}" if trial.step else "the fc as it was, nothing was better"
+        lines += [f"chosen: {chosen}", *comparison(found.before, trial.found)]
     return [*lines, record["chosen_by"]]
 
 
@@ -194,4 +211,5 @@ def comparison(before: Evaluation, after: Evaluation) -> list[str]:
              for name in ("gt_loc", "max_box_acc", "max_box_acc_v2")]  # fmt: skip
     lines = [f"{name:<15} {told(old[name])} -> {told(new[name])}" for name, old, new in rows]
     excess = after.localization["cam"]["coverage_excess"]
-    return [*lines, f"boxes of CAM {RAISE[coverage_verdict(excess)]} ({100 * excess.value:+.1f} % of the image)"]
+    verdict = RAISE[coverage_verdict(excess)]
+    return [*lines, f"with this fc boxes of CAM {verdict} ({100 * excess.value:+.1f} % of the image)"]

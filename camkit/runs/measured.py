@@ -1,8 +1,10 @@
 """What an evaluation leaves on disk and on the screen."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import pandas as pd
@@ -16,11 +18,24 @@ from camkit.output import whole
 TITLES = {"cam": "CAM", "nwc": "+ NWC", "pas": "+ PaS", "nwc+pas": "+ NWC + PaS"}
 
 
-def check_free(out: Path, files: tuple[str, ...], overwrite: bool) -> None:
-    """`CamkitError` where an earlier run's files are in the way."""
+def check_free(out: Path, files: tuple[str, ...], overwrite: bool, *, writes: bool = True) -> None:
+    """`CamkitError` before anything is computed, where an earlier run's files are in the way or none can be written."""
     held = [name for name in files if (out / name).exists()]
     if held and not overwrite:
         raise CamkitError(f"{out} already holds a run ({', '.join(held)}): give --overwrite or another --out")
+    if not writes:
+        return
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise CamkitError(f"--out {out}: cannot be written to ({error.strerror}): give another folder") from error
+    finally:
+        for folder in missing:
+            with suppress(OSError):  # there before by now, or not made
+                folder.rmdir()
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

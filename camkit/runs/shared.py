@@ -58,5 +58,5 @@ class Shared:
         return REPORTED if chosen_on == f"{dataset.name} {dataset.split}" else chosen_on
 
     def facts(self) -> dict[str, Any]:
-        own = ("dataset", "split", "limit", "protocol", "fit", "precision", "step", "seed")
-        return {name: getattr(self, name) for name in own}
+        own = ("dataset", "split", "limit", "protocol", "fit", "precision", "max_pixels", "step", "seed")
+        return {"root": str(self.root), **{name: getattr(self, name) for name in own}}

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from camkit.training.finetune import finetune_fc
     from camkit.training.minmax import common_region_regularization, full_region_regularization, object_maps
-    from camkit.training.minmax_settings import MinMax, Schedule
+    from camkit.training.minmax_settings import Descent, MinMax, Schedule
     from camkit.training.run import TrainResult, train
     from camkit.training.settings import TrainSettings
-    from camkit.training.stages import Descent, Diverged, Losses, Plain, StageOne, StageTwo
+    from camkit.training.stages import Diverged, Losses, Plain, StageOne, StageTwo
     from camkit.training.trials import Finetuned, Trial
 
 # Loaded when first used: the command line lists the settings without loading torch.
 MODULE_OF = {
-    "Descent": "stages",
+    "Descent": "minmax_settings",
     "Diverged": "stages",
     "Finetuned": "trials",
     "Losses": "stages",

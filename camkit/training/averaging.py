@@ -6,7 +6,7 @@ import torch
 import torch.distributed as dist
 
 
-def averaged(tensors: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
+def averaged(tensors: Sequence[torch.Tensor], count: int) -> list[torch.Tensor] | None:
     """Each tensor's mean over all processes, weighted by how much each has; alone, the tensors as they are.
 
     Parameters
@@ -14,17 +14,19 @@ def averaged(tensors: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
     tensors : sequence of Tensor
         Of the same shapes in every process.
     count : int
-        What they are means over in this process. Means over nothing count for nothing, and are zero alone.
+        What they are means over in this process; means over nothing count for nothing.
+
+    Returns
+    -------
+    list of Tensor or None
+        None where no process has anything.
     """
-    tensors = list(tensors) if count else [torch.zeros_like(tensor) for tensor in tensors]
-    if not dist.is_initialized():
-        return tensors
-    flat = torch.cat([*(tensor.flatten() * count for tensor in tensors), tensors[0].new_tensor([count])])
+    if not (dist.is_available() and dist.is_initialized()):
+        return list(tensors) if count else None
+    parts = [tensor.flatten() * count if count else torch.zeros(tensor.numel()).to(tensor) for tensor in tensors]
+    flat = torch.cat([*parts, tensors[0].new_tensor([count])])
     dist.all_reduce(flat)
-    parts = (flat[:-1] / flat[-1].clamp(min=1)).split([tensor.numel() for tensor in tensors])
-    return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
-
-
-def process() -> tuple[int, int]:
-    """Which process this is, of how many."""
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    if not flat[-1]:
+        return None
+    means = (flat[:-1] / flat[-1]).split([tensor.numel() for tensor in tensors])
+    return [mean.reshape(tensor.shape) for mean, tensor in zip(means, tensors, strict=True)]

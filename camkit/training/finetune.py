@@ -1,7 +1,7 @@
 """Fine-tuning fc with MinMaxCAM's losses on a frozen backbone, and choosing their weights on annotated images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from math import isnan
 
 import torch
 from torch import nn
@@ -13,12 +13,12 @@ from camkit.errors import CamkitError
 from camkit.evaluation import Evaluation, evaluate
 from camkit.inference import Inference
 from camkit.models import Classifier
+from camkit.processes import Processes
 from camkit.recipe import RECIPES
-from camkit.training.averaging import process
 from camkit.training.frozen import frozen
 from camkit.training.images import ImageSets, LabelledImages
-from camkit.training.minmax_settings import MinMax, Schedule
-from camkit.training.stages import Descent, Diverged, StageOne, StageTwo
+from camkit.training.minmax_settings import Descent, MinMax, Schedule
+from camkit.training.stages import Diverged, StageOne, StageTwo
 from camkit.training.trials import Finetuned, Trial, figures, score
 
 USUAL, PUBLISHED, TEN_EPOCHS = MinMax(), Descent(), Schedule()
@@ -83,20 +83,20 @@ def finetune_fc(
         The head cannot be retrained, the data set's classes are not the model's, or the sets cannot be made.
     """
     grid = [settings] if isinstance(settings, MinMax) else list(settings)
-    _check(grid, validation, fit)
+    _check(grid, validation, fit, memory)
     inference = Inference(classifier, device, "fp32", head)
+    together = Processes.met(inference.device)
     fc = find_fc(inference.cam.model, inference.cam.head)
-    images = LabelledImages(inference, dataset, fit=fit, workers=workers, max_pixels=max_pixels, memory=memory)
+    images = LabelledImages(inference, dataset, together, fit=fit, workers=workers, max_pixels=max_pixels,
+                            memory=memory)  # fmt: skip
     batches = {one: images.sets(one, schedule) for one in grid}
 
     def validate() -> Evaluation | None:
         if validation is None:
             return None
-        rank, count = process()
-        share = replace(validation, records=validation.records[rank::count])  # figures are of all processes' images
         # the head anew: what was found of it holds the weights that it had then
-        return evaluate(Inference(classifier, device, "fp32", head), share, {"cam": RECIPES["cam"]}, fit=fit,
-                        workers=workers, max_pixels=max_pixels, step=step)  # fmt: skip
+        return evaluate(Inference(classifier, device, "fp32", head), validation, {"cam": RECIPES["cam"]}, fit=fit,
+                        workers=workers, max_pixels=max_pixels, step=step, together=together)  # fmt: skip
 
     named = {name: p for name, p in classifier.model.named_parameters() if any(p is own for own in fc.parameters)}
     before, start, trials = validate(), copied(named), []
@@ -111,18 +111,22 @@ def finetune_fc(
         trials.append(trial)
     chosen = trials[0] if validation is None else max(trials, key=lambda trial: trial.score)
     restore(named, chosen.state)
-    return Finetuned(trials, chosen, before, list(images.failures.values()), images.facts())
+    failures = list(dict.fromkeys(together.gathered(list(images.failures.values()))))
+    rows = [row for trial in trials for row in trial.rows]
+    if rows and all(isnan(row["cross_entropy"]) for row in rows):
+        raise CamkitError(f"none of the images to train on can be read: {failures[0].image}: {failures[0].reason}")
+    facts = images.facts(failures)
+    return Finetuned(trials, chosen, before, failures + (before.failures if before else []), facts)
 
 
-def _check(grid: Sequence[MinMax], validation: AnnotatedSet | None, fit: Fit) -> None:
+def _check(grid: Sequence[MinMax], validation: AnnotatedSet | None, fit: Fit, memory: float) -> None:
     """That this call can be carried out."""
     if len(grid) > 1 and validation is None:
         raise CamkitError("several settings need annotated images to choose on: give --val-split, or one setting")
+    if not memory >= 0:
+        raise CamkitError(f"--memory {memory}: give 0 GiB or more")
     if fit == "keep":
         raise CamkitError("--fit keep gives inputs of several sizes: fine-tune with stretch or crop")
-    processes = process()[1]
-    if validation is not None and len(validation.records) < processes:
-        raise CamkitError(f"{len(validation.records)} images of --val-split for {processes} processes: start fewer")
 
 
 def copied(named: Mapping[str, nn.Parameter]) -> dict[str, torch.Tensor]:
@@ -159,8 +163,8 @@ def tune(
             restore(named, good)
             trial.stopped, trial.diverged = f"step {done}: {error}", True
         else:
-            row = {"step": done, "epoch": epoch, "cross_entropy": entropy, **losses._asdict()}
-            trial.rows.append({name: float(value) for name, value in row.items()})
+            figures_of_step = {"cross_entropy": entropy, **losses._asdict()}
+            trial.rows.append({"step": done, "epoch": epoch, **{k: float(v) for k, v in figures_of_step.items()}})
             yield
         last = trial.diverged or done == sets.steps
         if last or done % val_every == 0:

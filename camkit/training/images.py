@@ -1,6 +1,6 @@
 """The images to fine-tune on, with features that are kept, and the sets that mini-batches are made of."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset
 from camkit.evaluation import class_numbers
 from camkit.inference import Inference
 from camkit.localization import Failure
-from camkit.training.averaging import process
+from camkit.processes import Processes
 from camkit.training.kept import KeptFeatures
 from camkit.training.minmax_settings import MinMax, Schedule
 from camkit.training.sets import SetBatch, SetSampler, complete_sets
@@ -32,18 +32,28 @@ class LabelledImages:
     """
 
     def __init__(
-        self, inference: Inference, dataset: AnnotatedSet, *, fit: Fit, workers: int, max_pixels: int, memory: float
+        self,
+        inference: Inference,
+        dataset: AnnotatedSet,
+        together: Processes,
+        *,
+        fit: Fit,
+        workers: int,
+        max_pixels: int,
+        memory: float,
     ) -> None:
         records = [record for record in dataset.records if record.label is not None]
-        self.failures = {problem: Failure("", problem) for problem in dataset.problems}
+        self.failures: dict[str, Failure] = {}
+        if together.first:
+            self.failures = {problem: Failure("", problem) for problem in dataset.problems}
         for record in dataset.records:
             if record.label is None:
                 self.failures[record.image] = Failure(record.image, "it has no class")
         number = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
         self.labels = torch.tensor([number(record.label or 0) for record in records])
         self.classes = self.labels.unique().to(inference.device)
-        self.device = inference.device
-        self.kept = KeptFeatures(inference.cam, len(records), memory)
+        self.device, self.together = inference.device, together
+        self.kept = KeptFeatures(inference.cam, len(records), memory, together.on_this_machine)
         preprocess = Preprocess(inference.classifier.input, fit)
         self.samples = RecordDataset(records, preprocess, max_pixels, upright=dataset.upright)
         self.workers = workers
@@ -52,9 +62,17 @@ class LabelledImages:
         """The mini-batches that these settings ask for."""
         return ImageSets(self, settings, schedule)
 
-    def facts(self) -> dict[str, Any]:
-        """For the record of a run."""
-        return {"images": len(self.labels), "classes": len(self.classes), "feature_maps": self.kept.where}
+    def facts(self, failures: Sequence[Failure]) -> dict[str, Any]:
+        """For the record of a run, given what failed in all processes."""
+        unread = {failure.image for failure in failures}
+        names = [record.image for record in self.samples.records]
+        seen = {label for label, name in zip(self.labels.tolist(), names, strict=True) if name not in unread}
+        return {
+            "images": len(self.labels),
+            "classes": len(self.classes),
+            "classes_without_a_readable_image": sorted(set(self.labels.tolist()) - seen),
+            "feature_maps": self.kept.where,
+        }
 
 
 class ImageSets:
@@ -68,26 +86,28 @@ class ImageSets:
     """
 
     def __init__(self, images: LabelledImages, settings: MinMax, schedule: Schedule) -> None:
-        self.failures = images.failures
-        self.sampler = SetSampler(images.labels.tolist(), settings.sets, settings.set_size, schedule.seed, *process())
+        self.images, labels, together = images, images.labels.tolist(), images.together
+        self.sampler = SetSampler(
+            labels, settings.sets, settings.set_size, schedule.seed, together.rank, together.count
+        )
         every = schedule.epochs * len(self.sampler)
         self.epochs, self.steps = schedule.epochs, min(every, schedule.steps or every)
-        self.loader = DataLoader(
-            images.samples,
-            batch_sampler=self.sampler,
-            num_workers=images.workers,
-            persistent_workers=images.workers > 0,
-            collate_fn=partial(complete_sets, set_size=settings.set_size),
-        )
 
     def __iter__(self) -> Iterator[tuple[int, SetBatch]]:
         """Epoch and mini-batch, `steps` times."""
+        loader = DataLoader(  # its processes end with the iteration
+            self.images.samples,
+            batch_sampler=self.sampler,
+            num_workers=self.images.workers,
+            persistent_workers=self.images.workers > 0,
+            collate_fn=partial(complete_sets, set_size=self.sampler.set_size),
+        )
         done = 0
         for epoch in range(self.epochs):
             self.sampler.epoch = epoch
-            for batch in self.loader:
+            for batch in loader:
                 for sample in batch.failures:
-                    self.failures[sample.name] = Failure(sample.name, sample.error or "")
+                    self.images.failures[sample.name] = Failure(sample.name, sample.error or "")
                 yield epoch, batch
                 done += 1
                 if done == self.steps:

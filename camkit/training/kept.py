@@ -7,7 +7,6 @@ filled. Pooled features are not kept: pooling a kept map again costs nothing bes
 
 import shutil
 import tempfile
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,7 +29,9 @@ class KeptFeatures:
         In the data set.
     memory : float
         GiB up to which they stay in memory. Past it they go to a temporary file (the variable TMPDIR says where),
-        which is gone when this object is.
+        which is gone when this object or its process is, however that ends.
+    processes : int
+        That keep as much on this machine, within the same bound.
 
     Attributes
     ----------
@@ -43,22 +44,23 @@ class KeptFeatures:
         The disk is too small for them.
     """
 
-    def __init__(self, cam: CAM, images: int, memory: float) -> None:
+    def __init__(self, cam: CAM, images: int, memory: float, processes: int = 1) -> None:
         self.cam = cam
         self.held = np.zeros(images, bool)
         shape = (images, cam.head.channels, *cam.head.map_size)
         gib = 4 * np.prod(shape, dtype=float) / GIB
-        if gib <= memory:
+        if gib * processes <= memory:
             self.maps, self.where = np.empty(shape, np.float32), f"{gib:.2g} GiB in memory"
             return
-        self._folder = tempfile.TemporaryDirectory(prefix="camkit-features-")
-        free = shutil.disk_usage(self._folder.name).free / GIB
-        if gib > free:
+        folder = tempfile.gettempdir()
+        free = shutil.disk_usage(folder).free / GIB
+        if gib * processes > free:
             raise CamkitError(
-                f"the feature maps of {images} images take {gib:.3g} GiB and {self._folder.name} has {free:.3g} free: "
+                f"the feature maps of {images} images take {gib * processes:.3g} GiB and {folder} has {free:.3g} free: "
                 "set TMPDIR to a larger disk, or train on fewer images"
             )
-        self.maps = np.memmap(Path(self._folder.name) / "maps", np.float32, "w+", shape=shape)
+        with tempfile.TemporaryFile(prefix="camkit-features-") as file:  # without a name: gone with this process
+            self.maps = np.memmap(file, np.float32, "w+", shape=shape)
         self.where = f"{gib:.3g} GiB on disk"
 
     def of(self, indices: list[int], images: torch.Tensor) -> Plain:

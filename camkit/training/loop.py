@@ -15,8 +15,8 @@ from torch.optim import SGD
 from torch.utils.data import DataLoader
 
 from camkit.errors import CamkitError
+from camkit.processes import Processes
 from camkit.training.data import TrainingImages, stacked
-from camkit.training.distributed import Processes
 from camkit.training.methods import Method
 from camkit.training.optimizer import set_learning_rate
 from camkit.training.randomness import STEP, derived_seed, seed_generators

@@ -86,3 +86,20 @@ class Schedule:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise CamkitError(f"--{name.replace('_', '-')} {value}: give 1 or more")
+
+
+@dataclass(frozen=True)
+class Descent:
+    """SGD with Nesterov's momentum; the published code's settings, its factor of 10 for fc in the learning rate."""
+
+    lr: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lr < math.inf:
+            raise CamkitError(f"--lr {self.lr}: the learning rate must be above 0, and finite")
+        if not 0 <= self.momentum < 1:
+            raise CamkitError(f"--momentum {self.momentum}: give a number from 0 to below 1")
+        if not 0 <= self.weight_decay < math.inf:
+            raise CamkitError(f"--weight-decay {self.weight_decay}: give 0 or more, and finite")

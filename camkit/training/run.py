@@ -12,8 +12,8 @@ import torch
 from tqdm import tqdm
 
 from camkit.models import Classifier, load_weights, save_checkpoint
+from camkit.processes import Processes, processes
 from camkit.training.data import TrainingImages, number_of_classes, training_splits
-from camkit.training.distributed import Processes, processes
 from camkit.training.folder import BEST, LAST, begin, open_folder, publish_curve, publish_log, writing
 from camkit.training.loop import Clock, Loop, Losses
 from camkit.training.methods import load_method

@@ -1,6 +1,5 @@
 """Mini-batches of sets: S images of one class each, as CRR needs them."""
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from typing import NamedTuple
@@ -19,7 +18,7 @@ class SetSampler(Sampler[list[int]]):
 
     In every epoch each class's images are shuffled and cut into sets; what does not fill a set waits for another epoch.
     A class with fewer than S images makes one set, in which images come again. Sets are shuffled and dealt to
-    mini-batches; the last one may be smaller. Everything depends on seed and epoch alone, not on the number of
+    mini-batches; what does not fill one waits, too. Everything depends on seed and epoch alone, not on the number of
     processes: set i of a mini-batch goes to process i modulo their number, which may leave one without.
 
     Parameters
@@ -27,7 +26,7 @@ class SetSampler(Sampler[list[int]]):
     labels : sequence of int
         The class of each image.
     sets, set_size : int
-        N, over all processes, and S.
+        N, over all processes, and S. Where there are fewer sets than N, all of them make a mini-batch.
     seed : int
     rank, processes : int
         Which process this is, of how many.
@@ -48,7 +47,7 @@ class SetSampler(Sampler[list[int]]):
     def __init__(
         self, labels: Sequence[int], sets: int, set_size: int, seed: int = 0, rank: int = 0, processes: int = 1
     ) -> None:
-        self.sets, self.set_size, self.seed, self.rank, self.processes = sets, set_size, seed, rank, processes
+        self.set_size, self.seed, self.rank, self.processes = set_size, seed, rank, processes
         self.epoch = 0
         classes = np.asarray(labels)
         self.members = {int(label): np.flatnonzero(classes == label) for label in np.unique(classes)}
@@ -58,6 +57,7 @@ class SetSampler(Sampler[list[int]]):
         if max(counts.values()) < set_size:
             raise CamkitError(f"no class has {set_size} images, the largest {max(counts.values())}: lower --set-size")
         self.small = {label: count for label, count in counts.items() if count < set_size}
+        self.sets = min(sets, self.count)
 
     @property
     def count(self) -> int:
@@ -65,7 +65,7 @@ class SetSampler(Sampler[list[int]]):
         return sum(max(1, len(indices) // self.set_size) for indices in self.members.values())
 
     def __len__(self) -> int:
-        return math.ceil(self.count / self.sets)
+        return self.count // self.sets
 
     def batches(self) -> list[list[NDArray[np.int64]]]:
         """The epoch's mini-batches, each a list of sets (S,)."""
@@ -76,7 +76,8 @@ class SetSampler(Sampler[list[int]]):
             whole = max(1, len(order) // self.set_size) * self.set_size
             every += list(np.resize(order, whole).reshape(-1, self.set_size))  # resize repeats what is too short
         order = rng.permutation(len(every))
-        return [[every[i] for i in order[start : start + self.sets]] for start in range(0, len(order), self.sets)]
+        starts = range(0, len(self) * self.sets, self.sets)
+        return [[every[i] for i in order[start : start + self.sets]] for start in starts]
 
     def __iter__(self) -> Iterator[list[int]]:
         """This process's images of each mini-batch, set by set."""

@@ -1,7 +1,7 @@
 """The two steps of a mini-batch on fc alone: stage I tells classes apart, stage II shapes the class maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import deepcopy
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from camkit.errors import CamkitError
 from camkit.training.averaging import averaged
 from camkit.training.frozen import frozen
 from camkit.training.minmax import common_region_regularization, full_region_regularization, object_maps
-from camkit.training.minmax_settings import MinMax
+from camkit.training.minmax_settings import Descent, MinMax
 
 
 class Diverged(CamkitError):
@@ -34,22 +34,10 @@ class Losses(NamedTuple):
     total: torch.Tensor
 
 
-@dataclass(frozen=True)
-class Descent:
-    """SGD with Nesterov's momentum; the published code's settings, its factor of 10 for fc in the learning rate."""
-
-    lr: float = 1e-3
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-
-    def __post_init__(self) -> None:
-        if not self.lr > 0:
-            raise CamkitError(f"--lr {self.lr}: the learning rate must be above 0")
-
-    def optimizer(self, parameters: list[torch.nn.Parameter]) -> torch.optim.SGD:
-        """For these parameters and no others."""
-        nesterov = self.momentum > 0
-        return torch.optim.SGD(parameters, self.lr, self.momentum, weight_decay=self.weight_decay, nesterov=nesterov)
+def sgd(parameters: list[torch.nn.Parameter], descent: Descent) -> torch.optim.SGD:
+    """For these parameters and no others."""
+    momentum, decay = descent.momentum, descent.weight_decay
+    return torch.optim.SGD(parameters, descent.lr, momentum, weight_decay=decay, nesterov=momentum > 0)
 
 
 def descend(
@@ -57,13 +45,18 @@ def descend(
 ) -> list[torch.Tensor]:
     """One step of the optimizer along the mean gradient of all processes; returns the losses' means over them.
 
+    Where no process has an image there is no step, and the losses are NaN.
+
     Raises
     ------
     Diverged
-        A loss, the gradient or the step's outcome is NaN or infinite: then no process makes the step.
+        A loss, the gradient or the step's outcome is NaN or infinite: then no process makes the step, and the optimizer
+        is as it was, too.
     """
     parameters = optimizer.param_groups[0]["params"]
     means = averaged([*gradients, *(loss.detach() for loss in losses.values())], count)
+    if means is None:
+        return [torch.full_like(loss, torch.nan) for loss in losses.values()]
     gradients, found = means[: len(parameters)], means[len(parameters) :]
     for name, loss in zip(losses, found, strict=True):
         if not loss.isfinite():
@@ -71,6 +64,7 @@ def descend(
     if not all(gradient.isfinite().all() for gradient in gradients):
         raise Diverged("the gradient holds NaN or infinite values: give a lower --lr, or lower weights of the losses")
     before = [(parameter.detach().clone(), parameter.grad) for parameter in parameters]
+    state = deepcopy(optimizer.state_dict())
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
     optimizer.step()
@@ -80,6 +74,7 @@ def descend(
         if not good:
             parameter.data.copy_(value)
     if not good:
+        optimizer.load_state_dict(state)
         raise Diverged("the step gives NaN or infinite weights: give a lower --lr")
     return found
 
@@ -102,7 +97,7 @@ class StageOne:
 
     def __init__(self, fc: Fc, classes: torch.Tensor, descent: Descent) -> None:
         self.fc, self.classes = fc, classes
-        self.optimizer = descent.optimizer(fc.parameters)
+        self.optimizer = sgd(fc.parameters, descent)
 
     def step(self, pooled: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """One step; the mean cross-entropy before it.
@@ -112,6 +107,8 @@ class StageOne:
         pooled : Tensor (B, C)
         labels : Tensor (B,), int64
             As the model numbers classes.
+
+        A process without images gives empty ones; where none has any there is no step, and the answer is NaN.
 
         Raises
         ------
@@ -130,7 +127,7 @@ class StageTwo:
     Parameters
     ----------
     cam : CAM
-        Of a model whose head is exact, folded or TAP.
+        Of a model whose head is exact or folded, whatever it pools with.
     settings : MinMax
     descent : Descent
 
@@ -156,13 +153,13 @@ class StageTwo:
     def __init__(self, cam: CAM, settings: MinMax, descent: Descent | None = None) -> None:
         self.cam, self.settings = cam, settings
         self.fc = find_fc(cam.model, cam.head)
-        self.optimizer = (descent or Descent()).optimizer([self.fc.weight])
+        self.optimizer = sgd([self.fc.weight], descent or Descent())
 
     def plain(self, images: torch.Tensor) -> Plain:
         """Features of images (B, 3, H, W) as they are, without a gradient."""
         with frozen(self.cam.model, []):
             found = self.cam.features(images)
-        return Plain(found.features, found.pooled)
+        return Plain(found.features.to(self.fc.weight.dtype), found.pooled.to(self.fc.weight.dtype))
 
     def losses(self, images: torch.Tensor, labels: torch.Tensor, plain: Plain) -> Losses:
         """CRR, FRR and their weighted sum, with the gradient to fc's weight.
@@ -193,7 +190,7 @@ class StageTwo:
         try:
             maps = object_maps(plain.features, weights)
         except CamkitError as error:
-            raise Diverged(str(error)) from None
+            raise Diverged(f"{error}; in training, give a lower --lr") from None
         seen = self._features_through(maps, images, plain.features)
         f, plain_f = (tensor.unflatten(0, (-1, size)) for tensor in (seen, plain.pooled))
         crr = common_region_regularization(f, self.settings.norm)
@@ -205,7 +202,7 @@ class StageTwo:
         if self.settings.mask == "features":
             return self.cam.head.pooled(features * maps)
         maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
-        return self.cam.pooled(images * maps)
+        return self.cam.pooled(images * maps.to(images.dtype))
 
     def step(self, images: torch.Tensor, labels: torch.Tensor, plain: Plain | None = None) -> Losses:
         """One step; the losses before it.
@@ -213,7 +210,8 @@ class StageTwo:
         Parameters
         ----------
         images, labels
-            See `losses`. A process without a set gives empty ones.
+            See `losses`. A process without a set gives empty ones; where none has any there is no step, and losses are
+            NaN.
         plain : Plain, optional
             Where the backbone is frozen throughout, the images' features can be kept from one epoch to the next; by
             default they are computed.
@@ -221,7 +219,7 @@ class StageTwo:
         Raises
         ------
         Diverged
-            A loss, the gradient or the step's outcome is NaN or infinite: the model is as it was.
+            A loss, the gradient or the step's outcome is NaN or infinite: model and optimizer are as they were.
         """
         weight, failed = self.fc.weight, None
         losses, gradient = Losses(*torch.zeros(3).to(weight)), torch.zeros_like(weight)

@@ -12,6 +12,7 @@ from camkit.training.minmax_settings import MinMax
 
 CRITERION = "max_box_acc_v2"
 TRIED = ("weight_crr", "weight_frr", "set_size")  # what may differ from one trial to the next, as tables name it
+STEP = ("step", "epoch", "cross_entropy", "crr", "frr", "total")
 
 
 @dataclass(eq=False)
@@ -87,7 +88,8 @@ class Finetuned:
 
     def log(self) -> pd.DataFrame:
         """Every step of every trial."""
-        return pd.DataFrame([{**trial.tried, **row} for trial in self.trials for row in trial.rows])
+        rows = [{**trial.tried, **row} for trial in self.trials for row in trial.rows]
+        return pd.DataFrame(rows, columns=None if rows else [*TRIED, *STEP])
 
     def sweep(self) -> pd.DataFrame:
         """A row a trial: the figures after its last step, and its best step; CAM's first, at step 0."""
@@ -98,7 +100,7 @@ class Finetuned:
             last = figures(trial.last) if trial.last else {}
             best = {"best_step": trial.step, f"best_{CRITERION}": trial.score}
             rows.append({"steps": len(trial.rows), **last, **best, **trial.tried})
-        table = pd.DataFrame(rows)
+        table = pd.DataFrame(rows).astype({"set_size": "Int64"})
         return table[[*TRIED, *(column for column in table if column not in TRIED)]]
 
 

@@ -11,8 +11,8 @@ from camkit.evaluation import evaluate, predicted_classes
 from camkit.inference import Inference
 from camkit.metrics import TopKCls
 from camkit.models import Classifier
+from camkit.processes import Processes
 from camkit.recipe import Recipe
-from camkit.training.distributed import Processes
 from camkit.training.settings import TrainSettings
 
 STEP = 0.01  # between MaxBoxAccV2's thresholds
@@ -64,21 +64,23 @@ class Validation:
             A line for each image that could not be judged.
         """
         model: nn.Module = classifier.model.eval()
-        share = replace(self.data, records=self.data.records[self.together.rank :: self.together.count], problems=[])
-        figures, problems = self._located(classifier, share) if self.has_boxes else self._classified(classifier, share)
+        measured = self._located(classifier) if self.has_boxes else self._classified(classifier)
         model.train()
-        return figures, self.together.gathered(problems)
+        return measured
 
-    def _located(self, classifier: Classifier, share: AnnotatedSet) -> Measured:
+    def _located(self, classifier: Classifier) -> Measured:
         inference = Inference(classifier, str(self.together.device), self.settings.precision)  # type: ignore[arg-type]
         recipe, batch_size = self.settings.val_recipe, self.settings.batch_size
         recipes = {recipe: Recipe.named(recipe)}
-        found = evaluate(inference, share, recipes, batch_size=batch_size, workers=self.workers, step=STEP)
+        data = replace(self.data, problems=[])
+        found = evaluate(inference, data, recipes, batch_size=batch_size, workers=self.workers, step=STEP,
+                         together=self.together)  # fmt: skip
         located = found.localization[recipe]
         figures = {"top1_cls": found.classification["top1_cls"].value} | {name: located[name].value for name in FIGURES}
         return figures, [f"{failure.image}: {failure.reason}" for failure in found.failures]
 
-    def _classified(self, classifier: Classifier, share: AnnotatedSet) -> Measured:
+    def _classified(self, classifier: Classifier) -> Measured:
+        share = replace(self.data, records=self.data.records[self.together.rank :: self.together.count])
         found = predicted_classes(
             classifier,
             share,
@@ -90,4 +92,5 @@ class Validation:
         for index, classes in found.top.items():
             top1.update(classes[None], torch.tensor([share.records[index].label]))
         unread = [record.image for index, record in enumerate(share.records) if index not in found.top]
-        return {"top1_cls": float(top1.compute())}, [f"{image}: cannot be read" for image in unread]
+        problems = self.together.gathered([f"{image}: cannot be read" for image in unread])
+        return {"top1_cls": float(top1.compute())}, problems

@@ -1,7 +1,9 @@
 """Fine-tuning as a whole, on drawn animals and a small network."""
 
 import io
+from collections import defaultdict
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,13 +11,19 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from PIL import Image
-from processes import finetuned, small_classifier
+from processes import finetuned, small_classifier, uneven
 from small import Plain, perturb
 
+from camkit.cam import find_fc
 from camkit.data import AnnotatedSet, Record, read_dataset
 from camkit.errors import CamkitError
+from camkit.evaluation import evaluate
 from camkit.inference import Inference
-from camkit.training import Descent, MinMax, Schedule, finetune_fc
+from camkit.processes import Processes
+from camkit.recipe import RECIPES
+from camkit.training import Descent, MinMax, Schedule, StageOne, StageTwo, Trial, finetune_fc
+from camkit.training.finetune import copied, tune
+from camkit.training.frozen import frozen
 from camkit.training.images import LabelledImages
 
 TWO = MinMax(sets=2, set_size=2)
@@ -69,12 +77,12 @@ def test_with_boxes_the_best_of_all_weights_and_steps_is_kept():
     assert log[log["step"] == 1]["cross_entropy"].nunique() == 1
 
 
-def test_sets_of_several_sizes_are_tried_from_one_start_and_see_the_same_images():
+def test_sets_of_several_sizes_are_tried_each_as_if_alone():
     grid = [MinMax(sets=6 // size, set_size=size) for size in (2, 3)]
     found = finetune_fc(small_classifier(), shapes(), grid, validation=shapes(6, "val"), **SETTINGS)
     assert found.sweep()["set_size"].tolist()[1:] == [2, 3]
     assert found.log().groupby("set_size")["step"].max().to_dict() == {2: 6, 3: 6}
-    assert [(trial.sets["sets"], trial.sets["steps_an_epoch"]) for trial in found.trials] == [(3, 2), (2, 2)]
+    assert [(trial.sets["sets"], trial.sets["steps_an_epoch"]) for trial in found.trials] == [(3, 2), (2, 1)]
     alone = finetune_fc(small_classifier(), shapes(), grid[1:], validation=shapes(6, "val"), **SETTINGS)
     pd.testing.assert_frame_equal(alone.log(), found.log()[found.log()["set_size"] == 3].reset_index(drop=True))
 
@@ -111,6 +119,80 @@ def photographs(labels, sizes=((40, 30), (25, 60))):
     return AnnotatedSet("photographs", "train", records, None, [])
 
 
+def scripted(scores):
+    """Evaluations with these MaxBoxAccV2."""
+    result = SimpleNamespace(value=0.0, low=0.0, high=0.0)
+    for score in scores:
+        cam = defaultdict(lambda: result, max_box_acc_v2=SimpleNamespace(value=score, low=score, high=score))
+        yield SimpleNamespace(localization={"cam": cam}, classification={"top1_cls": result})
+
+
+def tuned(scores, patience, steps=9):
+    """Fine-tuning that is told these figures: the first before it begins, then one after each step."""
+    classifier, schedule = small_classifier(), Schedule(epochs=9, steps=steps, val_every=1, patience=patience)
+    inference = Inference(classifier, "cpu", "fp32")
+    fc = find_fc(inference.cam.model, inference.cam.head)
+    images = LabelledImages(inference, shapes(), Processes.met(inference.device), fit="stretch", workers=0,
+                            max_pixels=10**6, memory=1.0)  # fmt: skip
+    sets, told = images.sets(TWO, schedule), scripted(scores)
+    named = {name: p for name, p in classifier.model.named_parameters() if name.startswith("fc.")}
+    trial = Trial(TWO, sets.facts(), copied(named), next(told))
+    stages = StageTwo(inference.cam, TWO, Descent(0.05)), StageOne(fc, images.classes, Descent(0.05))
+    seen = [trial.state["fc.weight"]]
+    with frozen(classifier.model, fc.parameters):
+        for _ in tune(trial, *stages, images, sets, named, schedule, lambda: next(told)):
+            seen.append(classifier.model.fc.weight.detach().clone())
+    return trial, seen
+
+
+def test_the_best_step_is_kept_and_each_gain_starts_the_waiting_anew():
+    trial, seen = tuned([10, 9, 11, 11, 12, 12, 3, 99], patience=2)
+    assert trial.step == 4
+    assert torch.equal(trial.state["fc.weight"], seen[4])
+    assert not any(torch.equal(seen[4], other) for other in seen[:4])
+    assert trial.score == 12
+    assert trial.stopped == "step 6: 2 validations without a gain"
+    assert [row["max_box_acc_v2"] for row in trial.rows] == [9, 11, 11, 12, 12, 3]
+    never, seen = tuned([10, 9, 8, 7], patience=5, steps=3)
+    assert (never.step, never.stopped, never.score) == (0, None, 10)
+    assert torch.equal(never.state["fc.weight"], seen[0])
+
+
+def test_what_is_chosen_is_better_than_a_spoiled_start_and_measures_the_same_again():
+    classifier, val = small_classifier(), shapes(12, "val")
+    with torch.no_grad():
+        classifier.model.fc.weight.neg_()
+    grid = [replace(TWO, crr=0, frr=0), replace(TWO, crr=0, frr=50)]
+    settings = {"descent": Descent(lr=0.5), "schedule": Schedule(epochs=9, steps=20, val_every=1), "device": "cpu"}
+    found = finetune_fc(classifier, shapes(24), grid, validation=val, step=0.1, **settings)
+    assert found.chosen.step > 0
+    assert found.chosen.score > found.trials[0].found.localization["cam"]["max_box_acc_v2"].value - 1e-9
+    assert found.chosen.score > found.before.localization["cam"]["max_box_acc_v2"].value
+    again = evaluate(Inference(classifier, "cpu", "fp32"), val, {"cam": RECIPES["cam"]}, step=0.1)
+    assert again.localization["cam"]["max_box_acc_v2"].value == found.chosen.score
+    log = found.log()
+    assert found.chosen.score == log["max_box_acc_v2"].max()
+
+
+def test_validation_images_that_fail_are_told():
+    val = shapes(6, "val")
+    val.records[2] = Record("broken.png", lambda: b"no picture", 0, val.records[2].boxes)
+    found = finetune_fc(small_classifier(), shapes(), TWO, validation=val, **SETTINGS)
+    assert [failure.image for failure in found.failures] == ["broken.png"]
+
+
+def test_classes_and_data_sets_that_cannot_be_read():
+    images = photographs([0, 0, 1, 1])
+    for index in (2, 3):
+        images.records[index] = Record(f"{index}.png", lambda: b"no picture", 1)
+    found = finetune_fc(small_classifier(), images, TWO, **SETTINGS)
+    assert found.facts["classes_without_a_readable_image"] == [1]
+    for index in (0, 1):
+        images.records[index] = Record(f"{index}.png", lambda: b"no picture", 0)
+    with pytest.raises(CamkitError, match="none of the images to train on can be read"):
+        finetune_fc(small_classifier(), images, TWO, **SETTINGS)
+
+
 def test_images_of_several_sizes_small_classes_and_broken_files():
     images = photographs([0, 0, 0, 0, 1, None])
     images.records[2] = Record("2.png", lambda: b"no picture", 0)
@@ -137,6 +219,9 @@ def deep():
         (lambda: finetune_fc(small_classifier(), shapes(), [TWO, TWO], **SETTINGS), "--val-split"),
         (lambda: finetune_fc(small_classifier(), shapes(), TWO, fit="keep", **SETTINGS), "stretch or crop"),
         (lambda: Schedule(steps=0), "--steps 0"),
+        (lambda: finetune_fc(small_classifier(), shapes(), TWO, memory=float("nan"), **SETTINGS), "--memory nan"),
+        (lambda: Descent(momentum=float("nan")), "--momentum nan"),
+        (lambda: Descent(weight_decay=float("nan")), "--weight-decay nan"),
     ],
 )
 def test_calls_that_cannot_be_carried_out(call, said):
@@ -146,9 +231,23 @@ def test_calls_that_cannot_be_carried_out(call, said):
 
 def test_classes_meet_by_name():
     classifier = replace(small_classifier(), labels=("shape 2", "shape 1", "shape 0"))
-    images = LabelledImages(Inference(classifier, "cpu", "fp32"), shapes(), fit="stretch", workers=0,
+    inference = Inference(classifier, "cpu", "fp32")
+    images = LabelledImages(inference, shapes(), Processes.met(inference.device), fit="stretch", workers=0,
                             max_pixels=10**6, memory=1.0)  # fmt: skip
     assert images.labels.tolist() == [2 - record.label for record in shapes().records]
+
+
+def test_two_processes_of_which_one_has_nothing_do_as_one(tmp_path):
+    mp.spawn(uneven, (f"file://{tmp_path}/store", str(tmp_path), 2), nprocs=2)
+    uneven(0, None, str(tmp_path), 1)
+    one, *two = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
+    for its in two:
+        for name, weight in one["fc"].items():
+            torch.testing.assert_close(its["fc"][name], weight)
+        assert its["figures"] == pytest.approx(one["figures"], rel=1e-4)
+        assert its["score"] == one["score"]
+        assert its["failures"] == one["failures"]
+    assert len(one["failures"]) == 1
 
 
 def test_two_processes_do_as_one(tmp_path):

@@ -1,9 +1,10 @@
 """Kept features are those of a forward pass, computed once, in memory and on disk."""
 
 import shutil
+import tempfile
 from collections import namedtuple
-from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small import Plain, perturb
@@ -34,13 +35,20 @@ def test_each_image_is_computed_once(memory, pool):
     assert ("disk" in kept.where) == (memory == 0)
 
 
-def test_the_file_is_gone_afterwards(monkeypatch):
+def test_the_file_has_no_name_that_could_be_left_behind(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     kept = KeptFeatures(CAM(perturb(Plain()), (16, 16)), 5, 0.0)
-    file = Path(kept.maps.filename)
-    assert file.stat().st_size == 5 * 8 * 4 * 4 * 4
-    kept._folder.cleanup()
-    assert not file.exists()
+    assert isinstance(kept.maps, np.memmap)
+    assert kept.maps.nbytes == 5 * 8 * 4 * 4 * 4
+    assert not list(tmp_path.iterdir())
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10))
     with pytest.raises(CamkitError, match="set TMPDIR to a larger disk"):
         KeptFeatures(CAM(perturb(Plain()), (16, 16)), 5, 0.0)
+
+
+def test_all_processes_of_a_machine_share_the_bound():
+    cam = CAM(perturb(Plain()), (16, 16))
+    gib = 5 * 8 * 4 * 4 * 4 / 2**30
+    assert "memory" in KeptFeatures(cam, 5, gib * 2, processes=2).where
+    assert "disk" in KeptFeatures(cam, 5, gib * 2, processes=3).where

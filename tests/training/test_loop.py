@@ -13,8 +13,8 @@ from torch import nn
 from camkit.data import read_dataset
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
+from camkit.processes import Processes
 from camkit.training.data import TrainingImages
-from camkit.training.distributed import Processes
 from camkit.training.loop import smoothed
 from camkit.training.sampler import SharedBatches
 from camkit.training.schedules import schedule

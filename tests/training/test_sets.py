@@ -30,18 +30,21 @@ def test_properties(counts, sets, size, epoch, processes):
     batches = list(alone)
     assert len(batches) == len(alone)
     seen = Counter(index for batch in batches for index in batch)
+    every = sum(max(1, count // size) for count in counts)
+    assert len(batches) == every // min(sets, every)
     for batch in batches:
-        assert len(batch) <= sets * size
+        assert len(batch) == min(sets, every) * size
         for start in range(0, len(batch), size):
             assert len({labels[index] for index in batch[start : start + size]}) == 1
     for label, count in enumerate(counts):
         drawn = [seen[index] for index, own in enumerate(labels) if own == label]
-        if count >= size:  # each image once, but those that fill no set
-            assert sum(drawn) == count // size * size
-            assert max(drawn) == 1
+        if count >= size:  # each image once, but those that fill no set, and sets that fill no mini-batch
+            assert sum(drawn) <= count // size * size
+            assert max(drawn) <= 1
         else:  # all of them, as equally often as can be
-            assert sum(drawn) == size
+            assert sum(drawn) in (0, size)
             assert max(drawn) - min(drawn) <= 1
+    assert sum(seen.values()) == len(batches) * min(sets, every) * size
     assert alone.small == {label: count for label, count in enumerate(counts) if count < size}
 
     shared = [SetSampler(labels, sets, size, seed=5, rank=rank, processes=processes) for rank in range(processes)]

@@ -10,7 +10,7 @@ from torch import nn
 
 from camkit.cam import CAM, find_fc
 from camkit.errors import CamkitError
-from camkit.nn import ThresholdedAvgPool2d
+from camkit.nn import ThresholdedAvgPool2d, make_pool
 from camkit.training import Descent, Diverged, MinMax, StageOne, StageTwo
 from camkit.training import Plain as PlainFeatures
 
@@ -38,6 +38,8 @@ HEADS = {
     "layer norm": lambda: Head(norm=nn.LayerNorm(8)),
     "batch norm": lambda: Head(norm=nn.BatchNorm1d(8)),
     "TAP": lambda: Head(pool=ThresholdedAvgPool2d(0.1)),
+    "max": lambda: Head(pool=make_pool("max")),
+    "log-sum-exp": lambda: Head(pool=make_pool("lse:4")),
     "no bias": lambda: Head(bias=False),
 }
 
@@ -195,6 +197,38 @@ def test_stage_one_is_cross_entropy_over_the_classes_that_there_are():
     torch.testing.assert_close(model.fc.bias.detach(), before[0]["fc.bias"] - 0.5 * gradient)
     assert changed(before[0], everything(model)[0]) == {"fc.weight", "fc.bias"}
     assert torch.equal(model.fc.weight[[1, 2, 4]], before[0]["fc.weight"][[1, 2, 4]])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_models_of_any_precision(dtype):
+    model, stage = made("exact", dtype, Descent(lr=0.5))
+    before = model.fc.weight.clone()
+    stage.step(IMAGES.to(dtype), SETS)
+    assert not torch.equal(model.fc.weight, before)
+    assert model.fc.weight.dtype == dtype
+
+
+def test_a_step_that_was_refused_leaves_the_optimizer_as_it_was():
+    (one, refused), (two, other) = made("exact"), made("exact")
+    for stage in (refused, other):
+        stage.step(IMAGES, SETS)
+    refused.optimizer.param_groups[0]["lr"] = float("inf")
+    with pytest.raises(Diverged):
+        refused.step(IMAGES, SETS)
+    refused.optimizer.param_groups[0]["lr"] = other.optimizer.param_groups[0]["lr"]
+    for stage in (refused, other):
+        stage.step(IMAGES, SETS)
+    assert torch.equal(one.fc.weight, two.fc.weight)
+
+
+def test_a_named_head_that_leaves_something_out():
+    torch.manual_seed(0)
+    names = {"features": "features", "classifier": "fc"}
+    plain = perturb(Head())
+    assert find_fc(plain, CAM(plain, SIZE, head=names).head).weight is plain.fc.weight
+    normed = perturb(Head(norm=nn.LayerNorm(8)))
+    with pytest.raises(CamkitError, match="something lies between the features' mean and fc"):
+        find_fc(normed, CAM(normed, SIZE, head=names).head)
 
 
 def test_a_learning_rate_of_nothing():

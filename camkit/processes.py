@@ -1,4 +1,4 @@
-"""The processes that train together: started by ``torchrun`` or by a caller's own process group, or this one alone."""
+"""The processes that share a piece of work: met by ``torchrun`` or a caller's process group, or this one alone."""
 
 import os
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train together.
+    """This process among those that work together.
 
     Attributes
     ----------
@@ -30,6 +30,18 @@ class Processes:
     rank: int
     count: int
     device: torch.device
+
+    @classmethod
+    def met(cls, device: torch.device) -> "Processes":
+        """Those that have met before, or this one alone."""
+        if not (dist.is_available() and dist.is_initialized()):
+            return cls(0, 1, device)
+        return cls(dist.get_rank(), dist.get_world_size(), device)
+
+    @property
+    def on_this_machine(self) -> int:
+        """How many share its memory and disk; all of them, where ``torchrun`` does not say."""
+        return int(os.environ.get("LOCAL_WORLD_SIZE", self.count))
 
     @property
     def first(self) -> bool:
@@ -66,7 +78,7 @@ class Processes:
 
 @contextmanager
 def processes(device: str) -> Iterator[Processes]:
-    """The processes that train together, met as ``torchrun`` says, and parted again.
+    """The processes that work together, met as ``torchrun`` says, and parted again.
 
     Parameters
     ----------
@@ -82,8 +94,7 @@ def processes(device: str) -> Iterator[Processes]:
         # metrics keep their rows on the CPU, which nccl does not know
         dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo")
     try:
-        together = dist.is_available() and dist.is_initialized()
-        yield Processes(dist.get_rank() if together else 0, dist.get_world_size() if together else 1, own)
+        yield Processes.met(own)
     finally:
         if started:
             dist.destroy_process_group()
