@@ -54,13 +54,11 @@ def hold_out(dataset: AnnotatedSet, count: int) -> tuple[AnnotatedSet, Annotated
             if len(record.boxes) or not boxes:
                 fit.setdefault(record.label, []).append(index)
     for label, every in of_class.items():
-        if len(every) <= count:
-            raise CamkitError(f"class {label} of {dataset.name} has {len(every)} images: hold out fewer than that")
-        if len(fit.get(label, ())) < count:
-            few = len(fit.get(label, ()))
-            raise CamkitError(
-                f"class {label} of {dataset.name} has {few} images with boxes: hold out no more than that"
-            )
+        few = len(fit.get(label, ()))
+        if len(every) <= count or few < count:
+            name = f"{label}" if dataset.labels is None else f"{label} ({dataset.labels[label]!r})"
+            has = f"{len(every)} images" + (f", {few} of them with boxes" if boxes else "")
+            raise CamkitError(f"{HOLDOUT}{count}: class {name} of {dataset.name} has {has}; hold out fewer")
     held = {index for indices in fit.values() for index in indices[-count:]}
     kept, apart = ([r for i, r in enumerate(dataset.records) if (i in held) is wanted] for wanted in (False, True))
     return replace(dataset, records=kept), replace(dataset, split=f"{HOLDOUT}{count}", records=apart, problems=[])
