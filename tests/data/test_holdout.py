@@ -27,7 +27,7 @@ def test_images_with_boxes_are_held_out_and_those_without_a_class_stay():
     train, val = hold_out(AnnotatedSet("set", "train", records, None, []), 1)
     assert [r.image for r in val.records] == ["1.png", "3.png"]
     assert [r.image for r in train.records] == ["0.png", "2.png", "4.png", "5.png", "6.png"]
-    with pytest.raises(CamkitError, match="holdout:2: class 1 of set has 2 images, 1 of them with boxes"):
+    with pytest.raises(CamkitError, match="holdout:2: class 1 of set has 3 images, 1 of them with boxes"):
         hold_out(AnnotatedSet("set", "train", records, None, []), 2)
 
 
