@@ -5,8 +5,9 @@
 
 Both networks have 16x16 positions and see little around each. "little" learns six classes that all wear stripes, so
 that only the small head tells them apart, and lights the head alone. "much" learns six classes of two coats from fewer
-images, and lights coat, head and ground. Both are trained here from nothing, for each seed. Then fc alone is fine-tuned with every pair of
-loss weights. Step and pair are chosen on the validation split by MaxBoxAccV2, and the test split is scored once.
+images, and lights coat, head and ground. Both are trained here from nothing, for each seed. Then fc alone is fine-tuned
+with every pair of loss weights. Step and pair are chosen on the validation split by MaxBoxAccV2, and the test split is
+scored once.
 
 OUT gets the validation split after each pair's last step (sweep.csv), which says what each loss does, and what was
 chosen, on the test split (chosen.csv), with the mean of the score maps inside the objects and outside, which says
@@ -178,8 +179,8 @@ def numbers(value: str) -> list[float]:
 @click.option("--steps", default=60, show_default=True, help="Of fine-tuning fc.")
 @click.option("--lr", default=1e-2, show_default=True)
 @click.option("--threads", default=2, show_default=True)
-def main(out: Path, name: str, seeds: str, crr: str, frr: str, images: int, held: int, width: int, epochs: int, steps: int,
-         lr: float, threads: int) -> None:  # fmt: skip
+def main(out: Path, name: str, seeds: str, crr: str, frr: str, images: int, held: int, width: int, epochs: int,
+         steps: int, lr: float, threads: int) -> None:  # fmt: skip
     torch.set_num_threads(threads)
     counts = {"train": images, "val": held, "test": held}
     grid = [MinMax(*pair) for pair in product(numbers(crr), numbers(frr))]
