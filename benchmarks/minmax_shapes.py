@@ -9,10 +9,10 @@ images, and lights coat, head and ground. Both are trained here from nothing, fo
 with every pair of loss weights. Step and pair are chosen on the validation split by MaxBoxAccV2, and the test split is
 scored once.
 
-OUT gets the validation split after each pair's last step (sweep.csv), which says what each loss does, and what was
-chosen, on the test split (chosen.csv), with the mean of the score maps inside the objects and outside, which says
-without a threshold what they cover. The screen shows means over the seeds, for the test split with the gain over CAM
-and its 95 % interval by Student's t.
+OUT gets the validation split after each pair's last step (sweep.csv and figures), which says what each loss does, and
+what was chosen, on the test split (chosen.csv), with the mean of the score maps inside the objects and outside, which
+says without a threshold what they cover. The screen shows means over the seeds, for the test split with the gain over
+CAM and its 95 % interval by Student's t.
 """
 
 from collections.abc import Iterator
@@ -33,6 +33,7 @@ from tqdm import tqdm
 from camkit.cam import CAM
 from camkit.data import AnnotatedSet, Preprocess, RecordDataset, read_dataset
 from camkit.evaluation import evaluate
+from camkit.figures import plot_sweep, save_figure
 from camkit.inference import Inference
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier
@@ -131,6 +132,18 @@ def trials(name: str, seed: int, counts: dict[str, int], width: int, epochs: int
     yield "chosen", key | chosen | scored(classifier, split["test"]) | lit(classifier, split["test"])
 
 
+def draw_sweep(sweep: pd.DataFrame, out: Path) -> None:
+    """Means over the seeds with lowest and highest, over CRR's weight, a panel for each of FRR's."""
+    cam, tried = sweep[sweep["weight_crr"].isna()], sweep.dropna(subset=PAIR)
+    for value in ("max_box_acc_v2", "coverage_excess"):
+        over_seeds = tried.groupby(PAIR)[value]
+        table = over_seeds.mean().to_frame(value)
+        table[f"{value}_low"], table[f"{value}_high"] = over_seeds.min(), over_seeds.max()
+        figure = plot_sweep(table.reset_index(), "weight_crr", value, "weight_frr", reference=cam[value].mean())
+        with whole(out / f"{value}.png", "wb") as file:
+            save_figure(figure, file, "png")
+
+
 def tell_sweep(sweep: pd.DataFrame) -> None:
     """Means over the seeds, on the validation split."""
     print("\nvalidation split, after the last step: mean (lowest to highest seed)")
@@ -192,6 +205,7 @@ def main(out: Path, name: str, seeds: str, crr: str, frr: str, images: int, held
         for table, rows in tables.items():  # what is done stays if the rest is stopped
             with whole(out / f"{table}.csv") as file:
                 pd.DataFrame(rows).to_csv(file, index=False)
+    draw_sweep(pd.DataFrame(tables["sweep"]), out)
     tell_sweep(pd.DataFrame(tables["sweep"]))
     tell_chosen(pd.DataFrame(tables["chosen"]))
 

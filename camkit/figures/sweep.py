@@ -10,6 +10,7 @@ NAMES = {
     "gt_loc": "GT-known Loc, %",
     "max_box_acc": "MaxBoxAcc, %",
     "max_box_acc_v2": "MaxBoxAccV2, %",
+    "coverage_excess": "share of the image that boxes\ncover, above the true boxes'",
     "weight_crr": "weight of CRR",
     "weight_frr": "weight of FRR",
     "set_size": "images in a set, S",
@@ -42,10 +43,7 @@ def plot_sweep(
     reference : float, optional
         The value of plain CAM, as a line across.
     """
-    curves = {"": table}
-    if by is not None:
-        named = f"{NAMES.get(by, by)}: " if pd.api.types.is_numeric_dtype(table[by]) else ""
-        curves = {f"{named}{key}": runs for key, runs in table.groupby(table[by].astype(str), sort=False)}
+    curves = {"": table} if by is None else {_told(by, key): runs for key, runs in table.groupby(by, sort=False)}
     apart = len(curves) >= len(STYLES)
     columns = min(len(curves), PANELS) if apart else 1
     rows = -(-len(curves) // columns) if apart else 1
@@ -61,6 +59,10 @@ def plot_sweep(
         ax.set_ylabel(NAMES.get(value, value))
     legend_above(axes[0, 0], 2) if not apart else axes[0, 0].legend(frameon=False)
     return figure
+
+
+def _told(by: str, key: Any) -> str:
+    return key if isinstance(key, str) else f"{NAMES.get(by, by)}: {key:g}"
 
 
 def _axis(ax: Any, values: pd.Series, setting: str, reference: float | None) -> None:
