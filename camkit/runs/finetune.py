@@ -160,7 +160,7 @@ def write(shared: Shared, classifier: Classifier, found: Finetuned, record: dict
         if len(found.trials) > 1:
             with whole(out / "sweep.png", "wb") as file:
                 save_figure(plot_trials(found), file, "png")
-            written.append("sweep.csv")
+            written += ["sweep.csv", "sweep.png"]
     for name, content in reports.items():
         write_json(out / name, content)
     return written
