@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -46,7 +45,6 @@ CLASSES = 6
 COATS = 2  # in shapes, classes take turns with them
 SPEC = InputSpec((64, 64), 64, (0.5,) * 3, (0.25,) * 3)
 FIGURES = ("max_box_acc", "max_box_acc_v2", "gt_loc", "coverage_predicted", "coverage_excess")
-KEY = ["network", "seed"]
 PAIR = ["weight_crr", "weight_frr"]
 
 
@@ -122,7 +120,7 @@ def trials(name: str, seed: int, counts: dict[str, int], width: int, epochs: int
     model = network(width)
     train(model, split["train"], epochs, seed)
     classifier = Classifier(model, name, SPEC, None, f"seed {seed}")
-    key = dict(zip(KEY, (name, seed), strict=True))
+    key = {"network": name, "seed": seed}
     yield "chosen", key | {"what": "CAM"} | scored(classifier, split["test"]) | lit(classifier, split["test"])
     found = finetune_fc(classifier, split["train"], grid, validation=split["val"], descent=descent, schedule=schedule,
                         device="cpu", show_progress=True)  # fmt: skip
@@ -147,7 +145,7 @@ def draw_sweep(sweep: pd.DataFrame, out: Path) -> None:
 def tell_sweep(sweep: pd.DataFrame) -> None:
     """Means over the seeds, on the validation split."""
     print("\nvalidation split, after the last step: mean (lowest to highest seed)")
-    for key, rows in sweep.groupby(["network", *PAIR], dropna=False):
+    for key, rows in sweep.groupby(PAIR, dropna=False):
         cells = [f"{c} {rows[c].mean():.2f} ({rows[c].min():.2f} to {rows[c].max():.2f})"
                  for c in ("max_box_acc_v2", "max_box_acc", "coverage_excess", "top1_cls")]  # fmt: skip
         print("  ", *key, "|", " | ".join(cells))
@@ -156,23 +154,12 @@ def tell_sweep(sweep: pd.DataFrame) -> None:
 def tell_chosen(chosen: pd.DataFrame) -> None:
     """CAM, MinMaxCAM and the gain on the test split."""
     print("\ntest split: CAM, MinMaxCAM, mean gain (95 % interval over the seeds)")
-    for name, rows in chosen.groupby("network"):
-        for column in (
-            "max_box_acc_v2",
-            "max_box_acc",
-            "gt_loc",
-            "coverage_predicted",
-            "top1_cls",
-            "inside",
-            "outside",
-        ):
-            before, after = (rows[rows["what"] == what].set_index("seed")[column] for what in ("CAM", "MinMaxCAM"))
-            gain = (after - before).to_numpy()
-            half = (
-                stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.nan
-            )
-            print(f"   {name} {column}: {before.mean():.2f} -> {after.mean():.2f}, "
-                  f"{gain.mean():+.2f} ({gain.mean() - half:+.2f} to {gain.mean() + half:+.2f})")  # fmt: skip
+    for column in (*FIGURES, "top1_cls", "inside", "outside"):
+        before, after = (chosen[chosen["what"] == what].set_index("seed")[column] for what in ("CAM", "MinMaxCAM"))
+        gain = after - before
+        half = stats.t.ppf(0.975, len(gain) - 1) * stats.sem(gain) if len(gain) > 1 else float("nan")
+        print(f"   {column}: {before.mean():.2f} -> {after.mean():.2f}, "
+              f"{gain.mean():+.2f} ({gain.mean() - half:+.2f} to {gain.mean() + half:+.2f})")  # fmt: skip
 
 
 def numbers(value: str) -> list[float]:

@@ -5,17 +5,9 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import data_options, model_options, pop_classifier, run_options, together
+from camkit.cli.options import data_options, model_options, pop_classifier, run_options, several, together
 
 NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", "all")
-
-
-def intensities(value: str | tuple[float, ...]) -> tuple[float, ...]:
-    """Numbers with commas between them."""
-    try:
-        return value if isinstance(value, tuple) else tuple(float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r}: give numbers such as 0.25,0.5,0.75") from None
 
 
 analysis_options = together(
@@ -32,7 +24,7 @@ analysis_options = together(
                  help="channels: what is activated, a share of the channel's maximum."),
     click.option("--top", type=click.FloatRange(0, 1, max_open=True), default=0.8, show_default=True,
                  help="overlap: what is most activated, a share of the channel's maximum."),
-    click.option("--intensities", type=intensities, default="0.25,0.5,0.75", show_default=True, metavar="A,...",
+    click.option("--intensities", type=several(float), default="0.25,0.5,0.75", show_default=True, metavar="A,...",
                  help="intensity: what the input is multiplied with, a forward pass each."),
     click.option("--seed", default=0, show_default=True, help="Of the bootstrap."),
 )  # fmt: skip

@@ -1,29 +1,15 @@
 """camkit finetune-fc: another last linear layer for a classifier, so that its class maps cover the object."""
 
 import sys
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import click
 
-from camkit.cli.options import model_options, pop_classifier, together
+from camkit.cli.options import model_options, pop_classifier, several, together
 
 BATCH = 60  # images, as the paper has them whatever the size of its sets
-
-
-def several(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
-    """One number, or several with commas between them."""
-    kind = "whole number" if number is int else "number"
-
-    def read(value: str) -> tuple[float, ...]:
-        try:
-            return tuple(number(part) for part in value.split(","))
-        except ValueError:
-            raise click.BadParameter(f"{value!r}: give one {kind}, or several such as 2,3,5") from None
-
-    return read
 
 
 minmax_options = together(

@@ -33,6 +33,19 @@ def triple(value: str) -> tuple[float, float, float]:
     return numbers[0], numbers[len(numbers) // 2], numbers[-1]
 
 
+def several(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
+    """One number, or several with commas between them."""
+    kind = "whole number" if number is int else "number"
+
+    def read(value: str) -> tuple[float, ...]:
+        try:
+            return tuple(number(part) for part in value.split(","))
+        except ValueError:
+            raise click.BadParameter(f"{value!r}: give one {kind}, or several such as 2,3,5") from None
+
+    return read
+
+
 def head_names(value: str) -> dict[str, str]:
     """``features=MODULE,classifier=MODULE``."""
     pairs = dict(part.split("=", 1) for part in value.split(",") if "=" in part)

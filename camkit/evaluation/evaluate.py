@@ -92,14 +92,16 @@ def evaluate(
         The split on which the recipes' thresholds were chosen.
     progress : Progress
     together : Processes
-        Each judges its share of the images; figures and failures are of all, the table per
-        image and the comparison of recipes are of the share.
+        Each judges its share of the images; figures and failures are of all, the table per image and the comparison of
+        recipes are of the share. Not beside `classes`.
 
     Raises
     ------
     CamkitError
         The data set's classes are not the model's, or no image could be judged.
     """
+    if classes is not None and together.count > 1:
+        raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
     num_classes = inference.cam.head.num_classes
     class_numbers(dataset, num_classes, inference.classifier.labels)  # all processes refuse it, or none
     most = min(MOST, num_classes) if classes is None else classes.k

@@ -17,8 +17,6 @@ NAMES = {
     "theta": "theta",
     "percentile": "percentile i",
 }
-
-
 PANELS = 4  # in a row
 LOSS_WEIGHTS = ("weight_crr", "weight_frr")
 
@@ -53,11 +51,16 @@ def plot_sweep(
         _curve(ax, runs.sort_values(setting), setting, value, style, "" if apart else name)
         if apart:
             ax.set_title(name)
-    for ax in axes.flat:
-        _axis(ax, table[setting], setting, reference) if ax.lines else ax.set_axis_off()
+    for ax in axes.flat[: len(curves)]:
+        _axis(ax, table[setting], setting, reference)
+    for ax in axes.flat[len(curves) :]:
+        ax.set_axis_off()
     for ax in axes[:, 0]:
         ax.set_ylabel(NAMES.get(value, value))
-    legend_above(axes[0, 0], 2) if not apart else axes[0, 0].legend(frameon=False)
+    if not apart:
+        legend_above(axes[0, 0], 2)
+    elif reference is not None:
+        axes[0, 0].legend(frameon=False)
     return figure
 
 

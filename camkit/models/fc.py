@@ -75,5 +75,5 @@ def digest(model: nn.Module, but: Collection[str]) -> str:
     for key, value in model.state_dict().items():
         if key not in but:
             found.update(key.encode())
-            found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return found.hexdigest()

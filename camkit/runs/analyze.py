@@ -52,7 +52,7 @@ def run_analyze(
         settings,
         fit=shared.fit,
         batch_size=shared.batch_size,
-        workers=shared.processes(inference),
+        workers=shared.readers(inference),
         max_pixels=shared.max_pixels,
         seed=shared.seed,
         progress=shared.progress("analyze"),

@@ -14,7 +14,7 @@ from camkit.inference import Inference
 from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
-from camkit.processes import Processes, processes
+from camkit.processes import processes
 from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
 from camkit.runs.shared import Shared
@@ -68,7 +68,7 @@ def run_finetune(
             schedule=schedule,
             fit=shared.fit,
             head=shared.head,
-            workers=shared.processes(inference),
+            workers=shared.readers(inference),
             device=shared.device,
             max_pixels=shared.max_pixels,
             memory=memory,
@@ -88,7 +88,9 @@ def run_finetune(
             },
             **outcome(found, shared.split, val_split),
             "seconds": round(time.perf_counter() - begun, 3),
-            **environment(inference, together),
+            "processes": together.count,
+            "device": str(inference.device),
+            "versions": versions(),
         }
         written = write(shared, classifier, found, record)
         lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
@@ -99,8 +101,8 @@ def run_finetune(
 def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
     """What is fine-tuned, and on what; `step` lies between the thresholds of MaxBoxAccV2."""
     names = ("root", "dataset", "split", "fit", "max_pixels", "step")
-    images = {name: shared.facts()[name] for name in names}
-    return {**model_facts(inference.classifier), "head": head_facts(inference), **images}
+    facts = shared.facts()
+    return {**model_facts(inference.classifier), "head": head_facts(inference), **{name: facts[name] for name in names}}
 
 
 def outcome(found: Finetuned, split: str, val_split: str | None) -> dict[str, Any]:
@@ -113,10 +115,6 @@ def outcome(found: Finetuned, split: str, val_split: str | None) -> dict[str, An
         "sets": {f"S {trial.settings.set_size}": trial.sets for trial in found.trials},
         **found.facts,
     }
-
-
-def environment(inference: Inference, together: Processes) -> dict[str, Any]:
-    return {"processes": together.count, "device": str(inference.device), "versions": versions()}
 
 
 def chosen_by(found: Finetuned, split: str, val_split: str | None) -> str:

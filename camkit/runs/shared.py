@@ -41,14 +41,14 @@ class Shared:
     def inference(self, classifier: Classifier) -> Inference:
         return Inference(classifier, self.device, self.precision, self.head)
 
-    def processes(self, inference: Inference) -> int:
-        """That read images."""
+    def readers(self, inference: Inference) -> int:
+        """Processes that read images."""
         return (4 if inference.device.type == "cuda" else 0) if self.workers is None else self.workers
 
     def looking(self, inference: Inference) -> dict[str, Any]:
         """How images are shown to the network."""
         return {"protocol": self.protocol, "fit": self.fit, "batch_size": self.batch_size,
-                "workers": self.processes(inference), "max_pixels": self.max_pixels}  # fmt: skip
+                "workers": self.readers(inference), "max_pixels": self.max_pixels}  # fmt: skip
 
     def progress(self, what: str) -> Progress:
         return lambda results, n: iter(tqdm(results, what, n, unit="image", disable=not self.show_progress))

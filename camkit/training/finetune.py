@@ -163,8 +163,8 @@ def tune(
             restore(named, good)
             trial.stopped, trial.diverged = f"step {done}: {error}", True
         else:
-            figures_of_step = {"cross_entropy": entropy, **losses._asdict()}
-            trial.rows.append({"step": done, "epoch": epoch, **{k: float(v) for k, v in figures_of_step.items()}})
+            measured = {"cross_entropy": entropy, **losses._asdict()}
+            trial.rows.append({"step": done, "epoch": epoch, **{name: float(of) for name, of in measured.items()}})
             yield
         last = trial.diverged or done == sets.steps
         if last or done % val_every == 0:

@@ -89,7 +89,7 @@ class SharedBatches(Sampler[list[Key]]):
 
 
 class SharedSets(SharedBatches):
-    """The same of sets: the mini-batches of `SetSampler`, but for one that is smaller; a process has whole sets.
+    """The same of sets: the mini-batches of `SetSampler`; a process has whole sets.
 
     Parameters
     ----------

@@ -75,7 +75,7 @@ class Finetuned:
     before : Evaluation or None
         CAM on the validation images with the fc that training started from.
     failures : list of Failure
-        Images to train on that cannot be read or have no class.
+        Images to train on that cannot be read or have no class, then those to choose on that could not be judged.
     facts : dict
         Images, classes, and where feature maps were kept.
     """
