@@ -20,8 +20,8 @@ import torch
 from camkit import CAM
 from camkit.models import Classifier, load_classifier
 from camkit.training import MinMax, StageTwo
-from camkit.training.frozen import frozen
-from camkit.training.kept import KeptFeatures
+from camkit.training.minmax.frozen import frozen
+from camkit.training.minmax.kept import KeptFeatures
 
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:

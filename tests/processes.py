@@ -22,8 +22,8 @@ from camkit.training import Descent, Diverged, MinMax, Schedule, StageTwo, finet
 from camkit.training.data import TrainingImages
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
+from camkit.training.minmax.second_stage import make_stage_two
 from camkit.training.optimizer import make_optimizer
-from camkit.training.second_stage import make_stage_two
 
 WHOLE = [0, 0, 10, 10]
 BOXES = torch.tensor([[0, 0, 10, y] for y in range(10)])

@@ -2,11 +2,10 @@
 
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
-from camkit.data.holdout import hold_out, read_splits
+from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
 from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image, read_size
 from camkit.data.map_files import MapFolder
 from camkit.data.preprocess import Fit, Preprocess, View
-from camkit.data.readers import READERS, read_dataset
 from camkit.data.records import Record
 
 __all__ = [

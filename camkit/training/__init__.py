@@ -4,32 +4,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from camkit.training.finetune import finetune_fc
-    from camkit.training.minmax import common_region_regularization, full_region_regularization, object_maps
-    from camkit.training.minmax_settings import Descent, MinMax, Schedule
+    from camkit.training.minmax.finetune import finetune_fc
+    from camkit.training.minmax.losses import common_region_regularization, full_region_regularization, object_maps
+    from camkit.training.minmax.settings import Descent, MinMax, Schedule
+    from camkit.training.minmax.stages import Diverged, Losses, Plain, StageOne, StageTwo
+    from camkit.training.minmax.trials import Finetuned, Trial
     from camkit.training.run import TrainResult, train
     from camkit.training.settings import TrainSettings
-    from camkit.training.stages import Diverged, Losses, Plain, StageOne, StageTwo
-    from camkit.training.trials import Finetuned, Trial
 
 # Loaded when first used: the command line lists the settings without loading torch.
 MODULE_OF = {
-    "Descent": "minmax_settings",
-    "Diverged": "stages",
-    "Finetuned": "trials",
-    "Losses": "stages",
-    "MinMax": "minmax_settings",
-    "Plain": "stages",
-    "Schedule": "minmax_settings",
-    "StageOne": "stages",
-    "StageTwo": "stages",
+    "Descent": "minmax.settings",
+    "Diverged": "minmax.stages",
+    "Finetuned": "minmax.trials",
+    "Losses": "minmax.stages",
+    "MinMax": "minmax.settings",
+    "Plain": "minmax.stages",
+    "Schedule": "minmax.settings",
+    "StageOne": "minmax.stages",
+    "StageTwo": "minmax.stages",
     "TrainResult": "run",
     "TrainSettings": "settings",
-    "Trial": "trials",
-    "common_region_regularization": "minmax",
-    "finetune_fc": "finetune",
-    "full_region_regularization": "minmax",
-    "object_maps": "minmax",
+    "Trial": "minmax.trials",
+    "common_region_regularization": "minmax.losses",
+    "finetune_fc": "minmax.finetune",
+    "full_region_regularization": "minmax.losses",
+    "object_maps": "minmax.losses",
     "train": "run",
 }
 

@@ -18,12 +18,12 @@ from camkit.errors import CamkitError
 from camkit.processes import Processes
 from camkit.training.data import TrainingImages, stacked
 from camkit.training.methods import Method
+from camkit.training.minmax.stages import Diverged, StageTwo
 from camkit.training.optimizer import set_learning_rate
 from camkit.training.randomness import STEP, derived_seed, seed_generators
 from camkit.training.sampler import SharedBatches, SharedSets
 from camkit.training.schedules import schedule
 from camkit.training.settings import TrainSettings
-from camkit.training.stages import Diverged, StageTwo
 
 Losses = dict[str, float]
 

@@ -17,12 +17,12 @@ from camkit.training.data import TrainingImages, number_of_classes, training_spl
 from camkit.training.folder import BEST, LAST, begin, open_folder, publish_curve, publish_log, writing
 from camkit.training.loop import Clock, Loop, Losses
 from camkit.training.methods import load_method
+from camkit.training.minmax.second_stage import make_stage_two
+from camkit.training.minmax.sets import repeated
 from camkit.training.network import make_network
 from camkit.training.optimizer import make_optimizer
 from camkit.training.randomness import WEIGHTS, derived_seed, seed_generators
 from camkit.training.sampler import SharedSets
-from camkit.training.second_stage import make_stage_two
-from camkit.training.sets import repeated
 from camkit.training.settings import TrainSettings
 from camkit.training.state import FILE, State, save_state
 from camkit.training.tensorboard import Board

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from camkit.errors import CamkitError
+from camkit.training.minmax.sets import SetSampler
 from camkit.training.randomness import ORDER, derived_seed
-from camkit.training.sets import SetSampler
 
 Key = tuple[int, int]  # epoch, index: all that an image's augmentation depends on
 

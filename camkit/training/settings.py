@@ -4,7 +4,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, get_args
 
 from camkit.errors import CamkitError
-from camkit.training.minmax_settings import MinMax, Norm
+from camkit.training.minmax.settings import MinMax, Norm
 
 SCHEDULES = ("multistep", "cosine", "one-cycle", "constant")
 PRECISIONS = ("fp32", "bf16")

@@ -127,14 +127,15 @@ def test_what_cannot_be_written_is_told_before_anything_is_computed(tmp_path, mo
     (tmp_path / "file").write_text("")
     for command, more in (("finetune-fc", SHORT), ("evaluate", DATA)):
         out = tmp_path / "file" / "sub"
-        with pytest.raises(CamkitError, match="--out .*sub: cannot be written to .Not a directory.: give another"):
+        with pytest.raises(CamkitError, match=r"--out .*sub: cannot be written to .Not a directory.: give another"):
             CliRunner().invoke(cli, [command, "--model", model, *more, "--out", str(out)], catch_exceptions=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "net.py"]
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [(["--crr", "a"], "'a'"), (["--set-size", "2.5"], "give one whole number"), (["--crr", "-1"], "--crr -1"), (["--crr", "0,1"], "--val-split"),
+    [(["--crr", "a"], "'a'"), (["--set-size", "2.5"], "give one whole number"),
+     (["--crr", "-1"], "--crr -1"), (["--crr", "0,1"], "--val-split"),
      (["--val-split", "holdout:x"], "holdout:10"), (["--set-size", "9"], "lower --set-size")],
 )  # fmt: skip
 def test_wrong_calls(tmp_path, model, wrong, said):

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 
 from camkit.cam import CAM, Fc, find_fc
 from camkit.errors import CamkitError
-from camkit.training.averaging import averaged
-from camkit.training.frozen import frozen
-from camkit.training.minmax import common_region_regularization, full_region_regularization, object_maps
-from camkit.training.minmax_settings import Descent, MinMax
+from camkit.training.minmax.averaging import averaged
+from camkit.training.minmax.frozen import frozen
+from camkit.training.minmax.losses import common_region_regularization, full_region_regularization, object_maps
+from camkit.training.minmax.settings import Descent, MinMax
 
 
 class Diverged(CamkitError):

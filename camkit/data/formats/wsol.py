@@ -11,11 +11,12 @@ Corners are numbers of pixels, 0-based and **inclusive**: boxes at the right bor
 
 from pathlib import Path
 
-from camkit.data.annotations import AnnotatedSet, Draft, Entry, with_label, with_label_and_box
-from camkit.data.masks import MaskFiles
+from camkit.data.annotations import AnnotatedSet
+from camkit.data.formats.draft import Draft, Entry, with_label, with_label_and_box
+from camkit.data.formats.masks import MaskFiles
+from camkit.data.formats.tables import Line, lines
 from camkit.data.records import Record
 from camkit.data.sources import Read, Source, find_source, source
-from camkit.data.tables import Line, lines
 from camkit.errors import CamkitError
 
 BOX_FIELDS, MASK_FIELDS = 5, 3

@@ -6,13 +6,13 @@ from importlib import import_module
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet
-from camkit.data.coco import read_coco
-from camkit.data.csv_table import read_csv
-from camkit.data.cub import read_cub
-from camkit.data.ilsvrc import read_ilsvrc
-from camkit.data.tiny_imagenet import read_tiny_imagenet
-from camkit.data.voc import read_voc
-from camkit.data.wsol import read_wsol
+from camkit.data.formats.coco import read_coco
+from camkit.data.formats.csv import read_csv
+from camkit.data.formats.cub import read_cub
+from camkit.data.formats.ilsvrc import read_ilsvrc
+from camkit.data.formats.tiny_imagenet import read_tiny_imagenet
+from camkit.data.formats.voc import read_voc
+from camkit.data.formats.wsol import read_wsol
 from camkit.errors import CamkitError
 
 SHAPES = {"n": 200, "size": 64, "classes": 10, "seed": 0}
@@ -49,7 +49,7 @@ def read_shapes(settings: str | Path, split: str) -> AnnotatedSet:
         raise CamkitError(f"shapes has no split {split!r}: use one of {', '.join(SHAPES_SPLITS)}")
     seed = given["seed"] * len(SHAPES_SPLITS) + SHAPES_SPLITS.index(split)
     # Imported when it is asked for: the other formats need none of its libraries.
-    shapes = import_module("camkit.data.shapes").Shapes(given["n"], given["size"], given["classes"], seed)
+    shapes = import_module("camkit.data.formats.shapes").Shapes(given["n"], given["size"], given["classes"], seed)
     labels = tuple(f"shape {label}" for label in range(given["classes"]))
     return AnnotatedSet("shapes", split, shapes.records(), labels, [], upright=True)
 

@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.draw import polygon2mask
 
-from camkit.data.annotations import AnnotatedSet, Box, Draft, Entry, check_inside, checked_box
+from camkit.data.annotations import AnnotatedSet, Box, check_inside
+from camkit.data.formats.draft import Draft, Entry, checked_box
+from camkit.data.formats.rle import decode_counts, mask_from_counts
 from camkit.data.images import MAX_PIXELS
 from camkit.data.records import Record
-from camkit.data.rle import decode_counts, mask_from_counts
 from camkit.data.sources import source
 from camkit.errors import CamkitError
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from camkit.data.annotations import AnnotatedSet, Draft, Entry, check_inside, checked_box
+from camkit.data.annotations import AnnotatedSet, check_inside
+from camkit.data.formats.draft import Draft, Entry, checked_box
+from camkit.data.formats.tables import Line, lines
+from camkit.data.formats.voc_xml import NamedObject, read_voc_xml
 from camkit.data.records import Record
 from camkit.data.sources import source
-from camkit.data.tables import Line, lines
-from camkit.data.voc_xml import NamedObject, read_voc_xml
 from camkit.errors import CamkitError
 
 # fmt: off

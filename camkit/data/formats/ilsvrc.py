@@ -13,11 +13,12 @@ pixels end at 499. A record's box ends one further, at 500.
 
 from pathlib import Path, PurePosixPath
 
-from camkit.data.annotations import AnnotatedSet, Draft, with_label, with_label_and_box
+from camkit.data.annotations import AnnotatedSet
+from camkit.data.formats.draft import Draft, with_label, with_label_and_box
+from camkit.data.formats.tables import Line, lines, table
+from camkit.data.formats.voc_xml import read_voc_xml
 from camkit.data.images import SUFFIXES
 from camkit.data.sources import Folder, source
-from camkit.data.tables import Line, lines, table
-from camkit.data.voc_xml import read_voc_xml
 from camkit.errors import CamkitError
 
 MAPPING = "LOC_synset_mapping.txt"

@@ -12,9 +12,10 @@ Corners are **0-based** and **inclusive** in both: a box over a whole image is `
 from dataclasses import replace
 from pathlib import Path
 
-from camkit.data.annotations import AnnotatedSet, Draft, Entry, with_label_and_box
+from camkit.data.annotations import AnnotatedSet
+from camkit.data.formats.draft import Draft, Entry, with_label_and_box
+from camkit.data.formats.tables import Line, lines, mending, table
 from camkit.data.sources import source
-from camkit.data.tables import Line, lines, mending, table
 from camkit.errors import CamkitError
 
 

@@ -12,7 +12,7 @@ from small import Plain, perturb
 from camkit.cam import CAM
 from camkit.errors import CamkitError
 from camkit.nn import ThresholdedAvgPool2d
-from camkit.training.kept import KeptFeatures
+from camkit.training.minmax.kept import KeptFeatures
 
 IMAGES = torch.rand(5, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 

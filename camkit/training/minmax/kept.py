@@ -13,7 +13,7 @@ import torch
 
 from camkit.cam import CAM
 from camkit.errors import CamkitError
-from camkit.training.stages import Plain
+from camkit.training.minmax.stages import Plain
 
 GIB = 2**30
 

@@ -8,7 +8,7 @@ import torch
 
 from camkit.evaluation import Evaluation
 from camkit.localization import Failure
-from camkit.training.minmax_settings import MinMax
+from camkit.training.minmax.settings import MinMax
 
 CRITERION = "max_box_acc_v2"
 TRIED = ("weight_crr", "weight_frr", "set_size")  # what may differ from one trial to the next, as tables name it

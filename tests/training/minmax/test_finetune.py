@@ -22,9 +22,9 @@ from camkit.inference import Inference
 from camkit.processes import Processes
 from camkit.recipe import RECIPES
 from camkit.training import Descent, MinMax, Schedule, StageOne, StageTwo, Trial, finetune_fc
-from camkit.training.finetune import copied, tune
-from camkit.training.frozen import frozen
-from camkit.training.images import LabelledImages
+from camkit.training.minmax.finetune import copied, tune
+from camkit.training.minmax.frozen import frozen
+from camkit.training.minmax.images import LabelledImages
 
 TWO = MinMax(sets=2, set_size=2)
 SETTINGS = {"descent": Descent(lr=0.05), "schedule": Schedule(steps=6, val_every=3), "device": "cpu"}

@@ -13,11 +13,12 @@ grey value is the share of annotators who called the pixel bird; the object is w
 from dataclasses import replace
 from pathlib import Path
 
-from camkit.data.annotations import AnnotatedSet, Draft, Entry, with_label_and_box
-from camkit.data.masks import MaskFiles
+from camkit.data.annotations import AnnotatedSet
+from camkit.data.formats.draft import Draft, Entry, with_label_and_box
+from camkit.data.formats.masks import MaskFiles
+from camkit.data.formats.tables import Line, lines, mending
 from camkit.data.records import Record
 from camkit.data.sources import Source, find_source, source
-from camkit.data.tables import Line, lines, mending
 from camkit.errors import CamkitError
 
 IS_TRAINING = {"train": "1", "test": "0"}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from camkit.data import read_dataset
-from camkit.data.rle import decode_counts, mask_from_counts
+from camkit.data.formats.rle import decode_counts, mask_from_counts
 from camkit.errors import CamkitError
 
 

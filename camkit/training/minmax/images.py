@@ -12,9 +12,9 @@ from camkit.evaluation import class_numbers
 from camkit.inference import Inference
 from camkit.localization import Failure
 from camkit.processes import Processes
-from camkit.training.kept import KeptFeatures
-from camkit.training.minmax_settings import MinMax, Schedule
-from camkit.training.sets import SetBatch, SetSampler, complete_sets
+from camkit.training.minmax.kept import KeptFeatures
+from camkit.training.minmax.sets import SetBatch, SetSampler, complete_sets
+from camkit.training.minmax.settings import MinMax, Schedule
 
 
 class LabelledImages:

@@ -15,11 +15,11 @@ from camkit.inference import Inference
 from camkit.models import Classifier
 from camkit.processes import Processes
 from camkit.recipe import RECIPES
-from camkit.training.frozen import frozen
-from camkit.training.images import ImageSets, LabelledImages
-from camkit.training.minmax_settings import Descent, MinMax, Schedule
-from camkit.training.stages import Diverged, StageOne, StageTwo
-from camkit.training.trials import Finetuned, Trial, figures, score
+from camkit.training.minmax.frozen import frozen
+from camkit.training.minmax.images import ImageSets, LabelledImages
+from camkit.training.minmax.settings import Descent, MinMax, Schedule
+from camkit.training.minmax.stages import Diverged, StageOne, StageTwo
+from camkit.training.minmax.trials import Finetuned, Trial, figures, score
 
 USUAL, PUBLISHED, TEN_EPOCHS = MinMax(), Descent(), Schedule()
 

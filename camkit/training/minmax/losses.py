@@ -3,7 +3,7 @@
 import torch
 
 from camkit.boxes import normalize_maps
-from camkit.training.minmax_settings import Norm
+from camkit.training.minmax.settings import Norm
 
 
 def common_region_regularization(features: torch.Tensor, norm: Norm = "mean") -> torch.Tensor:

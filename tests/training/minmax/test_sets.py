@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from camkit.data import Sample
 from camkit.errors import CamkitError
-from camkit.training.sets import SetSampler, complete_sets
+from camkit.training.minmax.sets import SetSampler, complete_sets
 
 COUNTS = st.lists(st.integers(1, 9), min_size=2, max_size=6)
 

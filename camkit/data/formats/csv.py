@@ -6,9 +6,10 @@ them: a box over all of an image of 500 pixels is ``0 ... 500``. An image may ha
 
 from pathlib import Path
 
-from camkit.data.annotations import AnnotatedSet, Draft, with_label_and_box
+from camkit.data.annotations import AnnotatedSet
+from camkit.data.formats.draft import Draft, with_label_and_box
+from camkit.data.formats.tables import table
 from camkit.data.sources import source
-from camkit.data.tables import table
 from camkit.errors import CamkitError
 
 COLUMNS = ("image", "label", "x0", "y0", "x1", "y1")

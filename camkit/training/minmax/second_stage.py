@@ -4,9 +4,9 @@ from torch import nn
 from torch.optim import SGD
 
 from camkit.cam import CAM, find_fc
-from camkit.training.minmax_settings import Descent
+from camkit.training.minmax.settings import Descent
+from camkit.training.minmax.stages import StageTwo
 from camkit.training.settings import TrainSettings
-from camkit.training.stages import StageTwo
 
 
 def make_stage_two(model: nn.Module, optimizer: SGD, settings: TrainSettings) -> StageTwo:
