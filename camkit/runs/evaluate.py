@@ -98,7 +98,7 @@ def run_ablate(
                  progress=shared.progress(inference.classifier.name), **shared.looking(inference))
         for inference in inferences
     ]  # fmt: skip
-    found = founds[0] if tap is None else together(founds[0], founds[1], "tap:", shared.seed)
+    found = founds[0] if tap is None else together(founds[0], founds[1], "tap:")
     record = {
         "settings": {
             **model_facts(classifier),
