@@ -17,6 +17,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ Damage = Callable[[bytes, Rng], bytes]
 HANGS = 20.0  # seconds for one small image
 
 
+@lru_cache
 def whole_images() -> dict[str, bytes]:
     """A small image in every kind of file, by the name of the kind."""
     rows, columns = np.mgrid[:96, :128]

@@ -169,7 +169,8 @@ def _pixels(
     encoded: bytes, image: ImageFile, kind: str, header: _Header, upright: bool, *, fill: bool = False
 ) -> NDArray[np.uint8]:
     if kind == "JPEG":
-        stored = decode_jpeg(encoded, image.mode, progressive="progressive" in image.info, fill=fill)
+        count, scans = image.width * image.height, "progressive" in image.info
+        stored = decode_jpeg(encoded, image.mode, count, progressive=scans, fill=fill)
         if stored is not None:
             pixels = inks_to_rgb(stored) if image.mode == "CMYK" else stored
             return turned(pixels, header.orientation) if upright else pixels

@@ -120,7 +120,7 @@ def _listed(listing: Path) -> list[Path]:
 def _found(folder: Path, line: str) -> Path:
     """The file that a line of a list means; what is not there stays as it is written, and fails by that name."""
     given = folder / line
-    if path.lexists(given) or given.is_absolute():
+    if path.lexists(given) or Path(line).is_absolute():
         return given
     return Path(same_name(str(folder), line) or given)
 
