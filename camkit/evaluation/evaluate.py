@@ -119,6 +119,7 @@ def evaluate_maps(
     protocol: str = "paper",
     classes: Predictions | None = None,
     threads: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     step: float = 0.001,
     seed: int = 0,
     threshold_split: str | Mapping[str, str] = FIXED,
@@ -135,7 +136,8 @@ def evaluate_maps(
         No image could be judged.
     """
     bench = _Bench(dataset, recipes, protocol, 0 if classes is None else classes.k, step, threshold_split)
-    results = seen_in(maps, dataset, bench.weightings, bench.judge, classes=classes, threads=threads)
+    results = seen_in(maps, dataset, bench.weightings, bench.judge, classes=classes, threads=threads,
+                      max_pixels=max_pixels)  # fmt: skip
     return bench.measure(progress(results, len(dataset.records)), seed)
 
 

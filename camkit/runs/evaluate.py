@@ -59,7 +59,8 @@ def run_evaluate(
     if isinstance(source, Path):
         maps = MapFolder(source, annotated.records)
         threads = shared.workers or None
-        found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads, **measured)
+        found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads,
+                              max_pixels=shared.max_pixels, **measured)  # fmt: skip
         if maps.unread():
             lines.append(f"{maps.unread()} of the maps in {source} belong to no image of the split")
     else:
