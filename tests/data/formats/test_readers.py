@@ -119,7 +119,6 @@ def test_settings_of_shapes(settings, split, error):
 
 
 def test_shapes_are_drawn_as_asked_and_splits_differ():
-    pytest.importorskip("camkit.data.formats.shapes", reason="shapes is not there yet")
     data = read_dataset("shapes", "n=6,size=48,classes=3,seed=5", "val")
     assert [record.label for record in data.records] == [0, 1, 2, 0, 1, 2]
     assert (len(data.labels), data.problems) == (3, [])
