@@ -16,6 +16,7 @@ of all, and the file is refused; but a category without a name goes by its id.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def read_coco(root: Path, split: str) -> AnnotatedSet:
         try:
             entry = images.of(row)
         except CamkitError as error:
-            draft.strays.append(told(row.where, error))
+            draft.stray(row.where, error)
         else:
             objects.add(row, entry)
     return draft.finish(places, names, objects.complete)
@@ -92,14 +93,12 @@ def _categories(found: Iterable[Row], draft: Draft) -> tuple[list[str], Ids[int]
         try:
             named.append((written, row.text("name")))
         except CamkitError as error:
-            draft.strays.append(f"{row.where}: {error}; until then it is called {shown(written)}")
+            draft.stray(row.where, f"{error}; until then it is called {shown(written)}")
             named.append((written, shown(written)))
     if not named:
         raise CamkitError(f"{draft.listing}: its list of categories is empty, so there are no labels; add them")
-    try:
+    with suppress(CamkitError):  # where ids are names, the order is the file's own
         named.sort(key=lambda category: finite(category[0], "id"))
-    except CamkitError:
-        pass  # names for ids: the file's own order
     labels: Ids[int] = Ids()
     for label, (written, _) in enumerate(named):
         labels.add(written, label)
@@ -122,7 +121,7 @@ class _Images:
             entry = self.draft.add(listed, listed.replace("\\", "/"), row.where)
             holder = self.ids.add(written, known or entry)
         except CamkitError as error:
-            self.draft.strays.append(told(row.where, error))
+            self.draft.stray(row.where, error)
             return
         if holder is not (known or entry):
             for one, other in ((holder, entry), (entry, holder)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from camkit.data.formats.tables import decoded, is_utf8, shown
+from camkit.data.formats.tables import decoded, is_utf8, number_of, shown
 from camkit.errors import CamkitError
 
 MOST_DIGITS = 4300  # Python reads no longer number, lest it take for ever
@@ -48,8 +48,8 @@ class Row:
 def finite(value: Any, name: str) -> float:
     """A finite number, also of a text; `CamkitError` where it is none."""
     try:
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
+        number = number_of(value) if isinstance(value, str) else math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise CamkitError(f"{name} {shown(value)} is no finite number; mend it")
@@ -73,6 +73,8 @@ class Ids(Generic[T]):
 
     def find(self, written: Any) -> T | None:
         """The thing of an id; None where there is none, or several could be meant."""
+        if type(written) is int and (False, written) in self._exact:
+            return self._exact[False, written]
         key, loose = _keys(written)
         same = self._loose.get(loose, [])
         return self._exact.get(key, same[0] if len(same) == 1 else None)

@@ -48,7 +48,7 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
     column = "name" if "label" not in table.columns and "name" in table.columns else "label"
     rows = list(table.lines(("image", column, *CORNERS)))
     names = _names(rows, column)
-    label = _whole if names is None else _numbered(names, column)
+    label = _whole if names is None else _numbered(names)
     for line in rows:
         image = line.fields[0]
         if image not in draft.entries and not line.fault:
@@ -56,10 +56,9 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
         with draft.annotation(line) as entry:
             if not line.text(1):
                 raise CamkitError("it has no label")
-            number = label(line)
+            entry.set_label(label(line))
             x0, y0, x1, y1 = line.numbers(2, 6)
             entry.add_box((x0, y0, x1, y1), HALF_OPEN)
-            entry.set_label(number)
     images = source(listing.parent / "images", listing.parent)
     return draft.finish(images, names, with_label_and_box, upright=True)
 
@@ -82,7 +81,7 @@ def _whole(line: Line) -> int:
         raise CamkitError(f"label {error}; mend it, or call the column 'name' where labels are names") from None
 
 
-def _numbered(names: Sequence[str], column: str) -> Callable[[Line], int]:
+def _numbered(names: Sequence[str]) -> Callable[[Line], int]:
     numbers = {name: number for number, name in enumerate(names)}
 
     def number(line: Line) -> int:

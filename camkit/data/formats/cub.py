@@ -6,8 +6,9 @@
 each image.
 
 The upper left corner ``x, y`` is **0-based**, and ``x + width, y + height`` is the last pixel **inside** the box: a box
-over all of an image of 500 pixels is written ``0 ... 499``. A record's box ends at ``x + width + 1``, or where the image
-ends: 78 boxes of the 11,788 reach further, and the public WSOL lists have them clipped as well. In a mask the grey value is the share of annotators who called the pixel bird; the object is where more than half did (> 127).
+over all of an image of 500 pixels is written ``0 ... 499``. A record's box ends at ``x + width + 1``, or where the
+image ends: 78 boxes of the 11,788 reach further, and the public WSOL lists have them clipped as well. In a mask the
+grey value is the share of annotators who called the pixel bird; the object is where more than half did (> 127).
 """
 
 from dataclasses import replace

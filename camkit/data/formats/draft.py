@@ -43,9 +43,13 @@ class Draft:
         """List an image; one that is listed already is a problem of its second line."""
         if key in self.entries:
             first = self.entries[key].where
-            self.strays.append(f"{where}: {shown(key)} is listed a second time (first in {first}); take one out")
+            self.stray(where, f"{shown(key)} is listed a second time (first in {first}); take one out")
             return Entry(image, where)
         return self.entries.setdefault(key, Entry(image, where))
+
+    def stray(self, where: str, reason: str | CamkitError) -> None:
+        """Tell of a line that belongs to no image."""
+        self.strays.append(told(where, reason))
 
     def add_line(self, line: Line, image: str | None = None) -> Entry:
         """List the image of a line, which is its own key; it is the line's first field unless it is given."""
@@ -83,7 +87,7 @@ class Draft:
         if key in self.entries:
             return self.entries[key]
         reason = line.fault or f"{shown(key)} is none of the images that {self.listing} lists; mend either"
-        self.strays.append(told(line.where, CamkitError(reason)))
+        self.stray(line.where, reason)
         return Entry(key, line.where)
 
     def finish(
@@ -119,7 +123,7 @@ class Draft:
             except CamkitError as error:
                 if entry.problem:
                     problems.append(entry.problem)
-                elif not (isinstance(error, Incomplete) and entry.left_out):
+                elif not entry.left_out or (entry.shares and not isinstance(error, Incomplete)):
                     problems.append(told(f"{entry.where}: {shown(entry.image)}", error))
             problems += entry.left_out
         problems += self.strays

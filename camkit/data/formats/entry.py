@@ -9,6 +9,7 @@ from camkit.data.formats.corners import Corners, are_shares
 from camkit.data.sources import Read
 from camkit.errors import CamkitError
 
+MOST_TOLD = 1000  # characters of a problem, of which a name may have thousands
 MOST_PIXELS = 1 << 32  # no format that is decoded holds more than 65,535 x 65,535
 
 
@@ -102,6 +103,9 @@ class Entry:
         self.size = size or self.size
 
 
-def told(where: str, error: CamkitError) -> str:
+def told(where: str, error: str | CamkitError) -> str:
     """A problem in one line: where, what, and what to do about it."""
-    return f"{where}: {error}" if ";" in str(error) else f"{where}: {error}; mend it or take it out"
+    line = f"{where}: {error}" if "; " in str(error) else f"{where}: {error}; mend it or take it out"
+    if not line.isprintable():  # a name may hold a line break
+        line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+    return line if len(line) <= MOST_TOLD else f"{line[: MOST_TOLD // 2]} ... {line[-MOST_TOLD // 2 :]}"

@@ -119,9 +119,8 @@ def _read_solution(path: Path, draft: Draft, wnids: _Wnids) -> None:
             for start in range(0, len(fields), GROUP):
                 with entry.annotation(f"{line.where}, object {start // GROUP + 1}"):
                     x0, y0, x1, y1 = Line(line.where, fields).numbers(start + 1, start + GROUP)
-                    label = wnids.label(fields[start])
+                    entry.set_label(wnids.label(fields[start]))
                     entry.add_box((x0, y0, x1, y1), INCLUSIVE)
-                    entry.set_label(label)
 
 
 def _read_xml(folder: Path, draft: Draft, wnids: _Wnids) -> None:
@@ -133,6 +132,5 @@ def _read_xml(folder: Path, draft: Draft, wnids: _Wnids) -> None:
             entry.set_size(*annotation.size)
             for thing in annotation.objects:
                 with entry.annotation(f"{path}, object {thing.number}"):
-                    label = wnids.label(thing.name)
+                    entry.set_label(wnids.label(thing.name))
                     entry.add_box(thing.corners(), INCLUSIVE)
-                    entry.set_label(label)

@@ -129,6 +129,4 @@ def _from_run_lengths(written: Mapping[str, Any], size: tuple[int, int]) -> Mask
 
 def _check_pixels(size: tuple[int, int]) -> None:
     if size[0] * size[1] > MAX_PIXELS:
-        raise CamkitError(
-            f"a mask of {size[1]} x {size[0]} pixels is more than the {MAX_PIXELS} that are drawn; scale it"
-        )
+        raise CamkitError(f"a mask of {size[1]} x {size[0]} pixels is not drawn; scale it below {MAX_PIXELS} pixels")

@@ -40,10 +40,7 @@ class Line:
     def number(self, index: int) -> float:
         """A field as a finite number; `CamkitError` where it is none."""
         text = self.text(index)
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = number_of(text)
         if not math.isfinite(number):
             raise CamkitError(f"{shown(text)} is not a number")
         return number
@@ -58,6 +55,14 @@ class Line:
         if not WHOLE.fullmatch(text):
             raise CamkitError(f"{shown(text)} is not a whole number")
         return int(text.partition(".")[0])
+
+
+def number_of(text: str) -> float:
+    """The number that a text is, NaN where it is none; Python alone would also take 1_0 and digits of all scripts."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        return math.nan
 
 
 def shown(value: Any) -> str:

@@ -23,6 +23,8 @@ from camkit.data.formats.tables import Line, Table, lines, mending, shown
 from camkit.data.sources import source
 from camkit.errors import CamkitError
 
+SPLITS = ("train", "val", "test")
+
 
 def read_tiny_imagenet(root: Path, split: str) -> AnnotatedSet:
     """Read a split, in the layout that is found.
@@ -67,14 +69,15 @@ def _from_table(root: Path, split: str) -> AnnotatedSet:
     draft = Draft("tiny-imagenet", split, root / "boxes.csv")
     for line in Table(draft.listing).lines(("image", "split", "label", "x0", "y0", "x1", "y1")):
         image = line.fields[0]
-        if line.fault is None and line.fields[1] != split:
+        if line.fault is None and line.fields[1] != split and line.fields[1] in SPLITS:
             continue
         if image not in draft.entries:
             draft.add(image, image, line.where)
         with draft.annotation(line) as entry:
-            label = line.whole(2)
+            if line.text(1) != split:
+                raise CamkitError(f"{shown(line.text(1))} is none of the splits {', '.join(SPLITS)}")
+            entry.set_label(line.whole(2), len(names))
             _add_box(entry, line, 3)
-            entry.set_label(label, len(names))
     done = draft.finish(source(root / split), [names[label] for label in range(len(names))], with_label_and_box)
     numbers = range(len(names))
     return replace(

@@ -1,8 +1,8 @@
 """Pascal VOC (Everingham et al. 2010): boxes of 20 classes, several classes an image.
 
 ``ImageSets/Main/<split>.txt`` lists ids, ``JPEGImages/<id>.jpg`` are the images, ``Annotations/<id>.xml`` the objects.
-Data sets in its format often have no lists: then a folder of XML files is a split. An image belongs to the XML of its
-own name, whatever ``<filename>`` says, and may be of any kind; only where there is no such image, ``<filename>`` counts.
+Data sets in its format often have no lists: then a folder of XML files is a split. An image may be of any kind. It
+belongs to the XML of its own name, whatever ``<filename>`` says, which counts where there is no such image.
 
 Corners are **1-based** and **inclusive**: the box ``xmin ymin xmax ymax`` is ``xmin - 1, ymin - 1, xmax, ymax`` half
 open and 0-based.
@@ -12,6 +12,7 @@ questions. Objects flagged ``difficult`` are left out, as in the benchmark; an i
 """
 
 from dataclasses import dataclass
+from os.path import isfile  # unlike Path's it answers any name
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet, Box
@@ -62,15 +63,16 @@ def read_voc(root: Path, split: str) -> AnnotatedSet:
     for line in layout.ids:
         key = line.fields[0]
         path = layout.annotations / f"{key}.xml"
-        where = str(path) if layout.listing == layout.annotations else f"{line.where}, {path}"
+        where = line.where if line.where == str(path) else f"{line.where}, {path}"
         entry = draft.add(key, f"{key}.jpg", line.where)
-        with entry.reading(where):
+        with entry.reading(line.where):
             line.check()
             checked_name(key)
-            annotation = read_voc_xml(path)
-            entry.set_size(*annotation.size)
-            entry.image = layout.images.image(key, annotation.filename)
-            boxes[entry] = _boxes(annotation, entry, where, names)
+            with entry.reading(where):
+                annotation = read_voc_xml(path)
+                entry.set_size(*annotation.size)
+                entry.image = layout.images.image(key, annotation.filename)
+                boxes[entry] = _boxes(annotation, entry, where, names)
     labels = CLASSES if names <= set(CLASSES) else tuple(sorted(names))
     numbers = {name: label for label, name in enumerate(labels)}
     return draft.finish(
@@ -127,7 +129,7 @@ def _listed(listing: Path, annotations: Path) -> list[Line]:
     ids = []
     for line in lines(listing, 1):
         key = line.fields[0].split()[0]
-        if not line.fault and "\0" not in key and not (annotations / f"{key}.xml").exists():
+        if not line.fault and not isfile(annotations / f"{key}.xml"):
             key = Stems.without_ending(key)
         ids.append(Line(line.where, [key], line.fault))
     return ids
@@ -141,4 +143,6 @@ def _folder(folder: Path) -> _Layout | None:
         return None
     images = Stems(find_source(folder / "JPEGImages", folder / "images") or Folder(folder))
     keys = {path.stem for path in annotations.glob("*.xml") if not path.name.startswith(".")} | set(images.names)
-    return _Layout(annotations, annotations, images, [Line(str(annotations), [key]) for key in sorted(keys)])
+    return _Layout(
+        annotations, annotations, images, [Line(str(annotations / f"{key}.xml"), [key]) for key in sorted(keys)]
+    )

@@ -1,13 +1,12 @@
 """Annotation files in Pascal VOC's XML, which ILSVRC uses too: an image's size and its objects' names and corners."""
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from camkit.data.annotations import Box
-from camkit.data.formats.tables import shown
+from camkit.data.formats.tables import number_of, shown
 from camkit.errors import CamkitError
 
 # A few objects take kilobytes.
@@ -109,10 +108,7 @@ def _text(element: ElementTree.Element, path: str) -> str:
 
 def _number(element: ElementTree.Element, path: str, missing: str = "") -> float:
     text = (element.findtext(path) or "").strip() or missing or _text(element, path)
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
+    number = number_of(text)
     if not abs(number) <= MAX_CORNER:
         raise CamkitError(f"{path} is {shown(text)}, no number of pixels; mend it")
     return number
