@@ -1,9 +1,9 @@
 """Images by their names without endings, as formats refer to them that have one annotation file an image."""
 
-import unicodedata
 from pathlib import PurePosixPath
 
 from camkit.data.images import SUFFIXES
+from camkit.data.names import unicode_form
 from camkit.data.sources import Source
 from camkit.errors import CamkitError
 
@@ -23,7 +23,7 @@ class Stems:
         self.names: dict[str, list[str]] = {}
         for name in source.names():
             if self.without_ending(name) != name:
-                self.names.setdefault(_composed(self.without_ending(name)), []).append(name)
+                self.names.setdefault(unicode_form(self.without_ending(name)), []).append(name)
 
     @staticmethod
     def without_ending(name: str) -> str:
@@ -43,7 +43,7 @@ class Stems:
             Several images have this stem, and none of them is the one meant.
         """
         stated = stated.replace("\\", "/").rpartition("/")[2]
-        found = self.names.get(_composed(stem), [])
+        found = self.names.get(unicode_form(stem), [])
         for name in found:
             if PurePosixPath(name).name == stated or name == f"{stem}.jpg":
                 return name
@@ -51,11 +51,6 @@ class Stems:
             raise CamkitError(f"{found[0]!r} and {found[1]!r} both have its name; take one out")
         if found:
             return found[0]
-        if stated in self.names.get(_composed(self.without_ending(stated)), []):
+        if stated in self.names.get(unicode_form(self.without_ending(stated)), []):
             return stated
         return stated if self.without_ending(stated) == stem else f"{stem}.jpg"
-
-
-def _composed(name: str) -> str:
-    """One of the forms in which Unicode may write the same letters."""
-    return unicodedata.normalize("NFC", name)

@@ -22,7 +22,8 @@ from camkit.data.formats.entry import Entry, Incomplete
 from camkit.data.formats.stems import Stems
 from camkit.data.formats.tables import Line, lines
 from camkit.data.formats.voc_xml import Annotation, read_voc_xml
-from camkit.data.sources import Folder, checked_name, find_source, source
+from camkit.data.names import checked_name
+from camkit.data.sources import Folder, find_source, source
 from camkit.errors import CamkitError
 
 # fmt: off

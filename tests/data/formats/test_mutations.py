@@ -18,7 +18,8 @@ NASTY = (
 )  # fmt: skip
 NODES = (
     None, True, 0, -1, 1, 1.0, 2, 0.5, 1e300, 10**400, float("nan"), float("-inf"), "", "1", "01", "z", "b.png", "../x",
-    "\0", "\ud800", "9" * 5000, [], [[]], [None], [1, 2, 3, 4], [[1, 1, 3]], {}, {"size": [6, 8], "counts": "P"}, [[[[0]]]],
+    "\0", "\ud800", "9" * 5000, [], [[]], [None], [1, 2, 3, 4], [[1, 1, 3]], {},
+    {"size": [6, 8], "counts": "P"}, [[[[0]]]],
 )  # fmt: skip
 XML = (
     "<annotation><filename>{}.png</filename><size><width>8</width><height>6</height></size><object><name>{}</name><bndbox>"
