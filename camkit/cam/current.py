@@ -92,9 +92,11 @@ def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: fl
     if expected.shape != given.shape:
         raise CamkitError(f"the model gives {len(given)} logits, and its head had {len(expected)}; {ANEW}")
     largest = torch.stack([given.abs().amax(), expected.abs().amax()]).amax()
-    rounding = max(1e-3, 8 * eps) * largest + (64 if eps < 1e-6 else 4) * eps * _terms(head, row)
     miss = (expected - given).abs().amax()
-    if bool(miss > rounding) or bool(miss.isnan() & (given.isfinite().all() ^ expected.isfinite().all())):
+    if miss <= max(1e-3, 8 * eps) * largest:
+        return
+    beyond_rounding = bool(miss > (64 if eps < 1e-6 else 4) * eps * _terms(head, row))
+    if beyond_rounding or bool(given.isfinite().all() ^ expected.isfinite().all()):
         raise CamkitError(
             f"class weights miss the logits by {float(miss):.2g} where the largest is {float(largest):.2g}: the head "
             "changed after CAM(model), or does what was not seen when it was found; make a new CAM(model)"
