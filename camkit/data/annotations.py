@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from camkit.data.images import Truncated
 from camkit.data.records import Record
 from camkit.errors import CamkitError
 
@@ -29,6 +30,8 @@ class AnnotatedSet:
         ``len({record.image for record in records}) + len(problems)`` is the number of images listed.
     upright : bool
         Whether boxes and masks count pixels of the image turned upright (EXIF), not of the image as stored.
+    truncated : {"fail", "fill"}
+        What becomes of damaged images, as of `read_image`.
     imagenet_labels : tuple of int or None
         For each label its number among ImageNet's 1,000 classes, where the format states it.
     """
@@ -39,6 +42,7 @@ class AnnotatedSet:
     labels: tuple[str, ...] | None
     problems: list[str]
     upright: bool = False
+    truncated: Truncated = "fail"
     imagenet_labels: tuple[int, ...] | None = None
 
     def evenly(self, limit: int | None) -> "AnnotatedSet":
