@@ -57,8 +57,8 @@ def test_a_reader_that_was_killed_is_named_and_not_the_model(tmp_path):
     for index in range(12):
         (tmp_path / "photos" / f"{index:02}.jpg").write_bytes(jpeg())
     command = [sys.executable, "-m", "camkit", "localize", "--model", f"{tmp_path}/network.py:build",
-               "--weights", "none", "--images", tmp_path / "photos", "--out", tmp_path / "out", "--workers", "2", "--batch-size", "2",
-               "--size", "32", "--no-overlays", "--device", "cpu"]  # fmt: skip
+               "--weights", "none", "--images", tmp_path / "photos", "--out", tmp_path / "out", "--workers", "2",
+               "--batch-size", "2", "--size", "32", "--no-overlays", "--device", "cpu"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
