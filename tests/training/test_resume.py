@@ -73,14 +73,15 @@ def test_stopped_at_a_step(alone, tmp_path, monkeypatch, step):
 
 def test_with_both_stages_broken_off_in_an_epoch(tmp_path, monkeypatch):
     """Stage II's momentum and the unfinished epoch's CRR and FRR are part of the state."""
-    both = replace(SETTINGS, method="none", minmax=True, sets=2, set_size=2, batch_size=4, size=(24, 28), frr=5.0)
+    options = {"sets": 2, "set_size": 2, "frr": 5.0}
+    both = replace(SETTINGS, method="minmax", method_options=options, size=(24, 28))
     train(both, tmp_path / "alone")
     log = pd.read_csv(tmp_path / "alone" / "log.csv")
     assert (log[["crr", "frr"]] > 0).all(axis=None)
     begin_and_stop(monkeypatch, tmp_path / "stopped", 4, both)
     state = read_state(tmp_path / "stopped")
     assert len(state.losses) == 1
-    assert state.stage_two["state"][0]["momentum_buffer"].any()
+    assert state.method["state"][0]["momentum_buffer"].any()
     train(both, tmp_path / "stopped", resume=True)
     assert_same(tmp_path / "stopped", tmp_path / "alone")
 
