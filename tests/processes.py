@@ -145,7 +145,7 @@ def looped(together, settings):
         of_epoch = []
         loop.epoch(epoch, of_epoch, Clock(), lambda _: None)
         losses += [value for its in of_epoch for value in its.values()]
-    return losses, [parameter.detach() for parameter in model.parameters()]
+    return losses, [tensor.detach() for tensor in [*model.parameters(), *network.modules.state_dict().values()]]
 
 
 def looping(rank, address, processes, settings, out):

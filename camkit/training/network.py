@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from camkit.cam import CAM, Fc, find_fc
-from camkit.cam.trace import tensors_in
+from camkit.cam.trace import Place, tensors_in
+from camkit.errors import CamkitError
 from camkit.processes import Processes
 from camkit.training.frozen import frozen
 from camkit.training.tail import Point, recorded, replayed
@@ -86,8 +87,9 @@ class Network:
             The head cannot be found (`camkit inspect` tells why), or a name is none of the model's, or its module does
             not run exactly once.
         """
+        place = self.cam.head.feature_map.place  # found before anything is recorded
         with recorded(self.model, at) as points:
-            return Pass(images, *self._run(images), points)
+            return Pass(images, *self._run(images, place), points)
 
     def tail(self, passed: Pass, at: str, inner: Tensor) -> Pass:
         """The layers after the module `at` once more, on another output of it; what ran before it is not run again.
@@ -101,7 +103,7 @@ class Network:
             Of the shape of ``passed.inner[at]``.
         """
         with replayed(self.model, at, passed.points[at], inner):
-            return Pass(passed.images, *self._run(passed.images), {})
+            return Pass(passed.images, *self._run(passed.images, self.cam.head.feature_map.place), {})
 
     def class_maps(self, features: Tensor, classes: Tensor) -> Tensor:
         """Signed class maps (N, h, w) of each image's class in `classes` (N,), with gradients to features and fc.
@@ -121,16 +123,28 @@ class Network:
             self.model(torch.zeros(2, 3, *self.input_size, device=parameter.device, dtype=parameter.dtype))
         return points[name].output.shape[1]
 
-    @cached_property
+    @property
     def cam(self) -> CAM:
         """The head, found when first asked for."""
-        with frozen(self.model, []):
-            return CAM(self.model, self.input_size)
+        return self._found[0]
 
-    @cached_property
+    @property
     def fc(self) -> Fc:
         """The last linear layer; `CamkitError` where class maps are not made by one."""
-        return find_fc(self.cam.model, self.cam.head)
+        fc = self._found[1]
+        if isinstance(fc, CamkitError):
+            raise fc
+        return fc
+
+    @cached_property
+    def _found(self) -> tuple[CAM, Fc | CamkitError]:
+        """Both at once: what is found of the head are the weights that it has then, and fc is checked against them."""
+        with frozen(self.model, []):
+            cam = CAM(self.model, self.input_size)
+            try:
+                return cam, find_fc(cam.model, cam.head)
+            except CamkitError as error:  # logits and features there are all the same
+                return cam, error
 
     def smoothed(self, labels: Tensor) -> Tensor:
         """Labels, or probabilities, with ``--label-smoothing``."""
@@ -142,10 +156,9 @@ class Network:
             return nullcontext()
         return torch.autocast(self.processes.device.type, torch.bfloat16)
 
-    def _run(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and features."""
-        feature_map, held = self.cam.head.feature_map, list[Tensor]()
-        place = feature_map.place
+    def _run(self, images: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+        """Logits, and features, which are picked up at `place`."""
+        held: list[Tensor] = []
 
         def keep(tensors: Any) -> None:
             held[:] = [list(tensors_in(tensors))[place.position].clone()]  # the model may change it in place
@@ -159,7 +172,7 @@ class Network:
             logits = self(images)
         finally:
             handle.remove()
-        features = feature_map.read(held[0], (images.shape[-2], images.shape[-1]))
+        features = self.cam.head.feature_map.read(held[0], (images.shape[-2], images.shape[-1]))
         return logits, features.float()
 
 

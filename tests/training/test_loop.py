@@ -2,6 +2,7 @@
 
 import multiprocessing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -90,6 +91,30 @@ def test_both_stages_in_two_processes_are_one(tmp_path):
     mp.start_processes(looping, (meeting, 2, settings, str(tmp_path)), nprocs=2, start_method="forkserver")
     for rank in range(2):
         close(one, torch.load(tmp_path / f"{rank}.pt", weights_only=True), 1e-4)
+
+
+def test_modules_beside_the_network_learn_in_two_processes_as_in_one(tmp_path):
+    """A branch's gradients are averaged, and a bank is told of all processes' images."""
+    multiprocessing.set_forkserver_preload(["camkit.training.run"])
+    method, meeting = f"{Path(__file__).parents[1]}/own_methods.py:Guided", f"file://{tmp_path}/meeting"
+    settings = replace(SETTINGS, method=method, method_options={"at": "1"}, label_smoothing=0.0, epochs=3, lr=0.01)
+    one = looped(ALONE, settings)
+    mp.start_processes(looping, (meeting, 2, settings, str(tmp_path)), nprocs=2, start_method="forkserver")
+    for rank in range(2):
+        close(one, torch.load(tmp_path / f"{rank}.pt", weights_only=True), 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "gave loss, part 2, and the first one loss, part 1"),
+        ({"lossless": True}, "step gave other: one figure"),
+    ],
+)
+def test_figures_that_are_not_the_same_in_each_step(options, said):
+    method = f"{Path(__file__).parents[1]}/own_methods.py:Fickle"
+    with pytest.raises(CamkitError, match=said):
+        looped(ALONE, replace(SETTINGS, method=method, method_options=options))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def load_method(name: str, **options: Any) -> Method:
     CamkitError
         The name or an option is unknown, or a value is out of range.
     """
-    names = ONE.findall(name) or [name]
+    names = ONE.findall(name)
+    if "+".join(names) != name:
+        names = [name]  # which is none
     kinds = {one: _kind(one) for one in names}
     if len(kinds) < len(names):
         raise CamkitError(f"--method {name}: a method comes twice")
