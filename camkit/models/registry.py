@@ -4,15 +4,16 @@ import re
 from dataclasses import replace
 from importlib import resources
 
-from torch import Tensor
-
 from camkit.errors import CamkitError
 from camkit.models.architecture import build, equip
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
+from camkit.models.efficientnet_lite import SIZES as LITES
+from camkit.models.efficientnet_lite import installed_lites, load_efficientnet_lite
 from camkit.models.factory import load_factory
 from camkit.models.messages import did_you_mean, one_line
+from camkit.models.state import State
 from camkit.models.timm_models import PREFIX as TIMM
 from camkit.models.timm_models import load_timm
 from camkit.models.tiny import TINY
@@ -66,6 +67,8 @@ def _load(spec: str, weights: str) -> Classifier:
 def _load_named(spec: str, weights: str) -> Classifier:
     if spec == TINY:
         return _load_tiny(weights)
+    if spec in LITES:
+        return load_efficientnet_lite(spec, weights)
     if spec.startswith(TIMM):
         return load_timm(spec, weights)
     if spec.startswith(WSOL):
@@ -74,7 +77,7 @@ def _load_named(spec: str, weights: str) -> Classifier:
         return load_factory(spec, weights)
     if spec in torchvision_names():
         return load_torchvision(spec, weights)
-    near = did_you_mean(spec, [name for _, name in model_names()])
+    near = did_you_mean(spec, [*LITES, *(name for _, name in model_names())])
     raise CamkitError(f"no model {spec!r}{near}; `camkit models` lists the names, path/to/file.py:factory is your own")
 
 
@@ -82,6 +85,7 @@ def model_names() -> list[tuple[str, str]]:
     """Source and name of every classifier that needs nothing but its name."""
     return [
         ("camkit", TINY),
+        *(("ImageNet, installed", name) for name in installed_lites()),
         *(("camkit", f"{WSOL}{name}") for name in BACKBONES),
         *(("torchvision", name) for name in torchvision_names()),
     ]
@@ -107,7 +111,9 @@ def _load_with_card(spec: str, card: Card, path: str) -> Classifier:
     if FACTORY.search(spec):
         made = load_factory(spec, NONE)
         made = replace(made, input=card.input, labels=card.labels or made.labels)
-        return _filled(replace(made, model=equip(made.model.eval(), card)), card, path, read_weights(path))
+        return _filled(
+            replace(made, model=equip(made.model.eval(), card)), card, path, read_weights(path, made.model.state_dict())
+        )
     if spec != card.model:
         raise CamkitError(f"{path}: a checkpoint of {card.model!r:.80}, not of {spec}: give --model {path} alone")
     return _from_card(spec, card, path)
@@ -125,9 +131,9 @@ def _from_card(name: str, card: Card, path: str) -> Classifier:
     return _filled(Classifier(model, name, card.input, card.labels, ""), card, path, state)
 
 
-def _filled(classifier: Classifier, card: Card, path: str, state: dict[str, Tensor]) -> Classifier:
+def _filled(classifier: Classifier, card: Card, path: str, state: State) -> Classifier:
     load_weights(classifier.model, state, path)
-    return replace(classifier, weights=f"file {path}", network=card.model, pool=card.pool,
+    return replace(classifier, weights=state.origin, network=card.model, pool=card.pool,
                    output_stride=card.output_stride, dilate=card.dilate)  # fmt: skip
 
 
