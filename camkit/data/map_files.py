@@ -13,8 +13,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
+from camkit.data.file_names import is_litter
 from camkit.data.images import MAX_PIXELS
-from camkit.data.names import is_litter
 from camkit.data.png import SIGNATURE, essential
 from camkit.data.records import Record
 from camkit.data.sources import read_file, walk_files
