@@ -32,6 +32,9 @@ class AnnotatedSet:
         Whether boxes and masks count pixels of the image turned upright (EXIF), not of the image as stored.
     imagenet_labels : tuple of int or None
         For each label its number among ImageNet's 1,000 classes, where the format states it.
+    numbered : bool
+        Whether the labels are numbers that the format gives to its classes. False: the format names them alone, and
+        camkit has numbered those found in this split, in sorted order.
     wnids : tuple of str or None
         For each label its WordNet id (n01440764), where the format states it.
     """
@@ -43,6 +46,7 @@ class AnnotatedSet:
     problems: list[str]
     upright: bool = False
     imagenet_labels: tuple[int, ...] | None = None
+    numbered: bool = True
     wnids: tuple[str, ...] | None = None
 
     def evenly(self, limit: int | None) -> "AnnotatedSet":
