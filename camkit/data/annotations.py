@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from camkit.data.images import Truncated
 from camkit.data.records import Record
 from camkit.errors import CamkitError
 
@@ -30,6 +31,8 @@ class AnnotatedSet:
         that is left out (a box without an inside, say) does not take the image's others with it.
     upright : bool
         Whether boxes and masks count pixels of the image turned upright (EXIF), not of the image as stored.
+    truncated : {"fail", "fill"}
+        What becomes of damaged images, as of `read_image`.
     imagenet_labels : tuple of int or None
         For each label its number among ImageNet's 1,000 classes, where the format states it.
     numbered : bool
@@ -45,6 +48,7 @@ class AnnotatedSet:
     labels: tuple[str, ...] | None
     problems: list[str]
     upright: bool = False
+    truncated: Truncated = "fail"
     imagenet_labels: tuple[int, ...] | None = None
     numbered: bool = True
     wnids: tuple[str, ...] | None = None

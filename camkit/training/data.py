@@ -87,7 +87,7 @@ class TrainingImages(Dataset[tuple[Tensor, int] | str]):
     def __init__(self, data: AnnotatedSet, settings: TrainSettings, spec: InputSpec) -> None:
         self.labels = [int(record.label or 0) for record in data.records]
         self.settings = settings
-        self.originals = RecordDataset(data.records, Preprocess(spec), upright=data.upright)
+        self.originals = RecordDataset(data.records, Preprocess(spec), upright=data.upright, truncated=data.truncated)
         self.augmentations = {size: augmentation(settings, size, spec) for size in settings.size}
         self.cached: list[Tensor] | None = None
 

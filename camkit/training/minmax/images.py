@@ -55,7 +55,8 @@ class LabelledImages:
         self.device, self.together = inference.device, together
         self.kept = KeptFeatures(inference.cam, len(records), memory, together.on_this_machine)
         preprocess = Preprocess(inference.classifier.input, fit)
-        self.samples = RecordDataset(records, preprocess, max_pixels, upright=dataset.upright)
+        self.samples = RecordDataset(records, preprocess, max_pixels, upright=dataset.upright,
+                                     truncated=dataset.truncated)  # fmt: skip
         self.workers = workers
 
     def sets(self, settings: MinMax, schedule: Schedule) -> "ImageSets":
