@@ -122,9 +122,7 @@ def _finetuned(
     rows = [row for trial in trials for row in trial.rows]
     if rows and all(isnan(row["cross_entropy"]) for row in rows):
         raise CamkitError(f"none of the images to train on can be read: {failures[0].image}: {failures[0].reason}")
-    return Finetuned(
-        trials, chosen, before, failures + (before.failures if before else []), images.facts(failures)
-    )
+    return Finetuned(trials, chosen, before, failures + (before.failures if before else []), images.facts(failures))
 
 
 def _check(grid: Sequence[MinMax], validation: AnnotatedSet | None, fit: Fit, memory: float) -> None:
