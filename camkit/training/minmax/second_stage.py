@@ -26,7 +26,8 @@ def make_stage_two(model: nn.Module, optimizer: SGD, settings: TrainSettings) ->
         The model's head cannot be found, or its class maps are not made by one linear layer.
     """
     side = settings.size[-1]
-    cam = CAM(model.eval(), (side, side))
+    model.eval()
+    cam = CAM(model, (side, side))
     fc = find_fc(cam.model, cam.head).weight
     (own,) = (group for group in optimizer.param_groups if any(one is fc for one in group["params"]))
     stage_two = StageTwo(cam, settings.stage_two, Descent(own["lr"], settings.momentum, own["weight_decay"]))
