@@ -19,6 +19,7 @@ from camkit.data import Batch, Sample, collate
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
+from camkit.models.class_names import ClassNames
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -57,9 +58,7 @@ class Inference:
         self.device = pick_device(device)
         self.cam = CAM(classifier.model.to(self.device), classifier.input.size, head=head)
         self.seconds = 0.0  # in forward passes
-        names, classes = classifier.labels, self.cam.head.num_classes
-        if names is not None and len(names) != classes:
-            raise CamkitError(f"{len(names)} class names for a model with {classes} classes: give one for each")
+        ClassNames(self.cam.head.num_classes, classifier.labels)  # one for each class, or it is refused
 
     def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
         """Samples, read by so many processes (0: this one), as batches and failures on their way to the device."""
@@ -145,7 +144,9 @@ def as_classifier(
         model = load_classifier(model)
     if isinstance(model, nn.Module):
         model = Classifier(model, type(model).__name__, InputSpec(), None, "as given")
-    return replace(model, input=input_spec or model.input, labels=tuple(labels) if labels is not None else model.labels)
+    if labels is not None:
+        model = replace(model, labels=tuple(labels), labels_assumed=False)
+    return model if input_spec is None else replace(model, input=input_spec)
 
 
 def pick_device(name: str) -> torch.device:

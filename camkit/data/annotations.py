@@ -1,7 +1,7 @@
 """A split of a data set: its images with what is known of them, and what is wrong with the others."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from camkit.data.records import Record
 from camkit.errors import CamkitError
@@ -10,6 +10,22 @@ from camkit.errors import CamkitError
 TOLERANCE = 1.0
 
 Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """What a class map says of one of the data set's classes.
+
+    Attributes
+    ----------
+    to : str or None
+        The model's class, by number or name; None: its images are left out.
+    where : str
+        Where the map says so.
+    """
+
+    to: str | None
+    where: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +42,21 @@ class AnnotatedSet:
         The classes' names by label, None where the format names none.
     problems : list of str
         One line for each image of the listing that gives no record, with file and line number:
-        ``len({record.image for record in records}) + len(problems)`` is the number of images listed.
+        ``len({record.image for record in records}) + len(problems)`` is the number of images listed, as long as no
+        class is left out.
     upright : bool
         Whether boxes and masks count pixels of the image turned upright (EXIF), not of the image as stored.
     imagenet_labels : tuple of int or None
         For each label its number among ImageNet's 1,000 classes, where the format states it.
+    numbered : bool
+        Whether the labels are numbers that the format gives to its classes. False: the format names them alone, and
+        camkit has numbered those found in this split, in sorted order.
+    class_map : mapping from int to Assigned
+        For some labels the model's class, as `map_classes` was told.
+    class_map_file : str or None
+        What told it.
+    left_out : mapping from str to int
+        Classes whose records were taken out at the map's word, and in how many images each was.
     """
 
     name: str
@@ -40,6 +66,10 @@ class AnnotatedSet:
     problems: list[str]
     upright: bool = False
     imagenet_labels: tuple[int, ...] | None = None
+    numbered: bool = True
+    class_map: Mapping[int, Assigned] = field(default_factory=dict)
+    class_map_file: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def evenly(self, limit: int | None) -> "AnnotatedSet":
         """As many records, or all where there are fewer or `limit` is None, evenly spaced over the listing."""

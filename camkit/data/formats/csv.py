@@ -4,6 +4,7 @@ Corners are **0-based** and **half open**, camkit's own, in pixels of the image 
 them: a box over all of an image of 500 pixels is ``0 ... 500``. An image may have several lines, one for each box.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet
@@ -51,4 +52,5 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
             entry.set_label(line.whole(1) if names is None else labels[name])
             x0, y0, x1, y1 = line.numbers(2, 6)
             entry.add_box(x0, y0, x1, y1)
-    return draft.finish(source(root / "images", root), names, with_label_and_box, upright=True)
+    done = draft.finish(source(root / "images", root), names, with_label_and_box, upright=True)
+    return replace(done, numbered=names is None)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from camkit.errors import CamkitError
 
+REMEDY = "check --root and --split"  # where a file cannot be read
+
 
 @dataclass(frozen=True)
 class Line:
@@ -72,7 +74,7 @@ def lines(path: Path, wanted: int, separator: str | None = None) -> Iterator[Lin
             yield _line(path, number, fields, len(fields), wanted)
 
 
-def table(path: Path, columns: Sequence[str]) -> Iterator[Line]:
+def table(path: Path, columns: Sequence[str], remedy: str = REMEDY) -> Iterator[Line]:
     """The lines of a CSV file whose first line names its columns, with the fields of `columns`, in their order.
 
     Raises
@@ -80,7 +82,7 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[Line]:
     CamkitError
         The file cannot be read as CSV, or a column is missing.
     """
-    reader = csv.reader(_text(path), strict=True)
+    reader = csv.reader(_text(path, remedy), strict=True)
     try:
         header = next(reader, [])
         missing = [column for column in columns if column not in header]
@@ -105,12 +107,12 @@ def mending(line: Line) -> Iterator[None]:
         raise CamkitError(f"{line.where}: {error}; mend the line") from None
 
 
-def _text(path: Path) -> StringIO:
+def _text(path: Path, remedy: str = REMEDY) -> StringIO:
     try:
         return StringIO(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise CamkitError(f"{path}: cannot be read: {reason}; check --root and --split") from None
+        raise CamkitError(f"{path}: cannot be read: {reason}; {remedy}") from None
 
 
 def _line(path: Path, number: int, fields: list[str], count: int, wanted: int) -> Line:

@@ -70,11 +70,12 @@ def read_voc(root: Path, split: str) -> AnnotatedSet:
                 raise CamkitError("all its objects are flagged difficult")
     found = {thing.name for things in objects.values() for thing in things}
     labels = CLASSES if found <= set(CLASSES) else tuple(sorted(found))
-    return draft.finish(
+    done = draft.finish(
         source(root / "JPEGImages"),
         labels,
         lambda entry, record: _by_class(entry, record, objects[entry.image], labels),
     )
+    return replace(done, numbered=labels == CLASSES)
 
 
 def _by_class(entry: Entry, record: Record, objects: list[NamedObject], labels: tuple[str, ...]) -> list[Record]:
