@@ -166,8 +166,11 @@ def _line_for(name: str) -> str:
 def _by_number(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dict[int, int]:
     names, count = classes_of(dataset), len(dataset.labels or ())
     if dataset.labels is None:
-        for label in rest:
-            model.find(str(label))  # refuses what the model has not, or has as the name of another
+        try:
+            for label in rest:
+                model.find(str(label))  # refuses what the model has not, or has as the name of another
+        except CamkitError as error:
+            raise CamkitError(f"{error}; take a model of these classes, or say which they are with --class-map") from None
     elif count != model.num_classes:
         raise CamkitError(
             f"the data set names {count} classes ({names[rest[0]]!r:.80}, ...) and the model has {model.num_classes} "
