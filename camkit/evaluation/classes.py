@@ -170,7 +170,9 @@ def _by_number(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dic
             for label in rest:
                 model.find(str(label))  # refuses what the model has not, or has as the name of another
         except CamkitError as error:
-            raise CamkitError(f"{error}; take a model of these classes, or say which they are with --class-map") from None
+            raise CamkitError(
+                f"{error}; take a model of these classes, or say which they are with --class-map"
+            ) from None
     elif count != model.num_classes:
         raise CamkitError(
             f"the data set names {count} classes ({names[rest[0]]!r:.80}, ...) and the model has {model.num_classes} "
