@@ -2,7 +2,7 @@
 
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.class_map import map_classes
-from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
+from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate
 from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
 from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
 from camkit.data.listing import ImageFile, find_images
@@ -20,6 +20,7 @@ __all__ = [
     "ImageDataset",
     "ImageFile",
     "MapFolder",
+    "PreparedImages",
     "Preprocess",
     "Record",
     "RecordDataset",

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet, Assigned
-from camkit.data.formats.tables import table
+from camkit.data.formats.tables import Table
 from camkit.errors import CamkitError
 
 COLUMNS = ("dataset", "model")
@@ -37,7 +37,7 @@ def read_class_map(path: str | Path) -> ClassMap:
     """
     class_map: dict[str, Assigned] = {}
     bad = []
-    for line in table(Path(path), COLUMNS, "check --class-map"):
+    for line in Table(Path(path), "check --class-map").lines(COLUMNS):
         name, to = (field.strip() for field in line.fields)
         number = f"line {line.where.rpartition(' ')[-1]}"
         if line.fault:

@@ -8,7 +8,7 @@ from typing import Any
 from camkit.data import AnnotatedSet
 from camkit.data.class_map import classes_of, listed
 from camkit.errors import CamkitError
-from camkit.imagenet import imagenet_names, is_imagenet_wnid
+from camkit.imagenet import imagenet_meanings, imagenet_names, is_imagenet_wnid
 from camkit.models import Classifier
 from camkit.models.class_names import NUMBER, ClassNames
 from camkit.models.messages import some
@@ -73,10 +73,11 @@ def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: in
     used = sorted({record.label for record in dataset.records if record.label is not None})
     rest = [label for label in used if label not in dataset.class_map]
     by, notes = "name", list[str]()
-    nameless = dataset.labels is None and dataset.imagenet_labels is None
+    nameless = dataset.labels is None and dataset.imagenet_labels is None and dataset.wnids is None
     if rest and not dataset.class_map and (own is None or nameless):
         by = "number"
-        if own is None and num_classes == len(imagenet_names()) and _is_imagenet(dataset, rest):
+        imagenets = num_classes == len(imagenet_names()) and all(_imagenet_label(dataset, n) is not None for n in rest)
+        if own is None and imagenets:
             by, model = "ImageNet's order", ClassNames(num_classes, imagenet_names())
     try:
         met = _by_number(dataset, model, rest) if by == "number" else _by_name(dataset, model, rest)
@@ -91,10 +92,12 @@ def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: in
     return ClassMatch(numbers, by, tuple(notes), {names[label]: model.said(numbers[label]) for label in used})
 
 
-def _is_imagenet(dataset: AnnotatedSet, labels: list[int]) -> bool:
-    """Whether the data set itself says that these are classes of ImageNet."""
-    names = classes_of(dataset)
-    return dataset.imagenet_labels is not None or all(is_imagenet_wnid(names[label]) for label in labels)
+def _imagenet_label(dataset: AnnotatedSet, label: int) -> int | None:
+    """Which of ImageNet's classes it is, where the data set itself says so: by number or by WordNet id."""
+    if dataset.imagenet_labels is not None:
+        return dataset.imagenet_labels[label]
+    wnid = classes_of(dataset)[label] if dataset.wnids is None else dataset.wnids[label]
+    return next(iter(imagenet_meanings(wnid))) if is_imagenet_wnid(wnid) else None
 
 
 def _note(by: str, dataset: AnnotatedSet, classifier: Classifier, model: ClassNames) -> str:
@@ -133,14 +136,14 @@ def _by_map(dataset: AnnotatedSet, model: ClassNames) -> dict[int, int]:
 
 
 def _by_name(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dict[int, int]:
-    names, stated = classes_of(dataset), dataset.imagenet_labels
+    names = classes_of(dataset)
     if dataset.labels is not None and dataset.labels == model.names:
         return {label: label for label in rest}  # one list, and be there two of a name
     met: dict[int, int] = {}
     strangers: dict[str, str] = {}
     for label in rest:
         try:
-            met[label] = model.named(names[label], None if stated is None else stated[label])
+            met[label] = model.named(names[label], _imagenet_label(dataset, label))
         except CamkitError as error:
             strangers[names[label]] = str(error)
     if strangers:

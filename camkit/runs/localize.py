@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import MAX_PIXELS, Fit, ImageFile, find_images
-from camkit.data.formats.tables import mending, table
+from camkit.data.formats.tables import Table, mending
 from camkit.errors import CamkitError
 from camkit.inference import Inference, Precision
 from camkit.localization import Failure
@@ -31,7 +31,7 @@ def read_labels(path: Path, names: Sequence[str] | None, num_classes: int) -> di
     """
     model = ClassNames(num_classes, names)
     labels: dict[str, int] = {}
-    for line in table(path, ("image", "label"), "check --labels"):
+    for line in Table(path, "check --labels").lines(("image", "label")):
         with mending(line):
             image, number = line.fields[0], model.find(line.text(1))
             if labels.setdefault(image, number) != number:
