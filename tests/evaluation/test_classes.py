@@ -121,6 +121,16 @@ def test_numbers_of_imagenet_need_no_names_of_their_own():
     assert matched(dataset([0], imagenet_labels=(134,)), 3, ["x", "crane", "crane bird"]).numbers == {0: 2}
 
 
+def test_a_data_sets_wordnet_ids_count_beside_its_names():
+    data = dataset([0, 1, 2, 3], ("gold", "crane", "crane (n03126707)", "maillot"), wnids=WNIDS)
+    expected = {0: 1, 1: 134, 2: 517, 3: 639}
+    assert matched(data, 1000, IMAGENET).numbers == matched(data, 1000).numbers == expected
+    assert matched(dataset([0], ("gold",), wnids=WNIDS), 2, ["x", "goldfish, Carassius auratus"]).numbers == {0: 1}
+    beyond = dataset([0, 1], ("goldfish", "cat"), wnids=("n01443537", "n02121808"))  # no class of the 1,000
+    assert "'cat'" in refusal(beyond, 1000, IMAGENET)
+    assert "names 2 classes" in refusal(beyond, 1000)
+
+
 def test_names_of_imagenet_meet_by_any_of_its_lists():
     data = dataset([0, 1, 2], ("goldfish, Carassius auratus", "great_white_shark", "tench"))
     assert matched(data, 1000, IMAGENET).numbers == {0: 1, 1: 2, 2: 0}
