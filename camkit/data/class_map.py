@@ -8,8 +8,9 @@ A CSV file whose first line is ``dataset,model``, a line a class::
     Abyssinian,-
 
 The first field is the data set's class, spelled as the data set spells it; of a data set without names, its number. The
-second is the model's class, by name or by number, counted from 0. A ``-`` there leaves the images of the class out.
-Several of the data set's classes may be one of the model's. Classes without a line must meet by name.
+second is the model's class, by name or by number, counted from 0. A ``-`` there leaves the images of the class out. A
+name with a comma in it stands in double quotes. Several of the data set's classes may be one of the model's. Classes
+without a line must meet by name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ def read_class_map(path: str | Path) -> ClassMap:
         name, to = (field.strip() for field in line.fields)
         number = f"line {line.where.rpartition(' ')[-1]}"
         if line.fault:
-            bad.append((number, f"{line.fault}; a name with a comma in it needs quotes"))
+            bad.append((number, line.fault))
         elif not name or not to:
             bad.append((number, f"no class of {'the model' if name else 'the data set'}"))
         elif name in class_map:

@@ -66,7 +66,7 @@ def test_what_makes_no_sense_is_refused(tmp_path, text, told):
 def test_a_file_that_cannot_be_read(tmp_path):
     assert "check --class-map" in refusal(tmp_path / "absent.csv", dataset())
     (tmp_path / "map.csv").write_bytes(b"dataset,model\n\xff,1\n")
-    assert "not UTF-8 text; check --class-map" in refusal(tmp_path / "map.csv", dataset())
+    assert "line 2: it holds bytes that are not UTF-8 text" in refusal(tmp_path / "map.csv", dataset())
 
 
 def test_a_class_needs_to_be_in_one_of_the_splits():
