@@ -56,7 +56,7 @@ class Inference:
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
-        self.cam = CAM(classifier.model.to(self.device), classifier.input.size, head=head)
+        self.cam = CAM(moved(classifier.model, self.device), classifier.input.size, head=head)
         self.seconds = 0.0  # in forward passes
         self._read: list[PreparedImages] = []
         ClassNames(self.cam.head.num_classes, classifier.labels)  # one for each class, or it is refused
@@ -109,6 +109,15 @@ class Inference:
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         return features
+
+
+def moved(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model, moved to the device; `CamkitError` where it cannot be."""
+    try:
+        model.to(device)
+    except NotImplementedError as error:  # parts of it are on the meta device
+        raise CamkitError(f"the model holds no weights yet ({str(error).splitlines()[0]}): load some first") from error
+    return model
 
 
 def in_order(

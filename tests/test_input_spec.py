@@ -14,6 +14,7 @@ from camkit.input_spec import InputSpec
 def test_values_become_plain_numbers():
     spec = InputSpec([np.int64(32), 48], np.int32(40), np.full(3, 0.5), [1, 1, np.float64(0.25)])
     assert spec == InputSpec((32, 48), 40, (0.5, 0.5, 0.5), (1.0, 1.0, 0.25))
+    assert InputSpec(mean=np.float32(0.5), std=[0.25]) == InputSpec(mean=(0.5,) * 3, std=(0.25,) * 3)
     assert type(spec.size[0]) is int
     assert type(spec.mean[0]) is float
 
@@ -29,8 +30,9 @@ def test_values_become_plain_numbers():
         ({"mean": (-0.1, 0, 0)}, "mean -0.1,0,0"),
         ({"mean": (math.nan, 0, 0)}, "three numbers"),
         ({"mean": (math.inf, 0, 0)}, "three numbers"),
-        ({"mean": 0.5}, "mean 0.5: give three numbers"),
-        ({"mean": (0.5,)}, "three numbers"),
+        ({"mean": 5}, "mean 5: it is of RGB"),
+        ({"mean": (0.5, 0.5)}, "three numbers"),
+        ({"mean": True}, "three numbers"),
         ({"mean": "0.1"}, "three numbers"),
         ({"mean": (10**400, 0, 0)}, "three numbers"),
         ({"mean": (None, 0, 0)}, "three numbers"),
