@@ -24,8 +24,8 @@ class InputSpec:
     resize : int
         Length of the short side before the centre crop of `size` (torchvision's ``resize_size``), in pixels.
     mean, std : tuple of float
-        Per channel, or one for all, of an RGB image in [0, 1]: ``(x - mean) / std``. Both are of numbers in [0, 1], so that none can be
-        above 1.
+        Per channel, or one for all, of an RGB image in [0, 1]: ``(x - mean) / std``. Both are of numbers in [0, 1], so
+        that none can be above 1.
     interpolation : str
         "bilinear" or "bicubic"; how the image is resized, antialiased.
 
@@ -78,11 +78,8 @@ def _pixels(name: str, value: object) -> int:
 def _channels(name: str, value: object) -> tuple[float, float, float]:
     """A mean or standard deviation of RGB in [0, 1]; a single number stands for all three, as grey models have it."""
     wanted = f"three numbers, one a channel of RGB, such as {USUAL}, or one for all"
-    given = (
-        [value]
-        if isinstance(value, numbers.Real) and not isinstance(value, bool)
-        else _several(name, value, (1, 3), wanted)
-    )
+    alone = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    given = [value] if alone else _several(name, value, (1, 3), wanted)
     try:
         channels = [float(number) for number in given]  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
