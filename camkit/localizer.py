@@ -10,7 +10,18 @@ import torch
 from torch import nn
 
 from camkit.boxes import pixels_inside
-from camkit.data import MAX_PIXELS, Batch, Fit, ImageDataset, ImageFile, Preprocess, Sample, collate, find_images
+from camkit.data import (
+    MAX_PIXELS,
+    Batch,
+    Fit,
+    ImageDataset,
+    ImageFile,
+    Preprocess,
+    Sample,
+    Truncated,
+    collate,
+    find_images,
+)
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.inference import Chunks, Inference, Precision, as_classifier, in_order
 from camkit.input_spec import InputSpec
@@ -43,6 +54,8 @@ class Localizer:
         See `camkit.inference.Inference`.
     max_pixels : int
         Larger images are refused.
+    truncated : {"fail", "fill"}
+        What becomes of damaged images, as of `camkit.data.read_image`.
 
     Examples
     --------
@@ -66,6 +79,7 @@ class Localizer:
         device: str = "auto",
         precision: Precision = "fp32",
         max_pixels: int = MAX_PIXELS,
+        truncated: Truncated = "fail",
         head: dict[str, str] | None = None,
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
@@ -73,7 +87,8 @@ class Localizer:
         classifier = as_classifier(model, input_spec, labels)
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.preprocess = Preprocess(classifier.input, fit)
-        self.topk, self.batch_size, self.workers, self.max_pixels = topk, batch_size, workers, max_pixels
+        self.topk, self.batch_size, self.workers = topk, batch_size, workers
+        self.max_pixels, self.truncated = max_pixels, truncated
         self.inference = Inference(classifier, device, precision, head)
 
     def __call__(self, images: Any, labels: Sequence[int] | None = None) -> list[Localization]:
@@ -120,7 +135,7 @@ class Localizer:
         keep_image : bool
             Keep the original pixels with each result, for pictures.
         """
-        dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image)
+        dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image, self.truncated)
         yield from self._results(self.inference.batches(dataset, self.batch_size, self.workers), labels)
 
     def _samples(self, images: Any) -> Iterator[Sample]:
@@ -129,7 +144,7 @@ class Localizer:
         count = 0
         for image in many:
             if isinstance(image, (str, Path)):
-                dataset = ImageDataset(find_images(image), self.preprocess, self.max_pixels, keep_image=True)
+                dataset = ImageDataset(find_images(image), self.preprocess, self.max_pixels, True, self.truncated)
                 read = [dataset[i] for i in range(len(dataset))]
             else:
                 pixels = as_pixels(image)

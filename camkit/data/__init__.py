@@ -1,7 +1,7 @@
 """Images and annotations: one reader a format, all giving the same records."""
 
 from camkit.data.annotations import AnnotatedSet
-from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
+from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate
 from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
 from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
 from camkit.data.listing import ImageFile, find_images
@@ -19,6 +19,7 @@ __all__ = [
     "ImageDataset",
     "ImageFile",
     "MapFolder",
+    "PreparedImages",
     "Preprocess",
     "Record",
     "RecordDataset",

@@ -54,7 +54,6 @@ def run_analyze(
         batch_size=shared.batch_size,
         workers=shared.readers(inference),
         max_pixels=shared.max_pixels,
-        seed=shared.seed,
         progress=shared.progress("analyze"),
     )
     for name in files:  # never two runs' files side by side
