@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from camkit.cam.extractor import example_images, refuse_training, unwrap
-from camkit.cam.logits import answer, logits_of, one_row_an_image
+from camkit.cam.logits import answer, logits_of
 from camkit.cam.prediction import Classes, ClassMaps, Prediction
 from camkit.errors import CamkitError
 
@@ -83,7 +83,7 @@ class FunctionMaps:
         """One forward pass; the maps are made when they are asked for."""
         refuse_training(self.model)
         with torch.no_grad():
-            logits = one_row_an_image(logits_of(answer(self.model, images)), len(images)).float()
+            logits = logits_of(answer(self.model, images)).reshape(len(images), -1).float()
         return FunctionPrediction(images, logits, self)
 
 
