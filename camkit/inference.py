@@ -60,7 +60,7 @@ class Inference:
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
-        self.source = self._make_source(classifier.model.to(self.device), head)
+        self.source = self._make_source(moved(classifier.model, self.device), head)
         self.seconds = 0.0  # in forward passes
         self._read: list[PreparedImages] = []
         names, classes = classifier.labels, self.source.num_classes
@@ -138,6 +138,15 @@ class Inference:
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         return prediction
+
+
+def moved(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model, moved to the device; `CamkitError` where it cannot be."""
+    try:
+        model.to(device)
+    except NotImplementedError as error:  # parts of it are on the meta device
+        raise CamkitError(f"the model holds no weights yet ({str(error).splitlines()[0]}): load some first") from error
+    return model
 
 
 def in_order(
