@@ -69,7 +69,7 @@ def options_of_model(*, required: bool) -> Decorator:
                      help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, "
                           "or tiny."),
         click.option("--weights", default="DEFAULT", show_default=True,
-                     help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
+                     help="DEFAULT, none, or a file of weights, FILE or FILE:KEY (read without running code)."),
         click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
                      help="File of a fine-tuned fc, to lay over the model."),
         click.option("--head", type=head_names, metavar="features=...,classifier=...",
