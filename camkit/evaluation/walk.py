@@ -48,7 +48,7 @@ def walk(
     CamkitError
         The data set's classes are not the model's.
     """
-    numbers = match_classes(dataset, inference.classifier, inference.cam.head.num_classes).numbers
+    numbers = match_classes(dataset, inference.classifier, inference.source.num_classes).numbers
     preprocess = Preprocess(inference.classifier.input, fit)
     images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright, dataset.truncated)
 

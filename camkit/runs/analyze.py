@@ -46,7 +46,7 @@ def run_analyze(
     check_free(out, files, shared.overwrite)
     (annotated,) = shared.read()
     inference = shared.inference(classifier)
-    match = match_classes(annotated, classifier, inference.cam.head.num_classes)
+    match = match_classes(annotated, classifier, inference.source.num_classes)
     found = analyze(
         inference,
         annotated,
