@@ -16,9 +16,8 @@ from camkit.cli import cli
 from camkit.data import Preprocess
 
 PAGE = Path(__file__).parents[1] / "CONTRIBUTING.md"
-EXAMPLES = dict(
-    re.findall(r"^<!-- (.*?) -->\n```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-)
+TEXT = PAGE.read_text("utf-8")
+EXAMPLES = dict(re.findall(r"^<!-- (.*?) -->\n```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE))
 
 
 @pytest.fixture(scope="module")
