@@ -35,6 +35,9 @@ class AnnotatedSet:
         What becomes of damaged images, as of `read_image`.
     imagenet_labels : tuple of int or None
         For each label its number among ImageNet's 1,000 classes, where the format states it.
+    numbered : bool
+        Whether the labels are numbers that the format gives to its classes. False: the format names them alone, and
+        camkit has numbered those found in this split, in sorted order.
     wnids : tuple of str or None
         For each label its WordNet id (n01440764), where the format states it.
     """
@@ -47,6 +50,7 @@ class AnnotatedSet:
     upright: bool = False
     truncated: Truncated = "fail"
     imagenet_labels: tuple[int, ...] | None = None
+    numbered: bool = True
     wnids: tuple[str, ...] | None = None
 
     @property

@@ -132,6 +132,8 @@ def augmentation(settings: TrainSettings, size: int, spec: InputSpec) -> v2.Tran
     steps = [v2.RandomResizedCrop(size, scale=(scale, 1), antialias=True) if scale else v2.RandomCrop(size)]
     if settings.flip:
         steps.append(v2.RandomHorizontalFlip())
+    if settings.flip_vertical:
+        steps.append(v2.RandomVerticalFlip())
     if settings.jitter:
         steps.append(v2.RandomApply([v2.ColorJitter(*[settings.jitter] * 3)], p=0.5))
     return v2.Compose([*steps, v2.ToDtype(torch.float32, scale=True), v2.Normalize(spec.mean, spec.std)])

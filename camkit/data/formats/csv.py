@@ -9,6 +9,7 @@ problems of their lines. Where the column is called ``name`` instead of ``label`
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet
@@ -60,7 +61,8 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
             x0, y0, x1, y1 = line.numbers(2, 6)
             entry.add_box((x0, y0, x1, y1), HALF_OPEN)
     images = source(listing.parent / "images", listing.parent)
-    return draft.finish(images, names, with_label_and_box, upright=True)
+    done = draft.finish(images, names, with_label_and_box, upright=True)
+    return replace(done, numbered=names is None)
 
 
 def _names(rows: Sequence[Line], column: str) -> list[str] | None:

@@ -13,6 +13,7 @@ from typing import Any
 from camkit.errors import CamkitError
 
 WHOLE = re.compile(r"[0-9]{1,9}(\.0*)?")  # pandas writes whole numbers as 3.0 beside an empty field
+REMEDY = "check --root and --split"  # where a file cannot be read
 SHOWN = 160  # characters of a value in a message
 
 
@@ -98,15 +99,21 @@ class Table:
     ----------
     columns : list of str
 
+    Parameters
+    ----------
+    path : Path
+    remedy : str
+        What to do where the file cannot be read.
+
     Raises
     ------
     CamkitError
         The file cannot be read, or its first line is no CSV.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, remedy: str = REMEDY) -> None:
         self.path = path
-        self._rows = _rows(_texts(path))
+        self._rows = _rows(_texts(path, remedy))
         _, header = next(self._rows, (1, []))
         if isinstance(header, csv.Error):
             raise CamkitError(f"{path}, line 1: cannot be read as CSV: {header}; mend the line")
@@ -161,7 +168,7 @@ def mending(line: Line) -> Iterator[None]:
         raise CamkitError(f"{line.where}: {error}; mend the line") from None
 
 
-def decoded(path: Path) -> str:
+def decoded(path: Path, remedy: str = REMEDY) -> str:
     """A file's text; bytes that are not UTF-8 are kept as lone surrogates, for the line that has them to be told.
 
     Raises
@@ -172,7 +179,7 @@ def decoded(path: Path) -> str:
     try:
         encoded = path.read_bytes()
     except OSError as error:
-        raise CamkitError(f"{path}: cannot be read: {error.strerror}; check --root and --split") from None
+        raise CamkitError(f"{path}: cannot be read: {error.strerror}; {remedy}") from None
     if encoded.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise CamkitError(f"{path}: cannot be read: it is not UTF-8 text, but UTF-16; save it as UTF-8")
     return encoded.decode("utf-8-sig", "surrogateescape")
@@ -187,8 +194,8 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def _texts(path: Path) -> list[str]:
-    text = decoded(path).replace("\r\n", "\n").replace("\r", "\n")
+def _texts(path: Path, remedy: str = REMEDY) -> list[str]:
+    text = decoded(path, remedy).replace("\r\n", "\n").replace("\r", "\n")
     return [f"{line}\n" for line in text.split("\n")]  # str.splitlines would also cut at U+2028
 
 

@@ -11,7 +11,7 @@ An image gives one record for each class in it, with that class's boxes: where t
 questions. Objects flagged ``difficult`` are left out, as in the benchmark; an image with no others is a problem.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import isfile  # unlike Path's it answers any name
 from pathlib import Path
 
@@ -76,11 +76,12 @@ def read_voc(root: Path, split: str) -> AnnotatedSet:
                 boxes[entry] = _boxes(annotation, entry, where, names)
     labels = CLASSES if names <= set(CLASSES) else tuple(sorted(names))
     numbers = {name: label for label, name in enumerate(labels)}
-    return draft.finish(
+    done = draft.finish(
         layout.images.source,
         labels,
         lambda entry, record: by_class(entry, record, {numbers[name]: its for name, its in boxes[entry].items()}),
     )
+    return replace(done, numbered=labels == CLASSES)
 
 
 def _boxes(annotation: Annotation, entry: Entry, where: str, names: set[str]) -> dict[str, list[Box]]:

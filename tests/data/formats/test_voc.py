@@ -39,7 +39,7 @@ def test_corners_count_from_1_and_are_inclusive(tree, zipped, summary):
     data = read_dataset("voc", root, "val")
     assert summary(data) == expected
     assert [data.labels[record.label] for record in data.records] == ["dog", "sofa", "dog"]
-    assert len(data.labels) == 20
+    assert (len(data.labels), data.numbered) == (20, True)
     assert [record.size for record in data.records] == [(6, 8)] * 3
     zipped(root / "JPEGImages")
     assert summary(read_dataset("voc", root, "val")) == expected
@@ -47,7 +47,7 @@ def test_corners_count_from_1_and_are_inclusive(tree, zipped, summary):
 
 def test_other_names_are_numbered_in_sorted_order(tree, summary):
     data = read_dataset("voc", tree(voc(xml(thing("zebra", 1, 1, 2, 2), thing("dog", 1, 1, 3, 3)))), "val")
-    assert data.labels == ("dog", "zebra")
+    assert (data.labels, data.numbered) == (("dog", "zebra"), False)
     assert [label for _, label, _ in summary(data)] == [0, 1]
 
 
