@@ -2,8 +2,8 @@
 
 from pathlib import PurePosixPath
 
+from camkit.data.file_names import unicode_form
 from camkit.data.images import SUFFIXES
-from camkit.data.names import unicode_form
 from camkit.data.sources import Source
 from camkit.errors import CamkitError
 

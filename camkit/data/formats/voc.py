@@ -16,13 +16,13 @@ from os.path import isfile  # unlike Path's it answers any name
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet, Box
+from camkit.data.file_names import checked_name
 from camkit.data.formats.corners import INCLUSIVE_FROM_1
 from camkit.data.formats.draft import Draft, by_class
 from camkit.data.formats.entry import Entry, Incomplete
 from camkit.data.formats.stems import Stems
 from camkit.data.formats.tables import Line, lines
 from camkit.data.formats.voc_xml import Annotation, read_voc_xml
-from camkit.data.names import checked_name
 from camkit.data.sources import Folder, find_source, source
 from camkit.errors import CamkitError
 
