@@ -20,14 +20,19 @@ def gt_loc_against(tables: Mapping[str, pd.DataFrame]) -> dict[str, Comparison]:
 
 
 def pxap_against(tables: Mapping[str, pd.DataFrame], localization: Mapping[str, Results]) -> dict[str, Estimate]:
-    """PxAP of each recipe less the first's, with the interval of leaving out one image of both; nothing without masks."""
+    """PxAP of each recipe less the first's, its interval from leaving out an image of both.
+
+    Nothing without masks, and of a recipe whose maps are the first one's: nothing can differ.
+    """
     first, *others = tables
     if "pxap_without" not in tables[first]:
         return {}
     values = {name: results["pxap"].value for name, results in localization.items()}
     without = {name: table["pxap_without"].to_numpy() for name, table in tables.items()}
     return {
-        name: jackknife(values[name] - values[first], without[name] - without[first], (-100, 100)) for name in others
+        name: jackknife(values[name] - values[first], without[name] - without[first], (-100, 100))
+        for name in others
+        if (without[name] != without[first]).any()
     }
 
 

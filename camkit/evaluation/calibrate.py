@@ -116,7 +116,7 @@ def require_boxes(dataset: AnnotatedSet) -> None:
     """`CamkitError` where GT-known Loc, by which settings are chosen, can be measured on no image."""
     if not dataset.has_boxes:
         raise CamkitError(
-            f"{dataset.name} {dataset.split} has no box, and settings are chosen by GT-known Loc: give a split with boxes"
+            f"{dataset.name} {dataset.split} has no box, and settings are chosen by GT-known Loc: give one with boxes"
         )
 
 

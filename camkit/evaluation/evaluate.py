@@ -42,7 +42,7 @@ class Evaluation:
     against : dict from recipe name to Comparison
         GT-known Loc against the first recipe's, image by image; empty without boxes.
     pxap_against : dict from recipe name to Estimate
-        PxAP less the first recipe's; empty without masks.
+        PxAP less the first recipe's, of those with other maps; empty without masks.
     failures : list of Failure
     notes : list of str
         What was not measured, and why.

@@ -83,7 +83,7 @@ class Truth:
     def notes(self) -> list[str]:
         """What is not measured, and why."""
         if not self.boxes:
-            return [f"{self.name} has no boxes: PxAP, which takes no threshold, and the classification are measured"]
+            return [f"{self.name} has masks and no boxes: figures of boxes are left out, and thresholds have no say"]
         if self.without_masks and not self.masks:
             return [f"PxAP needs a mask of every image, and {self.without_masks} of {self.name} have none: left out"]
         return []
