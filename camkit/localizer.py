@@ -29,6 +29,8 @@ from camkit.localization import Failure, Localization, Result, window_of
 from camkit.models import Classifier
 from camkit.recipe import Recipe
 
+Wanted = Callable[[Sample], int | None]  # the class to find in an image, None where nobody says it
+
 
 class Localizer:
     """Finds where the class is: the pipeline from images to boxes.
@@ -113,7 +115,7 @@ class Localizer:
         samples = list(self._samples(images))
         if labels is not None and len(labels) != len(samples):
             raise CamkitError(f"{len(labels)} labels for {len(samples)} images: give one for each")
-        wanted = None if labels is None else dict(zip((s.name for s in samples), labels, strict=True))
+        wanted = None if labels is None else (lambda sample: labels[sample.index])  # two files may have one name
         chunks = (collate(samples[i : i + self.batch_size]) for i in range(0, len(samples), self.batch_size))
         found: list[Localization] = []
         for result in self._results(chunks, wanted):
@@ -136,7 +138,8 @@ class Localizer:
             Keep the original pixels with each result, for pictures.
         """
         dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image, self.truncated)
-        yield from self._results(self.inference.batches(dataset, self.batch_size, self.workers), labels)
+        wanted = None if labels is None else (lambda sample: labels.get(sample.name))
+        yield from self._results(self.inference.batches(dataset, self.batch_size, self.workers), wanted)
 
     def _samples(self, images: Any) -> Iterator[Sample]:
         """Images in memory, or files, as one list of samples."""
@@ -153,9 +156,10 @@ class Localizer:
                 yield Sample(count, sample.name, sample.image, sample.input, sample.view, sample.error)
                 count += 1
 
-    def _results(self, chunks: Chunks, labels: Mapping[str, int] | None) -> Iterator[Result]:
+    def _results(self, chunks: Chunks, wanted: Wanted | None) -> Iterator[Result]:
         def start(batch: Batch) -> list[Callable[[], Result]]:
-            known = [labels is None or sample.name in labels for sample in batch.samples]
+            labels = None if wanted is None else [wanted(sample) for sample in batch.samples]
+            known = [labels is None or labels[i] is not None for i in range(len(batch.samples))]
             maps, classes, scores = self._class_maps(batch, labels)
             return [
                 partial(self._localize, sample, maps[i], classes[i].tolist(), scores[i].tolist())
@@ -167,13 +171,13 @@ class Localizer:
         yield from in_order(chunks, start, lambda sample: Failure(sample.name, sample.error or ""))
 
     def _class_maps(
-        self, batch: Batch, labels: Mapping[str, int] | None
+        self, batch: Batch, labels: Sequence[int | None] | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Class maps (n, K, h, w), classes and their probabilities (n, K), on the CPU."""
         features = self.inference.forward(batch)
         classes = features.top(self.topk)
         if labels is not None:
-            classes = torch.tensor([[labels.get(sample.name, 0)] for sample in batch.samples])
+            classes = torch.tensor([[0 if label is None else label] for label in labels])
         out = features.class_maps(classes, self.recipe.weighting)
         probabilities = out.logits.softmax(1) if out.logits.shape[1] > 1 else out.logits.sigmoid()
         return out.maps.cpu(), out.classes.cpu(), probabilities.gather(1, out.classes).cpu()

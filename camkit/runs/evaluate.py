@@ -94,6 +94,8 @@ def run_ablate(
     annotated = shared.read()
     models = [classifier] if tap is None else [classifier, tap]
     inferences = [shared.inference(model) for model in models]
+    if any(model.maps_by for model in models):  # they have no class weights
+        recipes = {name: recipe for name, recipe in recipes.items() if recipe.weighting == "signed"}
     founds = [
         evaluate(inference, annotated, recipes, step=shared.step, seed=shared.seed,
                  progress=shared.progress(inference.classifier.name), **shared.looking(inference))

@@ -139,7 +139,7 @@ def checked_formats(formats: str) -> list[str]:
 
 def labels_of(path: Path, files: Sequence[ImageFile], inference: Inference) -> dict[str, int]:
     """The classes in a CSV; `CamkitError` where it speaks of other images."""
-    known = read_labels(path, inference.classifier.labels, inference.cam.head.num_classes)
+    known = read_labels(path, inference.classifier.labels, inference.source.num_classes)
     strangers = sorted(set(known) - {file.name for file in files})
     if strangers:
         raise CamkitError(f"{path}: {len(strangers)} of its images were not given, such as {strangers[0]!r}")
