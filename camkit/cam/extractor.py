@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from camkit.cam.features import Classes, ClassMaps, Features
-from camkit.cam.find import IMAGES, find_head
+from camkit.cam.find import find_head
+from camkit.cam.forward import forward
 from camkit.cam.given import find_given
-from camkit.cam.logits import Output, logits_of
-from camkit.cam.trace import tensors_in
+from camkit.cam.logits import Output, logits_of, one_row_an_image
+from camkit.cam.walk import IMAGES
 from camkit.errors import CamkitError, HeadNotFound
 
 
@@ -88,12 +89,16 @@ class CAM:
             If the images lie on another device than the model.
         """
         with torch.no_grad():
-            picked_up, logits = self._pass(images)
+            picked_up, returned = self._pass(images)
             with torch.autocast(images.device.type, enabled=False):
                 features = self._feature_map(picked_up, images).float()
-                return Features(
-                    features, self.head.pooled(features), logits.float().reshape(len(logits), -1), self.head
-                )
+                pooled = self.head.pooled(features)
+                if self.head.activation in {"none", "probabilities"}:
+                    logits = logits_of(returned, self.output, self.head.output)
+                else:
+                    logits = self.head.logits(pooled)
+                logits = one_row_an_image(logits, len(images)).float()
+                return Features(features, pooled, logits, self.head)
 
     def pooled(self, images: torch.Tensor) -> torch.Tensor:
         """Pooled features (N, C) alone, in the network's own precision, with the gradient that goes to the images.
@@ -103,30 +108,13 @@ class CAM:
         picked_up, _ = self._pass(images)
         return self.head.pooled(self._feature_map(picked_up, images))
 
-    def _pass(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One forward pass: the tensor at the feature map's place, and the logits."""
+    def _pass(self, images: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """One forward pass: the tensor at the feature map's place, and what the model returns."""
         device = next((p.device for p in self.model.parameters()), images.device)
         if images.device != device:
             raise CamkitError(f"the images are on {images.device} and the model on {device}: move one with .to()")
-        place = self.head.feature_map.place
-        rerun = bool(self.head.feature_map.calls)
-        held: list[torch.Tensor] = []
-
-        def keep(tensors: Any) -> None:
-            tensor = list(tensors_in(tensors))[place.position]
-            held[:] = [tensor.clone() if rerun else tensor]  # the model may go on to change it in place
-
-        module = self.model.get_submodule(place.module)
-        if place.side == "input":
-            handle = module.register_forward_pre_hook(lambda _m, a, k: keep((a, k)), with_kwargs=True)
-        else:
-            handle = module.register_forward_hook(lambda _m, _a, out: keep(out))
-        try:
-            with torch.compiler.set_stance("force_eager"):  # compiled parts would hide from the hook
-                logits = logits_of(self.model(images), self.output)
-        finally:
-            handle.remove()
-        return held[0], logits
+        feature_map = self.head.feature_map
+        return forward(self.model, images, feature_map.place, copy=bool(feature_map.calls))
 
     def _feature_map(self, picked_up: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         return self.head.feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
