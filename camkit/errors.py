@@ -11,3 +11,11 @@ class HeadNotFound(CamkitError):
 
 class UnreadableImage(CamkitError):
     """An image file that cannot be decoded, or that is refused; a run reports it and goes on with the others."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is used up: Python's, NumPy's or PyTorch's, on any device."""
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
+    )

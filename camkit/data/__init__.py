@@ -3,7 +3,8 @@
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
 from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
-from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image, read_size
+from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
+from camkit.data.listing import ImageFile, find_images
 from camkit.data.map_files import MapFolder
 from camkit.data.preprocess import Fit, Preprocess, View
 from camkit.data.records import Record
@@ -13,6 +14,7 @@ __all__ = [
     "READERS",
     "AnnotatedSet",
     "Batch",
+    "Decoded",
     "Fit",
     "ImageDataset",
     "ImageFile",
@@ -21,10 +23,12 @@ __all__ = [
     "Record",
     "RecordDataset",
     "Sample",
+    "Truncated",
     "View",
     "collate",
     "find_images",
     "hold_out",
+    "load_image",
     "read_dataset",
     "read_image",
     "read_size",

@@ -9,7 +9,7 @@ from torch import nn
 
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.models.checkpoint import load_weights, read_weights
+from camkit.models.checkpoint import load_file
 from camkit.models.classifier import DEFAULT, NONE, Classifier
 from camkit.models.messages import did_you_mean, one_line
 from camkit.models.parse import height_width, pixels, positive_triple, triple
@@ -33,8 +33,7 @@ def load_factory(spec: str, weights: str) -> Classifier:
         model = _call(_find(module, name, path), spec)
     said = AS_RETURNED
     if weights not in (DEFAULT, NONE):
-        load_weights(model, read_weights(weights), weights)
-        said = f"file {weights}"
+        said = load_file(model, weights)
     return Classifier(model, spec, _input_spec(module, path), _labels(module, path), said, spec)
 
 
