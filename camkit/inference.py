@@ -21,6 +21,7 @@ from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 
 Precision = Literal["fp32", "bf16", "fp16"]
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a grey image, as in torchvision's rgb_to_grayscale
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 T = TypeVar("T")
@@ -56,6 +57,11 @@ class Inference:
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
         self.cam = CAM(classifier.model.to(self.device), classifier.input.size, head=head)
+        if self.cam.channels not in (1, 3):
+            raise CamkitError(
+                f"the model takes images of {self.cam.channels} channels, and photographs have 3 (or 1, in grey): show "
+                "it tensors of your own with camkit.CAM"
+            )
         self.seconds = 0.0  # in forward passes
         names, classes = classifier.labels, self.cam.head.num_classes
         if names is not None and len(names) != classes:
@@ -76,6 +82,8 @@ class Inference:
         """
         start = time.perf_counter()
         images = batch.input.to(self.device, non_blocking=True)
+        if self.cam.channels == 1:
+            images = in_grey(images, self.classifier.input.std)
         dtype = DTYPES.get(self.precision)
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
@@ -91,6 +99,16 @@ class Inference:
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         return features
+
+
+def in_grey(images: torch.Tensor, std: tuple[float, float, float]) -> torch.Tensor:
+    """Normalised colour images (N, 3, H, W) as normalised grey ones (N, 1, H, W).
+
+    They are what grey images in [0, 1] become with the mean and the deviation of grey, which the means and deviations
+    of the three colours add up to with the same weights as the colours.
+    """
+    share = images.new_tensor(LUMA) * images.new_tensor(std)
+    return torch.einsum("c,nchw->nhw", share / share.sum(), images)[:, None]
 
 
 def in_order(

@@ -160,7 +160,7 @@ class Localizer:
         if labels is not None:
             classes = torch.tensor([[labels.get(sample.name, 0)] for sample in batch.samples])
         out = features.class_maps(classes, self.recipe.weighting)
-        probabilities = out.logits.softmax(1) if out.logits.shape[1] > 1 else out.logits.sigmoid()
+        probabilities = self.inference.cam.head.probabilities(out.logits)
         return out.maps.cpu(), out.classes.cpu(), probabilities.gather(1, out.classes).cpu()
 
     def _localize(self, sample: Sample, maps: torch.Tensor, classes: list[int], scores: list[float]) -> Result:

@@ -108,7 +108,7 @@ def _holds(function: HeadFunction, parts: AffineParts, pooled: torch.Tensor) -> 
     """
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(pooled.shape, generator=generator).to(pooled) * pooled.std().clamp(min=1e-3)
-    scales = (1e-3, 0.1, 10, 1e3, 1e5) if pooled.dtype != torch.float16 else (1e-2, 0.1, 10)
+    scales = (1e-3, 0.1, 10, 1e3, 1e5, 1e8) if pooled.dtype != torch.float16 else (1e-2, 0.1, 10)
     for probe in (pooled, pooled + 3 * noise, -pooled, *(scale * noise for scale in scales)):
         if function.norm is None:
             expected, found = probe @ parts.weight.T + parts.bias, function(probe)

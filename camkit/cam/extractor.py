@@ -60,6 +60,7 @@ class CAM:
             raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
         with torch.inference_mode(False), torch.compiler.set_stance("force_eager"):
             images = example_images(self.model, input_size)
+            self.channels = images.shape[1]
             with torch.autocast(images.device.type, enabled=False):
                 if head:
                     self.head = find_given(self.model, images, **head, output=output)
@@ -151,10 +152,10 @@ def example_images(model: nn.Module, size: tuple[int, int]) -> torch.Tensor:
     def noise(channels: int) -> torch.Tensor:
         return torch.randn(IMAGES, channels, *size, generator=generator).to(parameter.device, parameter.dtype)
 
-    if first is None or first.in_channels == 3:
-        return noise(3)
-    wanted = noise(first.in_channels)
-    return wanted if runs(model, wanted) else noise(3)  # some fold pixels into channels before they convolve
+    photographs = noise(3)
+    if first is None or first.in_channels == 3 or runs(model, photographs):
+        return photographs  # some fold pixels into channels before they convolve, or make grey of colours
+    return noise(first.in_channels)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from camkit.errors import HeadNotFound
 
 BLOCKS = ((0, 1), (1, 3), (2, 0), (3, 2))  # of a 4 x 4 grid: row and column tell each from any other, also swapped
 APART = 0.5  # share of a position's change that one block has, where blocks are told apart; 0.25 by chance
+SHARPLY = 0.8  # the same, where the change is narrow: a wide one is cut off by the map's edges, and looks nearer
 OWN = 0.4  # share of the change at a block's own place that is due to it; 0.25 by chance
 ANYWHERE = "a change anywhere in an image moves the whole map: where it is bright need not be where the class is"
 UNMOVED = "changes of the image move the map by no more than rounding: its places could not be checked"
@@ -71,7 +72,7 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
         return UNMOVED
     _refuse_unseen(changes[len(blocks) :].sum((1, 2)) <= rounding, size, map_size, edges)
     shares = changes[: len(blocks)] / changes[: len(blocks)].sum((1, 2), keepdim=True).clamp(min=1e-300)
-    if not told_apart(shares):
+    if apartness(shares) < APART:
         if _follows_size(images, features, map_size):
             return ANYWHERE
         raise HeadNotFound(
@@ -103,31 +104,33 @@ def name(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def told_apart(shares: torch.Tensor) -> bool:
-    """Whether positions change with one block more than with the others.
+def apartness(shares: torch.Tensor) -> float:
+    """Which share of a position's change the block that moves it most has, over all positions: 0.25 to 1.
 
     Parameters
     ----------
-    shares : Tensor (blocks, h, w)
+    shares : Tensor (blocks, h, w) or (blocks, n)
         Where the map changes with each block; each sums to 1.
     """
-    together = shares.sum(0)
-    return bool(shares.amax(0).sum() >= APART * together.sum()) and bool(together.sum() > 0)
+    return float(shares.amax(0).sum() / shares.sum().clamp(min=1e-300))
 
 
 def displacement(shares: torch.Tensor) -> str:
     """How far the map's change lies from the block that caused it, in words, where that is too far; else "".
 
-    One position is allowed for (strides begin at an edge, not in the middle), and towards the middle of the map as
-    much as the change is spread, which the map's edges cut off.
+    One position is allowed for (strides begin at an edge, not in the middle). Towards the middle of the map only what
+    is sharp can be too far, and by more than it is spread.
     """
+    sharp = apartness(shares) >= SHARPLY
     own = torch.stack([_at(shares, r, c) for r, c in BLOCKS])  # (places, blocks)
     if float((own.diagonal() / own.sum(1).clamp(min=1e-300)).mean()) < OWN:
         return "the place that was replaced changes no more than others"
     for axis, what in ((0, "rows"), (1, "columns")):
         profile = shares.sum(2 - axis)
-        profile = (profile - profile.median(1, keepdim=True).values).clamp(min=0)
         n = profile.shape[1]
+        if sharp and n >= len(BLOCKS) and apartness(profile) < APART:
+            return f"{what} of the image are not told apart by those of the map"
+        profile = profile - profile.amin(1, keepdim=True)  # what changes everywhere alike tells no place
         places = (torch.arange(n, device=profile.device) + 0.5) / n
         total = profile.sum(1).clamp(min=1e-300)
         centre = (profile * places).sum(1) / total
@@ -135,7 +138,7 @@ def displacement(shares: torch.Tensor) -> str:
         wanted = torch.tensor([(block[axis] + 0.5) / 4 for block in BLOCKS]).to(centre)
         outwards = (centre - wanted) * (wanted - 0.5).sign()
         allowed = 1 / n + 0.02
-        off = (outwards > allowed) | (-outwards > allowed + spread)
+        off = (outwards > allowed) | ((-outwards > allowed + spread) & sharp)
         off &= profile.sum(1) > 0
         if off.any():
             i = int(off.nonzero()[0])
