@@ -12,13 +12,14 @@ from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from camkit.cam import CAM, Features
-from camkit.data import Batch, Sample, collate
-from camkit.errors import CamkitError
+from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
+from camkit.data import Batch, PreparedImages, Sample, collate
+from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
+from camkit.models.class_names import ClassNames
 
 Precision = Literal["fp32", "bf16", "fp16"]
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a grey image, as in torchvision's rgb_to_grayscale
@@ -40,13 +41,18 @@ class Inference:
     Parameters
     ----------
     classifier : Classifier
-        Its model is moved to the device.
+        Its model is moved to the device. Its own head makes the class maps, or its `maps_by` does.
     device : str
         "auto" is the GPU where there is one.
     precision : {"fp32", "bf16", "fp16"}
         Of the network's forward pass; maps are made in float32 all the same.
     head : dict, optional
         See `camkit.CAM`.
+
+    Attributes
+    ----------
+    source : MapSource
+        Makes the class maps.
     """
 
     def __init__(
@@ -56,23 +62,61 @@ class Inference:
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
-        self.cam = CAM(classifier.model.to(self.device), classifier.input.size, head=head)
-        if self.cam.channels not in (1, 3):
+        self.source = self._make_source(moved(classifier.model, self.device), head)
+        if self.source.channels not in (1, 3):
             raise CamkitError(
-                f"the model takes images of {self.cam.channels} channels, and photographs have 3 (or 1, in grey): show "
-                "it tensors of your own with camkit.CAM"
+                f"the model takes images of {self.source.channels} channels, and photographs have 3 (or 1, in grey): "
+                "show it tensors of your own with camkit.CAM"
             )
         self.seconds = 0.0  # in forward passes
-        names, classes = classifier.labels, self.cam.head.num_classes
-        if names is not None and len(names) != classes:
-            raise CamkitError(f"{len(names)} class names for a model with {classes} classes: give one for each")
+        self._read: list[PreparedImages] = []
+        ClassNames(self.source.num_classes, classifier.labels)  # one for each class, or it is refused
 
-    def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
-        """Samples, read by so many processes (0: this one), as batches and failures on their way to the device."""
+    def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
+        size, maps_by = self.classifier.input.size, self.classifier.maps_by
+        if maps_by is None:
+            return CAM(model, size, head=head)
+        if head is not None:
+            raise CamkitError(f"maps by {maps_by.name} do not come from a head: leave out --head")
+        return FunctionMaps(model, maps_by.make, maps_by.name, size)
+
+    @property
+    def cam(self) -> CAM:
+        """The network's own head, for what needs class weights and features.
+
+        Raises
+        ------
+        CamkitError
+            The maps are made by something else.
+        """
+        if not isinstance(self.source, CAM):
+            raise CamkitError(
+                f"class weights and features are asked for, and maps by {self.source.kind} have none: leave it out"
+            )
+        return self.source
+
+    @property
+    def filled(self) -> list[str]:
+        """Names of the damaged images that were read all the same."""
+        return list(dict.fromkeys(name for samples in self._read for name in samples.filled()))
+
+    def batches(self, samples: PreparedImages, batch_size: int, workers: int) -> Chunks:
+        """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
+
+        Raises
+        ------
+        CamkitError
+            One of the processes has died.
+        """
+        self._read.append(samples)
         pinned = self.device.type == "cuda"
-        return DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
+        loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
+        try:
+            yield from loader
+        except RuntimeError as error:
+            raise killed_reader(error) or error from error
 
-    def forward(self, batch: Batch) -> Features:
+    def forward(self, batch: Batch) -> Prediction:
         """One forward pass.
 
         Raises
@@ -82,15 +126,17 @@ class Inference:
         """
         start = time.perf_counter()
         images = batch.input.to(self.device, non_blocking=True)
-        if self.cam.channels == 1:
+        if self.source.channels == 1:
             images = in_grey(images, self.classifier.input.std)
         dtype = DTYPES.get(self.precision)
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
-                features = self.cam.features(images)
-        except torch.OutOfMemoryError as error:
-            raise CamkitError(f"out of memory with {len(images)} images at a time: lower the batch size") from error
-        except RuntimeError as error:
+                prediction = self.source.predict(images)
+        except (RuntimeError, MemoryError) as error:
+            if dead := killed_reader(error):
+                raise dead from error
+            if is_out_of_memory(error):
+                raise CamkitError(f"out of memory with {len(images)} images at a time: lower the batch size") from error
             reason = str(error).strip().splitlines()[0]
             raise CamkitError(
                 f"the model fails on inputs of shape {tuple(images.shape)}: {reason}; fit 'stretch' gives it one size"
@@ -98,7 +144,16 @@ class Inference:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
-        return features
+        return prediction
+
+
+def moved(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model, moved to the device; `CamkitError` where it cannot be."""
+    try:
+        model.to(device)
+    except NotImplementedError as error:  # parts of it are on the meta device
+        raise CamkitError(f"the model holds no weights yet ({str(error).splitlines()[0]}): load some first") from error
+    return model
 
 
 def in_grey(images: torch.Tensor, std: tuple[float, float, float]) -> torch.Tensor:
@@ -124,17 +179,32 @@ def in_order(
         Runs a batch's forward pass and gives what is left to do for each of its images. That is done by threads, so
         that the next forward pass does not wait for it.
     failed : callable
-        The result of a sample without an input.
+        The result of a sample without an input, and of one whose work does not fit into memory.
     """
 
     def chunks_of_jobs() -> Iterator[list[Callable[[], T]]]:
         for batches, failures in chunks:
             jobs: list[tuple[int, Callable[[], T]]] = [(s.index, partial(failed, s)) for s in failures]
             for batch in batches:
-                jobs += zip((sample.index for sample in batch.samples), start(batch), strict=True)
+                within = (
+                    partial(_within_memory, job, s, failed) for job, s in zip(start(batch), batch.samples, strict=True)
+                )
+                jobs += zip((sample.index for sample in batch.samples), within, strict=True)
             yield [job for _, job in sorted(jobs, key=lambda pair: pair[0])]
 
     yield from in_threads(chunks_of_jobs())
+
+
+def _within_memory(job: Callable[[], T], sample: Sample, failed: Callable[[Sample], T]) -> T:
+    """The result of a job; an image that is too large for it is that image's failure, and the others go on."""
+    try:
+        return job()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    height, width = sample.view.size if sample.view else (0, 0)
+    reason = f"not enough memory for maps of its {width} x {height} pixels; make it smaller, or lower --max-pixels"
+    return failed(replace(sample, error=reason))
 
 
 def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int | None = None) -> Iterator[T]:
@@ -163,7 +233,9 @@ def as_classifier(
         model = load_classifier(model)
     if isinstance(model, nn.Module):
         model = Classifier(model, type(model).__name__, InputSpec(), None, "as given")
-    return replace(model, input=input_spec or model.input, labels=tuple(labels) if labels is not None else model.labels)
+    if labels is not None:
+        model = replace(model, labels=tuple(labels), labels_assumed=False)
+    return model if input_spec is None else replace(model, input=input_spec)
 
 
 def pick_device(name: str) -> torch.device:

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import numpy as np
-
 from camkit.analysis.channels import Channels
 from camkit.analysis.dispersion import Dispersion
 from camkit.analysis.finding import Analysis, Finding
 from camkit.analysis.intensity import Intensity
 from camkit.analysis.ioa import IoA
 from camkit.analysis.masking import Masking
-from camkit.analysis.observation import Needs, Observation, look
+from camkit.analysis.observation import MapObservation, Needs
+from camkit.analysis.observe import look
 from camkit.analysis.overlap import Overlap
 from camkit.analysis.sweep import Sweep
 from camkit.analysis.zipf import Zipf
@@ -74,7 +73,6 @@ def analyze(
     names: Sequence[str] = ("all",),
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     *,
-    seed: int = 0,
     progress: Progress = unwatched,
     **reading: Any,
 ) -> Analyzed:
@@ -89,8 +87,6 @@ def analyze(
         "ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", or "all".
     settings : mapping from name to mapping, optional
         What the function of that name takes: ``{"zipf": {"theta": 0.2}}``.
-    seed : int
-        Of the bootstrap.
     progress : Progress
     **reading
         fit, batch_size, workers, max_pixels, as of `look`.
@@ -124,7 +120,7 @@ def analyze(
     needs = _needs(analyses)
     failures = [Failure("", problem) for problem in dataset.problems]
 
-    def measure(seen: Observation) -> list[Any]:
+    def measure(seen: MapObservation) -> list[Any]:
         return [analysis.measure(seen) for analysis in analyses]
 
     done = 0
@@ -139,9 +135,9 @@ def analyze(
         raise CamkitError(
             f"none of the {len(failures)} images of {dataset.name} could be analysed: {failures[0].reason}"
         )
-    findings = {analysis.name: analysis.finding(np.random.default_rng(seed)) for analysis in analyses}
+    findings = {analysis.name: analysis.finding() for analysis in analyses}
     return Analyzed(findings, failures, tuple(left_out), needs.passes)
 
 
 def _needs(analyses: Sequence[Analysis[Any]]) -> Needs:
-    return reduce(Needs.__or__, (analysis.needs for analysis in analyses), Needs())
+    return reduce(Needs.__or__, (analysis.needs for analysis in analyses), Needs(head=False))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.observation import MapObservation, Needs
 from camkit.errors import CamkitError
 from camkit.figures import save_figure
 from camkit.localization import Failure
@@ -89,19 +89,19 @@ class Analysis(ABC, Generic[T]):
         return Needs()
 
     @abstractmethod
-    def measure(self, seen: Observation) -> T:
-        """What one image leaves."""
+    def measure(self, seen: Any) -> T:
+        """What one image leaves: an `Observation`, or a `MapObservation` where `needs` asks for no head."""
 
     @abstractmethod
     def add(self, measured: T) -> None:
         """Take it in."""
 
     @abstractmethod
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         """What all images together say."""
 
 
-def over(analysis: Analysis[T], observations: Iterable[Observation | Failure], seed: int) -> Finding:
+def over(analysis: Analysis[T], observations: Iterable[MapObservation | Failure]) -> Finding:
     """An analysis of observations at hand; images that failed are named in the notes.
 
     Raises
@@ -115,7 +115,7 @@ def over(analysis: Analysis[T], observations: Iterable[Observation | Failure], s
             failed.append(f"{seen.image} is left out: {seen.reason}")
         else:
             analysis.add(analysis.measure(seen))
-    found = analysis.finding(np.random.default_rng(seed))
+    found = analysis.finding()
     return replace(found, notes=(*found.notes, *failed))
 
 

@@ -1,16 +1,17 @@
 """From a model and images to class maps: one forward pass for any number of classes and weightings."""
 
 from types import TracebackType
-from typing import Any
 
 import torch
 from torch import nn
 
-from camkit.cam.features import Classes, ClassMaps, Features
+from camkit.cam.current import plain_weights, refuse_stale_answer
+from camkit.cam.features import Features
 from camkit.cam.find import find_head
-from camkit.cam.forward import forward
+from camkit.cam.forward import ANEW, eager, forward, one_line
 from camkit.cam.given import find_given
 from camkit.cam.logits import Output, logits_of, one_row_an_image
+from camkit.cam.prediction import Classes, ClassMaps, Prediction
 from camkit.cam.walk import IMAGES
 from camkit.errors import CamkitError, HeadNotFound
 
@@ -22,7 +23,12 @@ class CAM:
     ----------
     model : nn.Module
         In eval mode. DataParallel, DistributedDataParallel and ``torch.compile`` wrappers are looked through: camkit
-        runs the module inside. Nothing of the model is changed, and its hooks are gone when the block ends.
+        runs the module inside. Nothing of the model is changed, and its hooks are gone when a pass ends. Several
+        threads may use one extractor, or several of one model.
+
+        The model may be trained or moved in between: class weights that are its parameters as they stand (`head.kind`
+        "exact" above all) are read at each use. Weights that were computed of more than one parameter are held against
+        the logits of the pass, and refused where they miss them.
     input_size : tuple of int
         Height and width of the images that the head is searched with.
     head : dict, optional
@@ -56,9 +62,9 @@ class CAM:
     ) -> None:
         self.model = unwrap(model)
         self.output = output
-        if in_training(self.model):
-            raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
-        with torch.inference_mode(False), torch.compiler.set_stance("force_eager"):
+        refuse_training(self.model)
+        self._fickle = [module for module in self.model.modules() if isinstance(module, FICKLE)]
+        with torch.inference_mode(False), eager():
             images = example_images(self.model, input_size)
             self.channels = images.shape[1]
             with torch.autocast(images.device.type, enabled=False):
@@ -66,6 +72,9 @@ class CAM:
                     self.head = find_given(self.model, images, **head, output=output)
                 else:
                     self.head = find_head(self.model, images, output)
+            self._plain = plain_weights(self.model, self.head)
+            if self._plain is not None:
+                self.head = self._plain.read(self.model, self.head)
 
     def __enter__(self) -> "CAM":
         return self
@@ -74,6 +83,29 @@ class CAM:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         """Nothing is left to undo: hooks live for one forward pass each."""
+
+    @property
+    def kind(self) -> str:
+        """How the maps come about: a key of `camkit.cam.head.MEANING`."""
+        return self.head.kind
+
+    @property
+    def completeness(self) -> float:
+        """How far maps and offset missed the logits when the head was found, as a share of their range."""
+        return self.head.completeness
+
+    @property
+    def num_classes(self) -> int:
+        return self.head.num_classes
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """Height and width of a class map at the input size."""
+        return self.head.map_size
+
+    def predict(self, images: torch.Tensor) -> Prediction:
+        """As a map source: `features`."""
+        return self.features(images)
 
     def features(self, images: torch.Tensor) -> Features:
         """One forward pass.
@@ -87,19 +119,21 @@ class CAM:
         Raises
         ------
         CamkitError
-            If the images lie on another device than the model.
+            If the images lie on another device than the model, the model is in training mode, or it fails.
         """
         with torch.no_grad():
-            picked_up, returned = self._pass(images)
+            if self._plain is not None:
+                self.head = self._plain.read(self.model, self.head)
+            head = self.head  # another thread may read it anew meanwhile
+            picked_up, said = self._pass(images)
             with torch.autocast(images.device.type, enabled=False):
                 features = self._feature_map(picked_up, images).float()
-                pooled = self.head.pooled(features)
-                if self.head.activation in {"none", "probabilities"}:
-                    logits = logits_of(returned, self.output, self.head.output)
-                else:
-                    logits = self.head.logits(pooled)
-                logits = one_row_an_image(logits, len(images)).float()
-                return Features(features, pooled, logits, self.head)
+                pooled, eps = head.pooled(features), precision(picked_up, said)
+                logits = said.float()
+                if head.returns_activated:
+                    logits = head.logits(pooled).float()
+                    refuse_stale_answer(head.answer(logits), said.float(), eps)
+                return Features(features, pooled, logits, head, eps)
 
     def pooled(self, images: torch.Tensor) -> torch.Tensor:
         """Pooled features (N, C) alone, in the network's own precision, with the gradient that goes to the images.
@@ -109,26 +143,52 @@ class CAM:
         picked_up, _ = self._pass(images)
         return self.head.pooled(self._feature_map(picked_up, images))
 
-    def _pass(self, images: torch.Tensor) -> tuple[torch.Tensor, Any]:
-        """One forward pass: the tensor at the feature map's place, and what the model returns."""
+    def _pass(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """One forward pass: the tensor at the feature map's place, and what the model says, (N, K)."""
+        if self.model.training or any(module.training for module in self._fickle):
+            refuse_training(self.model)
         device = next((p.device for p in self.model.parameters()), images.device)
         if images.device != device:
             raise CamkitError(f"the images are on {images.device} and the model on {device}: move one with .to()")
         feature_map = self.head.feature_map
-        return forward(self.model, images, feature_map.place, copy=bool(feature_map.calls))
+        picked_up, returned = forward(self.model, images, feature_map.place, copy=bool(feature_map.calls))
+        return picked_up, one_row_an_image(logits_of(returned, self.output, self.head.output), len(images))
 
     def _feature_map(self, picked_up: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-        return self.head.feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
+        try:
+            return self.head.feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
+        except (RuntimeError, IndexError) as error:
+            raise CamkitError(f"the feature map cannot be read ({one_line(error)}); {ANEW}") from error
 
     def __call__(self, images: torch.Tensor, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
         """Class maps (N, K, h, w) of the wanted classes; see `Features.class_maps`."""
         return self.features(images).class_maps(classes, weighting)
 
 
-def in_training(model: nn.Module) -> bool:
-    """Whether the model, or a part of it that answers differently then, is in training mode."""
-    fickle = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
-    return model.training or any(module.training for module in model.modules() if isinstance(module, fickle))
+# modules that answer differently in training mode
+FICKLE = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
+
+
+def refuse_training(model: nn.Module) -> None:
+    """Refuse a model that is in training mode, or a part of which is that answers differently then."""
+    if not (model.training or any(module.training for module in model.modules() if isinstance(module, FICKLE))):
+        return
+    if isinstance(model, torch.fx.GraphModule) and hasattr(model, "_guards_fn"):
+        raise HeadNotFound(
+            "an exported program (torch.export) has no eval mode to be set: load the Python model that it was made of"
+        )
+    raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
+
+
+def precision(*tensors: torch.Tensor) -> float:
+    """The coarsest rounding, relative to a number, in which a pass made these tensors."""
+    kinds = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+    device = tensors[0].device.type
+    if torch.is_autocast_enabled(device):
+        kinds.append(torch.get_autocast_dtype(device))
+    eps = max(torch.finfo(kind).eps for kind in kinds)
+    tensor_cores = device == "cuda" and (torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+    return max(eps, 2.0**-10) if tensor_cores else eps
 
 
 def unwrap(model: nn.Module) -> nn.Module:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from camkit.cam.affine import affine_parts, isolate_norm, tolerance
+from camkit.cam.current import terms
 from camkit.cam.forward import forward
 from camkit.cam.head import FeatureMap, Head, HeadFunction, Kind
 from camkit.cam.logits import Output, Recorded, logits_of, one_line, one_row_an_image, record
@@ -14,7 +15,7 @@ from camkit.cam.places import check_places
 from camkit.cam.refusal import refusal
 from camkit.cam.trace import Call, Trace, Value, between, release
 from camkit.cam.walk import IMAGES
-from camkit.errors import HeadNotFound
+from camkit.errors import CamkitError, HeadNotFound
 
 MIXED = 0.01  # of the logits' range: two passes of one image that differ by more are no rounding
 
@@ -176,10 +177,10 @@ def seen(
     try:
         picked_up, returned = forward(model, images, feature_map.place, bool(feature_map.calls))
         found = feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
-    except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
+    except (CamkitError, RuntimeError, IndexError) as error:
+        what = str(error) if isinstance(error, CamkitError) else one_line(error)
         raise HeadNotFound(
-            f"the model runs on {IMAGES} images, but not on {len(images)} of shape {tuple(images.shape[1:])}: "
-            f"{one_line(error)}"
+            f"the model runs on {IMAGES} images, but not on {len(images)} of shape {tuple(images.shape[1:])}: {what}"
         ) from error
     return found, one_row_an_image(logits_of(returned, output, head.output), len(images))
 
@@ -187,9 +188,10 @@ def seen(
 @torch.no_grad()
 def complete(head: Head, features: torch.Tensor, said: torch.Tensor, spread: float) -> float:
     """By how much the maps' means and the offset miss what the model says, over the logits' range."""
-    total = head.answer(head.logits(head.pooled(features)))
-    missed = float((total - said).abs().max())
-    rounding = 64 * torch.finfo(said.dtype).eps * float(said.abs().max())
+    pooled = head.pooled(features)
+    missed = float((head.answer(head.logits(pooled)) - said).abs().max())
+    largest = max(float(terms(head, row)) for row in pooled.split(1))
+    rounding = 4 * torch.finfo(said.dtype).eps * max(largest, float(said.abs().max()))
     if not missed <= tolerance(said) * spread + rounding:
         raise HeadNotFound(
             f"pooled features times class weights miss the logits by {missed / spread:.1e} of their range: "

@@ -9,7 +9,7 @@ from torch import nn
 from camkit.cam.affine import tolerance
 from camkit.cam.head import FeatureMap, Head
 from camkit.cam.logits import Output, answer, before_activation, logits_of, one_of_several, one_row_an_image
-from camkit.cam.trace import Trace, release, tensors_in
+from camkit.cam.trace import Trace, in_this_thread, release, tensors_in
 from camkit.cam.walk import IMAGES
 from camkit.errors import CamkitError
 
@@ -37,7 +37,8 @@ def find_given(
     with torch.no_grad(), trace:
         trace.start(images)
         held: list[torch.Tensor] = []
-        handle = modules[features].register_forward_hook(lambda _m, _a, out: held.extend(tensors_in(out)))
+        keep = in_this_thread(lambda _m, _a, out: held.extend(tensors_in(out)))
+        handle = modules[features].register_forward_hook(keep)
         try:
             returned = answer(model, images)
             number = None if output else one_of_several(returned, trace)

@@ -201,7 +201,13 @@ class Head:
         """Logits (N, K) of pooled features (N, C), as the model computes them."""
         if self.kind == "linearised" and self.function is not None:
             return self.function(pooled)
-        return self.scale(pooled)[:, None] * (pooled @ self.weight.T + self.scaled_bias) + self.bias
+        weight, bias, scaled_bias = (t.to(pooled.dtype) for t in (self.weight, self.bias, self.scaled_bias))
+        return self.scale(pooled)[:, None] * (pooled @ weight.T + scaled_bias) + bias
+
+    @property
+    def returns_activated(self) -> bool:
+        """Whether the model returns a known function of its logits in their place."""
+        return self.activation not in {"none", "probabilities"}
 
     def answer(self, logits: torch.Tensor) -> torch.Tensor:
         """What the model returns for these logits, (N, K)."""

@@ -1,5 +1,6 @@
 """Are positions of the map places of the image? Parts of an image are replaced, and the map says where it changes."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -13,18 +14,24 @@ OWN = 0.4  # share of the change at a block's own place that is due to it; 0.25 
 ANYWHERE = "a change anywhere in an image moves the whole map: where it is bright need not be where the class is"
 UNMOVED = "changes of the image move the map by no more than rounding: its places could not be checked"
 
+SIDES = ("upper", "lower", "left", "right")
+
 Parts = list[tuple[slice, slice]]
 
 
-def parts(size: tuple[int, int], map_size: tuple[int, int]) -> tuple[Parts, Parts]:
-    """Blocks of an image of this size, and the strips along its four edges, half a position of the map wide or more."""
+def blocks_of(size: tuple[int, int]) -> Parts:
+    """Blocks of an image of this size, a quarter of its sides each."""
+    return [(_quarter(size[0], r), _quarter(size[1], c)) for r, c in BLOCKS]
+
+
+def edges_of(size: tuple[int, int], map_size: tuple[int, int], positions: float) -> Parts:
+    """Strips along the four edges, so many positions of the map wide, in the order of `SIDES`."""
     rows, columns = size
-    blocks = [(_quarter(rows, r), _quarter(columns, c)) for r, c in BLOCKS]
-    high, wide = (max(1, -(-side // 16), -(-side // (2 * n))) for side, n in zip(size, map_size, strict=True))
+    high, wide = (math.ceil(max(side / 16, side * positions / n))
+                  for side, n in zip(size, map_size, strict=True))  # fmt: skip
     whole = slice(None)
-    edges = [(slice(0, high), whole), (slice(rows - high, rows), whole)]
-    edges += [(whole, slice(0, wide)), (whole, slice(columns - wide, columns))]
-    return blocks, edges
+    upright = [(slice(0, high), whole), (slice(rows - high, rows), whole)]
+    return [*upright, (whole, slice(0, wide)), (whole, slice(columns - wide, columns))]
 
 
 def _quarter(side: int, i: int) -> slice:
@@ -64,13 +71,18 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
     map_size = (before.shape[-2], before.shape[-1])
     if map_size == (1, 1) or min(size) < 4:
         return ""
-    blocks, edges = parts(size, map_size)
-    after = features(replaced(images, blocks + edges))
-    changes = (after - before).double().square().sum(1)
+    blocks, edges = blocks_of(size), edges_of(size, map_size, 0.5)
+
+    def changed(where: Parts) -> torch.Tensor:
+        return (features(replaced(images, where)) - before).double().square().sum(1)
+
+    changes = changed(blocks + edges)
     rounding = float((16 * torch.finfo(before.dtype).eps) ** 2 * before.double().square().sum())
     if float(changes.sum((1, 2)).max()) <= 100 * rounding:
         return UNMOVED
-    _refuse_unseen(changes[len(blocks) :].sum((1, 2)) <= rounding, size, map_size, edges)
+    unseen = changes[len(blocks) :].sum((1, 2)) <= rounding
+    if unseen.any():
+        _refuse_unseen(unseen, changed(edges_of(size, map_size, 1)).sum((1, 2)) <= rounding, size, map_size)
     shares = changes[: len(blocks)] / changes[: len(blocks)].sum((1, 2), keepdim=True).clamp(min=1e-300)
     if apartness(shares) < APART:
         if _follows_size(images, features, map_size):
@@ -88,15 +100,21 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
     return ""
 
 
-def _refuse_unseen(unseen: torch.Tensor, size: tuple[int, int], map_size: tuple[int, int], edges: Parts) -> None:
-    """Refuse where a strip along an edge changes nothing, while other parts of the image do."""
-    sides = [side for side, of in zip(("upper", "lower", "left", "right"), unseen.tolist(), strict=True) if of]
+def _refuse_unseen(half: torch.Tensor, whole: torch.Tensor, size: tuple[int, int], map_size: tuple[int, int]) -> None:
+    """Refuse a map that leaves out more than a position along an axis; strides that begin at an edge leave out less.
+
+    Parameters
+    ----------
+    half, whole : Tensor (4,), bool
+        Whether a strip along each of `SIDES`, half a position of the map wide or a whole one, changes nothing.
+    """
+    opposite = half & half[[1, 0, 3, 2]]
+    sides = [side for side, unseen in zip(SIDES, (opposite | whole).tolist(), strict=True) if unseen]
     if sides:
-        (rows, _), (_, columns) = edges[0], edges[2]
         raise HeadNotFound(
-            f"the {name(map_size)} map does not see the {', '.join(sides)} edge of the {name(size)} image (strips of "
-            f"{rows.stop} rows and {columns.stop} columns were replaced): it covers a part of the image, and laid over "
-            "the whole its boxes would be wrong; take an input size that the network sees all of, or cut images before"
+            f"the {name(map_size)} map does not see the {', '.join(sides)} edge of the {name(size)} image: it covers a "
+            "part of it, and laid over the whole its boxes would be wrong; take an input size that the network sees "
+            "all of, or cut images before"
         )
 
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from camkit.cam.extractor import example_images, in_training
+from camkit.cam.extractor import example_images, refuse_training
 from camkit.cam.logits import record
 from camkit.cam.mean import find_pooled
 from camkit.cam.refusal import refusal
 from camkit.cam.trace import Trace, Value, between
 from camkit.cam.walk import VIEWS
-from camkit.errors import CamkitError, HeadNotFound
+from camkit.errors import HeadNotFound
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,7 @@ def find_pooling(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> 
     CamkitError
         If the model is in training mode.
     """
-    if in_training(model):
-        raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
+    refuse_training(model)
     images = example_images(model, input_size)
     recorded = record(model, images)
     found = next(find_pooled(recorded.end), None)

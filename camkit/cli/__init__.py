@@ -14,7 +14,7 @@ from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
 from camkit.cli.train import train
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, killed_reader
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -41,6 +41,11 @@ def main() -> None:
         cli()
     except CamkitError as error:
         sys.exit(_said(str(error)))
+    except RuntimeError as error:
+        dead = killed_reader(error)
+        if dead is None:
+            raise
+        sys.exit(_said(str(dead)))
     except OSError as error:
         sys.exit(_said(f"{error.filename or 'the system'}: {error.strerror or error}"))
 

@@ -27,7 +27,7 @@ measure_options = together(
                       "MaxBoxAcc, MaxBoxAccV2 and PxAP are wsol's in both."),
     click.option("--step", type=click.FloatRange(0, 1, min_open=True), default=0.001, show_default=True,
                  help="Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP."),
-    click.option("--seed", default=0, show_default=True, help="Of the bootstrap."),
+    click.option("--seed", default=0, show_default=True, help="Of the draws behind MaxBoxAcc's and V2's intervals."),
 )  # fmt: skip
 
 evaluate_options = together(

@@ -11,7 +11,7 @@ import click
 from camkit.errors import CamkitError
 
 # what `load` takes
-MODEL_OPTIONS = ("model", "weights", "fc", "names", "size", "mean", "std", "output_stride", "dilation")
+MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
 
 
 def size(value: str) -> tuple[int, int]:
@@ -31,6 +31,20 @@ def triple(value: str) -> tuple[float, float, float]:
     if len(numbers) not in (1, 3):
         raise click.BadParameter(f"{value!r}: give three numbers such as 0.485,0.456,0.406, or one for all")
     return numbers[0], numbers[len(numbers) // 2], numbers[-1]
+
+
+def channels(name: str) -> Callable[[str], tuple[float, float, float]]:
+    """The mean or the standard deviation of an `InputSpec`."""
+
+    def read(value: str) -> tuple[float, float, float]:
+        from camkit.input_spec import InputSpec
+
+        try:
+            return getattr(InputSpec(**{name: triple(value)}), name)  # type: ignore[arg-type, no-any-return]
+        except CamkitError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return read
 
 
 def several(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
@@ -69,16 +83,21 @@ def options_of_model(*, required: bool) -> Decorator:
                      help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, "
                           "or tiny."),
         click.option("--weights", default="DEFAULT", show_default=True,
-                     help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
+                     help="DEFAULT, none, or a file of weights, FILE or FILE:KEY (read without running code)."),
         click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
                      help="File of a fine-tuned fc, to lay over the model."),
         click.option("--head", type=head_names, metavar="features=...,classifier=...",
                      help="Name the head's modules instead of searching them."),
+        click.option("--maps-by", metavar="FILE.py:NAME",
+                     help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
+                          "a function (images, classes) -> maps (N, K, h, w)."),
         click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
-                     help="Text file with the class names, one a line. Default: the model's own."),
+                     help="Text file with the class names, one a line, or imagenet. Default: the model's own."),
         click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
-        click.option("--mean", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
-        click.option("--std", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
+        click.option("--mean", type=channels("mean"), metavar="R,G,B",
+                     help="Of RGB in [0, 1]. Default: the model's own."),
+        click.option("--std", type=channels("std"), metavar="R,G,B",
+                     help="Of RGB in [0, 1]. Default: the model's own."),
         click.option("--output-stride", type=click.Choice(["16", "8"]),
                      help="Pixels to one map position: the last strided layers at stride 1. Default: the model's own."),
         click.option("--dilation/--no-dilation", default=True, show_default=True,
@@ -88,11 +107,17 @@ def options_of_model(*, required: bool) -> Decorator:
 
 model_options = options_of_model(required=True)
 
+class_map_option = click.option(
+    "--class-map", type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV, dataset,model: the data set's classes that do not meet the model's by name; - leaves a class out.",
+)  # fmt: skip
+
 data_options = together(
     click.option("--dataset", required=True, metavar="FORMAT",
                  help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
     click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
     click.option("--split", default="val", show_default=True),
+    class_map_option,
     click.option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced. Default: all."),
     click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
                  help="Folder for the results."),
@@ -142,11 +167,14 @@ def load(
     mean: Any,
     std: Any,
     fc: Path | None = None,
+    maps_by: str | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
 ) -> Any:
     """The classifier that the options name, with what they override."""
-    from camkit.models import load_classifier, set_output_stride, with_fc
+    from camkit.models import MapsBy, load_classifier, set_output_stride, with_fc
+    from camkit.models.class_names import read_class_names
+    from camkit.models.python_file import function_from
 
     classifier = load_classifier(model, weights)
     if fc is not None:
@@ -155,19 +183,15 @@ def load(
     if size is not None:
         share = classifier.input.resize / min(classifier.input.size)
         changes |= {"size": size, "resize": round(min(size) * share)}
-    labels = classifier.labels if names is None else read_names(names)
-    classifier = replace(classifier, input=replace(classifier.input, **changes), labels=labels)
+    if names is not None:
+        classifier = replace(classifier, labels=read_class_names(names), labels_assumed=False)
+    if maps_by is not None:
+        usage = "--maps-by takes path/to/file.py:name"
+        classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
+    classifier = replace(classifier, input=replace(classifier.input, **changes))
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:
         raise CamkitError(f"{model} was trained at output stride {classifier.output_stride}: leave --output-stride out")
     fine = set_output_stride(classifier.model, int(output_stride), dilation, classifier.input.size)
     return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
-
-
-def read_names(path: Path) -> tuple[str, ...]:
-    """Class names from a text file, one a line."""
-    try:
-        return tuple(path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CamkitError(f"--names {path}: cannot be read as text: {error}") from error

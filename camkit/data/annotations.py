@@ -1,8 +1,9 @@
 """A split of a data set: its images with what is known of them, and what is wrong with the others."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from camkit.data.images import Truncated
 from camkit.data.records import Record
 from camkit.errors import CamkitError
 
@@ -10,6 +11,22 @@ from camkit.errors import CamkitError
 TOLERANCE = 1.0
 
 Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """What a class map says of one of the data set's classes.
+
+    Attributes
+    ----------
+    to : str or None
+        The model's class, by number or name; None: its images are left out.
+    where : str
+        Where the map says so.
+    """
+
+    to: str | None
+    where: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +42,26 @@ class AnnotatedSet:
     labels : tuple of str or None
         The classes' names by label, None where the format names none.
     problems : list of str
-        One line for each image of the listing that gives no record, with file and line number:
-        ``len({record.image for record in records}) + len(problems)`` is the number of images listed.
+        One line for each entry of the files that is not in `records`, with the file, the line or the id, and what to
+        do. An image that is listed gives records, or is named here itself, or by each of its annotations. An annotation
+        that is left out (a box without an inside, say) does not take the image's others with it.
     upright : bool
         Whether boxes and masks count pixels of the image turned upright (EXIF), not of the image as stored.
+    truncated : {"fail", "fill"}
+        What becomes of damaged images, as of `read_image`.
     imagenet_labels : tuple of int or None
         For each label its number among ImageNet's 1,000 classes, where the format states it.
+    numbered : bool
+        Whether the labels are numbers that the format gives to its classes. False: the format names them alone, and
+        camkit has numbered those found in this split, in sorted order.
+    wnids : tuple of str or None
+        For each label its WordNet id (n01440764), where the format states it.
+    class_map : mapping from int to Assigned
+        For some labels the model's class, as `map_classes` was told.
+    class_map_file : str or None
+        What told it.
+    left_out : mapping from str to int
+        Classes whose records were taken out at the map's word, and in how many images each was.
     """
 
     name: str
@@ -39,7 +70,13 @@ class AnnotatedSet:
     labels: tuple[str, ...] | None
     problems: list[str]
     upright: bool = False
+    truncated: Truncated = "fail"
     imagenet_labels: tuple[int, ...] | None = None
+    numbered: bool = True
+    wnids: tuple[str, ...] | None = None
+    class_map: Mapping[int, Assigned] = field(default_factory=dict)
+    class_map_file: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def evenly(self, limit: int | None) -> "AnnotatedSet":
         """As many records, or all where there are fewer or `limit` is None, evenly spaced over the listing."""
@@ -55,5 +92,5 @@ def check_inside(boxes: Sequence[Box], size: tuple[int, int]) -> None:
         if min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
             raise CamkitError(
                 f"the box from {x0:g}, {y0:g} to {x1:g}, {y1:g} (half open) reaches outside "
-                f"the image of {width} x {height} pixels"
+                f"the image of {width} x {height} pixels; mend the box, or the image is another one"
             )

@@ -31,8 +31,6 @@ class Sample:
         What of the image the input shows; None after a failure.
     error : str or None
         Why there is no input.
-    damage : str or None
-        Why some pixels of the image are made up; None where all are its own.
     """
 
     index: int
@@ -41,7 +39,6 @@ class Sample:
     input: Tensor | None = None
     view: View | None = None
     error: str | None = None
-    damage: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +56,21 @@ class Batch:
     samples: list[Sample]
 
 
-class _Prepared(Dataset[Sample]):
+class PreparedImages(Dataset[Sample]):
     """Images, read and preprocessed; a subclass says what their names are and how one is read."""
 
-    def __init__(self, preprocess: Preprocess, max_pixels: int, keep_image: bool, truncated: Truncated) -> None:
+    def __init__(
+        self, count: int, preprocess: Preprocess, max_pixels: int, keep_image: bool, truncated: Truncated
+    ) -> None:
         self.preprocess = preprocess
         self.max_pixels = max_pixels
         self.keep_image = keep_image
         self.truncated = truncated
+        # which images are damaged, known to all processes that read
+        self._damaged = torch.zeros(count if truncated == "fill" else 0, dtype=torch.bool).share_memory_()
+
+    def __len__(self) -> int:
+        raise NotImplementedError
 
     def name(self, index: int) -> str:
         raise NotImplementedError
@@ -76,12 +80,19 @@ class _Prepared(Dataset[Sample]):
 
     def read(self, index: int) -> Tensor:
         """The image, (3, H, W), uint8."""
-        return self.load(index).pixels
+        pixels, damage = self.load(index)
+        if damage:
+            self._damaged[index] = True
+        return pixels
+
+    def filled(self) -> list[str]:
+        """Names of the damaged images that were read all the same, in whatever process."""
+        return list(dict.fromkeys(self.name(index) for index in self._damaged.nonzero()[:, 0].tolist()))
 
     def __getitem__(self, index: int) -> Sample:
         name = self.name(index)
         try:
-            image, damage = self.load(index)
+            image = self.read(index)
             pixels, view = self.preprocess(image)
         except CamkitError as error:
             return Sample(index, name, error=str(error))
@@ -89,10 +100,10 @@ class _Prepared(Dataset[Sample]):
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             short = "not enough memory for it; leave it out, or lower --max-pixels"
             return Sample(index, name, error=short if is_out_of_memory(error) else reason)
-        return Sample(index, name, image if self.keep_image else None, pixels, view, damage=damage)
+        return Sample(index, name, image if self.keep_image else None, pixels, view)
 
 
-class ImageDataset(_Prepared):
+class ImageDataset(PreparedImages):
     """Image files, read and preprocessed.
 
     Parameters
@@ -115,7 +126,7 @@ class ImageDataset(_Prepared):
         keep_image: bool = False,
         truncated: Truncated = "fail",
     ) -> None:
-        super().__init__(preprocess, max_pixels, keep_image, truncated)
+        super().__init__(len(files), preprocess, max_pixels, keep_image, truncated)
         self.files = list(files)
 
     def __len__(self) -> int:
@@ -130,7 +141,7 @@ class ImageDataset(_Prepared):
         return load_image(self.files[index].path, self.max_pixels, truncated=self.truncated)
 
 
-class RecordDataset(_Prepared):
+class RecordDataset(PreparedImages):
     """Annotated images, read, held against their annotation, and preprocessed.
 
     An image of another size than its annotation states, or with a box more than a pixel outside it, is a failure.
@@ -159,7 +170,7 @@ class RecordDataset(_Prepared):
         upright: bool = False,
         truncated: Truncated = "fail",
     ) -> None:
-        super().__init__(preprocess, max_pixels, keep_image, truncated)
+        super().__init__(len(records), preprocess, max_pixels, keep_image, truncated)
         self.records = list(records)
         self.upright = upright
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from os import PathLike, fsdecode, path
 from pathlib import Path
 
+from camkit.data.file_names import same_name
 from camkit.data.images import SUFFIXES
-from camkit.data.names import same_name
 from camkit.data.refusal import Refused
 from camkit.data.sources import read_file, walk_files
 from camkit.errors import CamkitError

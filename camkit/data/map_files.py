@@ -13,8 +13,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 from PIL.PngImagePlugin import PngImageFile
 
+from camkit.data.file_names import is_litter
 from camkit.data.images import MAX_PIXELS
-from camkit.data.names import is_litter
 from camkit.data.png import SIGNATURE, essential
 from camkit.data.records import Record
 from camkit.data.sources import read_file, walk_files
@@ -22,6 +22,8 @@ from camkit.errors import CamkitError
 
 SUFFIXES = (".npy", ".npz", ".png")
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+Values = NDArray[np.float32] | NDArray[np.float64]
+
 GREY = ("1", "L", "I", "F")  # and I;16 with its orders of bytes
 
 
@@ -58,8 +60,11 @@ class MapFolder:
         self.stems = Counter(_stem(image) for image in self.classes)
         self.read_from: set[Path] = set()
 
-    def read(self, image: str, label: int | None = None) -> NDArray[np.float64]:
+    def read(self, image: str, label: int | None = None) -> Values:
         """The map (h, w) of one image; several threads may read.
+
+        float32 where the file holds values of that precision, in whatever type: how large rounding noise is depends on
+        it. float64 where it holds finer ones, or whole numbers.
 
         Raises
         ------
@@ -78,7 +83,7 @@ class MapFolder:
         except Exception as error:  # numpy, zipfile and PIL raise nearly every type on a broken file
             reason = " ".join(str(error).split()) or type(error).__name__
             raise CamkitError(f"{path}: cannot be read as a map ({reason}); write it again") from error
-        values = array.astype(np.float64)
+        values = _as_precise(array)
         if not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).sum())
             raise CamkitError(f"{path}: {bad} of its {values.size} values are NaN or infinite; mend the map")
@@ -100,6 +105,14 @@ class MapFolder:
         if len(found) > 1:
             raise CamkitError(f"{len(found)} maps for it, {found[0]} and {found[1]}: leave one")
         return found[0]
+
+
+def _as_precise(array: NDArray[Any]) -> Values:
+    if array.dtype.kind != "f":
+        return array.astype(np.float64)
+    with np.errstate(over="ignore"):  # beyond float32's range
+        single = array.astype(np.float32)
+    return single if np.array_equal(single, array, equal_nan=True) else array.astype(np.float64)
 
 
 def _stem(image: str) -> str:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from camkit.data.names import checked_name, is_litter, same_name, unicode_form
+from camkit.data.file_names import checked_name, is_litter, same_name, unicode_form
 from camkit.data.refusal import Refused
 from camkit.errors import CamkitError, UnreadableImage
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 import torch
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, MapFolder
 from camkit.errors import CamkitError
-from camkit.evaluation.classes import MOST, Predictions, class_numbers
+from camkit.evaluation.classes import ClassMatch, match_classes
 from camkit.evaluation.judge import Judge, Judged
 from camkit.evaluation.measures import BoxMeasures, Classification, Curves, Results, curve_measures, table_of
+from camkit.evaluation.predictions import MOST, Predictions
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.seen import seen_by, seen_in
 from camkit.inference import Inference, Progress, unwatched
@@ -41,6 +41,8 @@ class Evaluation:
     against : dict from recipe name to Comparison
         GT-known Loc against the first recipe's, image by image.
     failures : list of Failure
+    match : ClassMatch or None
+        Which of the model's classes the data set's are; None of maps that are there already.
     """
 
     classification: Results
@@ -49,6 +51,7 @@ class Evaluation:
     per_image: pd.DataFrame
     against: dict[str, Comparison]
     failures: list[Failure]
+    match: ClassMatch | None = None
 
 
 def evaluate(
@@ -87,7 +90,7 @@ def evaluate(
     step : float
         Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP.
     seed : int
-        Of the bootstrap.
+        Of the draws behind the intervals of MaxBoxAcc and MaxBoxAccV2.
     threshold_split : str or mapping from recipe name to str
         The split on which the recipes' thresholds were chosen.
     progress : Progress
@@ -102,14 +105,14 @@ def evaluate(
     """
     if classes is not None and together.count > 1:
         raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
-    num_classes = inference.cam.head.num_classes
-    class_numbers(dataset, num_classes, inference.classifier.labels)  # all processes refuse it, or none
+    num_classes = inference.source.num_classes
+    match = match_classes(dataset, inference.classifier, num_classes)  # all processes refuse it, or none
     most = min(MOST, num_classes) if classes is None else classes.k
     bench = _Bench(dataset, recipes, protocol, most, step, threshold_split)
     share = replace(dataset, records=dataset.records[together.rank :: together.count])
     results = seen_by(inference, share, bench.weightings, bench.judge, classes=classes, fit=fit,
                       batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
-    return bench.measure(progress(results, len(share.records)), seed, together)
+    return replace(bench.measure(progress(results, len(share.records)), seed, together), match=match)
 
 
 def evaluate_maps(
@@ -120,6 +123,7 @@ def evaluate_maps(
     protocol: str = "paper",
     classes: Predictions | None = None,
     threads: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     step: float = 0.001,
     seed: int = 0,
     threshold_split: str | Mapping[str, str] = FIXED,
@@ -136,7 +140,8 @@ def evaluate_maps(
         No image could be judged.
     """
     bench = _Bench(dataset, recipes, protocol, 0 if classes is None else classes.k, step, threshold_split)
-    results = seen_in(maps, dataset, bench.weightings, bench.judge, classes=classes, threads=threads)
+    results = seen_in(maps, dataset, bench.weightings, bench.judge, classes=classes, threads=threads,
+                      max_pixels=max_pixels)  # fmt: skip
     return bench.measure(progress(results, len(dataset.records)), seed)
 
 
@@ -190,17 +195,17 @@ class _Bench:
             localization=localization,
             curves=pd.concat(curves, ignore_index=True),
             per_image=table_of(self.boxes.values()),
-            against=self._against(seed),
+            against=self._against(),
             failures=failures,
         )
 
-    def _against(self, seed: int) -> dict[str, Comparison]:
+    def _against(self) -> dict[str, Comparison]:
         first, *others = self.boxes
         baseline = self.boxes[first].right()
-        return {name: compare(baseline, self.boxes[name].right(), np.random.default_rng(seed)) for name in others}
+        return {name: compare(baseline, self.boxes[name].right()) for name in others}
 
 
-def together(first: Evaluation, second: Evaluation, prefix: str, seed: int = 0) -> Evaluation:
+def together(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
     """Two evaluations of the same images as one: a table over two models, each recipe against the first model's first.
 
     Parameters
@@ -208,8 +213,6 @@ def together(first: Evaluation, second: Evaluation, prefix: str, seed: int = 0) 
     first, second : Evaluation
     prefix : str
         Put before the names of the second's recipes and figures.
-    seed : int
-        Of the bootstrap.
 
     Raises
     ------
@@ -228,7 +231,7 @@ def together(first: Evaluation, second: Evaluation, prefix: str, seed: int = 0) 
         if rows["image"].tolist() != baseline["image"].tolist():
             raise CamkitError("the two models did not judge the same images: mend what failed, and measure both again")
         right = [table["gt_loc"].to_numpy(bool) for table in (baseline, rows)]
-        against[name] = compare(right[0], right[1], np.random.default_rng(seed))
+        against[name] = compare(right[0], right[1])
     seen = {(failure.image, failure.reason) for failure in first.failures}
     return Evaluation(
         classification=first.classification | {f"{prefix}{k}": v for k, v in second.classification.items()},
@@ -237,4 +240,5 @@ def together(first: Evaluation, second: Evaluation, prefix: str, seed: int = 0) 
         per_image=per_image,
         against=against,
         failures=first.failures + [f for f in second.failures if (f.image, f.reason) not in seen],
+        match=first.match,
     )

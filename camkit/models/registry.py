@@ -5,7 +5,7 @@ from dataclasses import replace
 from importlib import resources
 
 from camkit.errors import CamkitError
-from camkit.models.architecture import build, equip
+from camkit.models.architecture import build, equip, in_eval_mode, on_the_cpu
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
@@ -36,7 +36,7 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
         `save_checkpoint` wrote, ``FILE.safetensors``, which says itself which network it is.
     weights : str or None
         ``DEFAULT``: the weights that belong to the name (of a factory: as it returns the model). ``none`` or None:
-        random. A ``.pt``, ``.pth`` or ``.safetensors`` file, read without running code; a checkpoint brings its
+        random. A file of weights as `read_weights` takes it, read without running code; a checkpoint brings its
         pooling and output stride, and must be one of the named network. For a torchvision name also one of its
         published weights, such as ``IMAGENET1K_V1``.
 
@@ -51,7 +51,8 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
         The name is unknown, the weights cannot be had, or they do not fit the model.
     """
     classifier = _load(spec, _plain(weights))
-    classifier.model.eval().float().cpu()
+    on_the_cpu(classifier.model, spec)
+    in_eval_mode(classifier.model, spec)
     return classifier
 
 
@@ -112,7 +113,10 @@ def _load_with_card(spec: str, card: Card, path: str) -> Classifier:
         made = load_factory(spec, NONE)
         made = replace(made, input=card.input, labels=card.labels or made.labels)
         return _filled(
-            replace(made, model=equip(made.model.eval(), card)), card, path, read_weights(path, made.model.state_dict())
+            replace(made, model=equip(in_eval_mode(made.model, spec), card)),
+            card,
+            path,
+            read_weights(path, made.model.state_dict()),
         )
     if spec != card.model:
         raise CamkitError(f"{path}: a checkpoint of {card.model!r:.80}, not of {spec}: give --model {path} alone")

@@ -9,12 +9,13 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import AnnotatedSet, MapFolder
+from camkit.errors import CamkitError
 from camkit.evaluation import Evaluation, Predictions, evaluate, evaluate_maps, predicted_classes, together
 from camkit.inference import Inference
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, failure_lines, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
 from camkit.runs.measured import check_free, lines_of_ablation, lines_of_one, write
 from camkit.runs.shared import Shared
 
@@ -49,8 +50,13 @@ def run_evaluate(
     """
     begun = time.perf_counter()
     check_free(shared.out, FILES, shared.overwrite)
-    annotated = shared.read()
+    (annotated,) = shared.read()
     inference = None if isinstance(source, Path) else shared.inference(source)
+    if inference is None and other is None and annotated.class_map:
+        raise CamkitError(
+            f"{shared.class_map} names classes of a model, and --maps has none: keep only its lines with -, or give "
+            "the model with --classifier"
+        )
     classes = None if other is None else _predictions(other, annotated, shared)
     named, split = {"recipe": recipe}, shared.split_of(chosen_on, annotated)
     measured: dict[str, Any] = {"step": shared.step, "seed": shared.seed, "threshold_split": split,
@@ -59,12 +65,14 @@ def run_evaluate(
     if isinstance(source, Path):
         maps = MapFolder(source, annotated.records)
         threads = shared.workers or None
-        found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads, **measured)
+        found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads,
+                              max_pixels=shared.max_pixels, **measured)  # fmt: skip
         if maps.unread():
             lines.append(f"{maps.unread()} of the maps in {source} belong to no image of the split")
     else:
         assert inference is not None
         found = evaluate(inference, annotated, named, **shared.looking(inference), **measured)
+    matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
     record = {
         "settings": {
             **({"maps": str(source)} if isinstance(source, Path) else model_facts(source)),
@@ -73,8 +81,10 @@ def run_evaluate(
             "threshold_split": split,
             **shared.facts(),
         },
+        "classes": [match.facts() for match in matches],
         **_costs([inference] if inference else [], annotated, begun),
     }
+    lines += class_lines(matches, annotated)
     return _report(found, record, [*lines, *lines_of_one(found)], shared.out)
 
 
@@ -90,15 +100,18 @@ def run_ablate(
     """
     begun = time.perf_counter()
     check_free(shared.out, FILES, shared.overwrite)
-    annotated = shared.read()
+    (annotated,) = shared.read()
     models = [classifier] if tap is None else [classifier, tap]
     inferences = [shared.inference(model) for model in models]
+    if any(model.maps_by for model in models):  # they have no class weights
+        recipes = {name: recipe for name, recipe in recipes.items() if recipe.weighting == "signed"}
     founds = [
         evaluate(inference, annotated, recipes, step=shared.step, seed=shared.seed,
                  progress=shared.progress(inference.classifier.name), **shared.looking(inference))
         for inference in inferences
     ]  # fmt: skip
-    found = founds[0] if tap is None else together(founds[0], founds[1], "tap:", shared.seed)
+    matches = [of.match for of in founds if of.match is not None]
+    found = founds[0] if tap is None else together(founds[0], founds[1], "tap:")
     record = {
         "settings": {
             **model_facts(classifier),
@@ -106,9 +119,10 @@ def run_ablate(
             "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
             **shared.facts(),
         },
+        "classes": [match.facts() for match in matches],
         **_costs(inferences, annotated, begun),
     }
-    return _report(found, record, lines_of_ablation(found), shared.out)
+    return _report(found, record, [*class_lines(matches, annotated), *lines_of_ablation(found)], shared.out)
 
 
 def _predictions(other: Classifier, annotated: AnnotatedSet, shared: Shared) -> Predictions:

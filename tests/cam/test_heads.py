@@ -111,7 +111,8 @@ def compositions():
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(compositions())
 def test_random_heads_are_complete_on_unseen_inputs_or_refused(parts):
-    (_, (before, seen)), (pooling, (pool, means)), (_, (tail, affine)), (_, (end, stays, one)) = parts
+    (_, (before, seen)), (pooling, (pool, means)), (after, (tail, affine)), (last, (end, stays, one)) = parts
+    stays = stays or (last, after) == ("clamp", "layer norm")  # what a norm bounds reaches no clamp
     model = perturb(Net(lambda n, y: end(tail(n, pool(n, y))), before=before))
     if not (seen and means and one):
         with pytest.raises(HeadNotFound):

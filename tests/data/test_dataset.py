@@ -87,7 +87,8 @@ def test_records_are_read_as_files_are_and_travel_to_workers(tmp_path, workers, 
     for row, sample in zip(batch.input, batch.samples, strict=True):
         assert torch.equal(row, preprocess(read_image(tmp_path / f"{sample.name}.png"))[0])
     assert [failure.error for failure in failures] == [
-        "'2': the box from 5, 5 to 22, 6 (half open) reaches outside the image of 20 x 10 pixels",
+        "'2': the box from 5, 5 to 22, 6 (half open) reaches outside the image of 20 x 10 pixels; "
+        "mend the box, or the image is another one",
         "'3' has 20 x 10 pixels, and its annotation speaks of 10 x 20",
         f"cannot read '{tmp_path / 'gone.png'}': No such file or directory; check the path and its rights",
     ]

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from camkit.data import sources
-from camkit.data.names import checked_name
+from camkit.data.file_names import checked_name
 from camkit.data.sources import Archive, Folder, ZipMember, find_source, source
 from camkit.errors import CamkitError, UnreadableImage
 

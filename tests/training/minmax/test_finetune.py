@@ -22,8 +22,8 @@ from camkit.inference import Inference
 from camkit.processes import Processes
 from camkit.recipe import RECIPES
 from camkit.training import Descent, MinMax, Schedule, StageOne, StageTwo, Trial, finetune_fc
+from camkit.training.frozen import frozen
 from camkit.training.minmax.finetune import copied, tune
-from camkit.training.minmax.frozen import frozen
 from camkit.training.minmax.images import LabelledImages
 
 TWO = MinMax(sets=2, set_size=2)
@@ -214,7 +214,7 @@ def deep():
     [
         (lambda: finetune_fc(small_classifier(), photographs([1] * 6), TWO, **SETTINGS), "one class alone"),
         (lambda: finetune_fc(small_classifier(), photographs([0, 1]), TWO, **SETTINGS), "lower --set-size"),
-        (lambda: finetune_fc(small_classifier(), photographs([0, 0, 7]), TWO, **SETTINGS), "has a class 7"),
+        (lambda: finetune_fc(small_classifier(), photographs([0, 0, 7]), TWO, **SETTINGS), "there is no class 7"),
         (lambda: finetune_fc(deep(), shapes(), TWO, **SETTINGS), "linearised"),
         (lambda: finetune_fc(small_classifier(), shapes(), [TWO, TWO], **SETTINGS), "--val-split"),
         (lambda: finetune_fc(small_classifier(), shapes(), TWO, fit="keep", **SETTINGS), "stretch or crop"),
