@@ -51,34 +51,21 @@ def run_finetune(
     CamkitError
         If the call cannot be carried out.
     """
-    with processes(shared.device) as together:
-        begun = time.perf_counter()
-        check_free(shared.out, FILES, shared.overwrite, writes=together.first)
-        together.wait()  # all have looked at the folder
-        shared = replace(shared, device=str(together.device))
+    own: dict[str, Any] = {"descent": descent, "schedule": schedule, "memory": memory}
+    begun = time.perf_counter()
+    with processes(shared.device) as group:
+        check_free(shared.out, FILES, shared.overwrite, writes=group.first)
+        group.wait()  # all have looked at the folder
+        shared = replace(shared, device=str(group.device), show_progress=shared.show_progress and group.first)
         read = (shared.dataset, shared.root, shared.split)
         splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
         train, *more = shared.mapped(*splits)
         validation = more[0] if more else None
         inference = shared.inference(classifier)
-        found = finetune_fc(
-            classifier,
-            train,
-            grid,
-            validation=validation,
-            descent=descent,
-            schedule=schedule,
-            fit=shared.fit,
-            head=shared.head,
-            workers=shared.readers(inference),
-            device=shared.device,
-            max_pixels=shared.max_pixels,
-            memory=memory,
-            step=shared.step,
-            show_progress=shared.show_progress and together.first,
-        )
-        filled = list(dict.fromkeys(together.gathered(shared.filled.names())))
-        if not together.first:
+        own["workers"] = shared.readers(inference)
+        found = finetune_fc(classifier, train, grid, validation=validation, **own, **settings_shared(shared))
+        filled = list(dict.fromkeys(group.gathered(shared.filled.names())))
+        if not group.first:
             return Report([], 0)
         record = {
             "settings": {
@@ -92,18 +79,21 @@ def run_finetune(
             **outcome(found, shared.split, val_split),
             "seconds": round(time.perf_counter() - begun, 3),
             "filled": filled,
-            "processes": together.count,
+            "processes": group.count,
             "device": str(inference.device),
             "versions": versions(),
         }
-        written = write(shared, classifier, found, record)
-        lines = [
-            *failure_lines([asdict(failure) for failure in found.failures], shared.out),
-            *lines_of(found, record),
-            *filled_lines(filled),
-        ]
-        lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
-        return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+    written = write(shared, classifier, found, record)
+    lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
+    lines += filled_lines(filled)
+    lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
+    return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+
+
+def settings_shared(shared: Shared) -> dict[str, Any]:
+    """What `finetune_fc` takes of the settings that all commands share."""
+    names = ("fit", "head", "device", "max_pixels", "step", "show_progress")
+    return {name: getattr(shared, name) for name in names}
 
 
 def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
