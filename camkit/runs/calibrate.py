@@ -14,7 +14,7 @@ from camkit.figures import plot_surface
 from camkit.metrics.per_image import FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines
 from camkit.runs.measured import told, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.shared import Shared
@@ -42,13 +42,13 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split
     found = calibrate(source, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
                       **shared.measuring(source))  # fmt: skip
     measured = [_measure(source, dataset, before, found, shared) for dataset in (chosen_on, unseen)]
-    record = {
+    record: dict[str, Any] = {
         "settings": {**source_facts(maps_of), **shared.facts(), "test_split": test_split},
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
         "classes": [of.match.facts() for of in measured if of.match is not None],
         "splits": {dataset.split: _facts(of) for dataset, of in zip((chosen_on, unseen), measured, strict=True)},
-        **run.costs(),
+        **run.facts(),
     }
     failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
     out, command = shared.out, "evaluate" if isinstance(maps_of, Path) else "localize"
@@ -62,7 +62,9 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split
     ]
     for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
-    return Report([*failure_lines(failures, out), *run.unread_lines(), *lines], len(failures))
+    return Report(
+        [*failure_lines(failures, out), *filled_lines(record["filled"]), *run.unread_lines(), *lines], len(failures)
+    )
 
 
 def _measure(

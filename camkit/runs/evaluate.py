@@ -19,7 +19,7 @@ from camkit.evaluation import (
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, model_facts
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts
 from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.shared import Shared
@@ -121,7 +121,7 @@ def _report(
     record = {
         "settings": {**settings, **run.shared.facts()},
         "classes": [match.facts() for match in matches],
-        **run.costs(),
+        **run.facts(),
     }
     for name in FILES:  # never two runs' files side by side
         (out / name).unlink(missing_ok=True)
@@ -133,6 +133,7 @@ def _report(
         [
             *failure_lines([asdict(failure) for failure in found.failures], out),
             f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
+            *filled_lines(record["filled"]),
             *lines,
             f"look at {', '.join(str(out / name) for name in shown)}",
         ],

@@ -17,7 +17,7 @@ MapsOf = Classifier | Path
 
 
 class Measurement:
-    """What such runs begin with, and what they record of their costs.
+    """What such runs begin with, and what they record of it.
 
     Parameters
     ----------
@@ -53,11 +53,12 @@ class Measurement:
         self.sources.append(source)
         return source
 
-    def costs(self) -> dict[str, Any]:
-        """Time until now, and on what."""
+    def facts(self) -> dict[str, Any]:
+        """How many images, which of them damaged, and how long it took on what."""
         networks = [source for source in self.sources if isinstance(source, Inference)]
         return {
             "images": sum(len(dataset.records) + len(dataset.problems) for dataset in self.datasets),
+            "filled": self.shared.filled.names(),
             "seconds": round(time.perf_counter() - self.started, 3),
             "forward_seconds": round(sum(network.seconds for network in networks), 3),
             "device": str(networks[0].device) if networks else "cpu",
