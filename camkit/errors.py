@@ -11,3 +11,11 @@ class HeadNotFound(CamkitError):
 
 class UnreadableImage(CamkitError):
     """An image file that cannot be decoded, or that is refused; a run reports it and goes on with the others."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory: Python's, PyTorch's on a CPU and on a GPU."""
+    said = str(error)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("allocate memory" in said or "out of memory" in said)
+    )

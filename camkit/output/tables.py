@@ -1,0 +1,89 @@
+"""The tables of a run: a row for each box, as CSV, JSON lines and COCO, with the same values in all of them."""
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+from camkit.data.names import written_path, written_text
+from camkit.localization import Localization
+
+TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
+         "x0": int, "y0": int, "x1": int, "y1": int, "tau": float}  # fmt: skip
+COLUMNS = tuple(TYPES)
+# Of score and tau. A forward pass in float32 moves the sixth with the images that share its batch.
+DIGITS = 5
+
+Row = dict[str, Any]
+
+
+def row_of(found: Localization) -> Row:
+    """What is found, as a line of the tables; names are as they are, and written by the rule only when it is."""
+    (height, width), (x0, y0, x1, y1) = found.size, found.box
+    score, tau = stable(found.score), stable(found.tau)
+    values = (found.image, width, height, found.rank, found.label, found.name, score, x0, y0, x1, y1, tau)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def stable(number: float) -> float:
+    """The digits that do not depend on the batch."""
+    return float(f"{number:.{DIGITS}g}")
+
+
+def write_csv(file: IO[str], columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Columns of rows, names as `camkit.data.names` has it."""
+    writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(map(written, rows))
+
+
+def written(row: Row) -> Row:
+    """A row with its names and sentences as they stand in tables."""
+    rules: dict[str, Callable[[str], str]] = {"image": written_path, "name": written_text, "reason": written_text}
+    return {key: rules[key](value) if key in rules else value for key, value in row.items()}
+
+
+def _boxes_csv(file: IO[str], rows: Sequence[Row]) -> None:
+    write_csv(file, COLUMNS, rows)
+
+
+def _boxes_jsonl(file: IO[str], rows: Sequence[Row]) -> None:
+    file.writelines(json.dumps(written(row)) + "\n" for row in rows)
+
+
+def _boxes_coco(file: IO[str], rows: Sequence[Row]) -> None:
+    json.dump(coco([written(row) for row in rows]), file, indent=1)
+
+
+WRITERS: dict[str, tuple[str, Callable[[IO[str], Sequence[Row]], None]]] = {
+    "csv": ("boxes.csv", _boxes_csv),
+    "coco": ("coco.json", _boxes_coco),
+    "jsonl": ("boxes.jsonl", _boxes_jsonl),
+}
+FORMATS = tuple(WRITERS)
+
+
+def coco(rows: Sequence[Row]) -> Row:
+    """Rows of boxes.csv as COCO detections: ``bbox`` is x, y, width, height. Empty boxes have no annotation."""
+    images = {row["image"]: row for row in rows}
+    ids = {name: i for i, name in enumerate(images, 1)}
+    boxed = [row for row in rows if row["x1"] > row["x0"]]
+    return {
+        "images": [
+            {"id": ids[name], "file_name": name, "width": row["width"], "height": row["height"]}
+            for name, row in images.items()
+        ],
+        "annotations": [
+            {
+                "id": i,
+                "image_id": ids[row["image"]],
+                "category_id": row["label"],
+                "bbox": [row["x0"], row["y0"], row["x1"] - row["x0"], row["y1"] - row["y0"]],
+                "area": (row["x1"] - row["x0"]) * (row["y1"] - row["y0"]),
+                "iscrowd": 0,
+                "score": row["score"],
+            }
+            for i, row in enumerate(boxed, 1)
+        ],
+        "categories": [{"id": k, "name": n} for k, n in sorted({(row["label"], row["name"]) for row in rows})],
+    }
