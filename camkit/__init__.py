@@ -12,13 +12,13 @@ from camkit.errors import CamkitError, HeadNotFound, UnreadableImage
 
 if TYPE_CHECKING:
     from camkit import analysis, metrics, training
-    from camkit.boxes import MaxThreshold, PercentileThreshold, boxes_from_maps
-    from camkit.cam import CAM, ClassMaps
+    from camkit.boxes import MaxThreshold, PercentileThreshold, Threshold, boxes_from_maps
+    from camkit.cam import CAM, ClassMaps, register_weighting
     from camkit.localization import Localization
     from camkit.localizer import Localizer
     from camkit.models import load_classifier
     from camkit.nn import ThresholdedAvgPool2d
-    from camkit.recipe import Recipe
+    from camkit.recipe import Recipe, register_threshold
 
 ROOM_OF = {
     "CAM": "camkit.cam",
@@ -28,7 +28,10 @@ ROOM_OF = {
     "MaxThreshold": "camkit.boxes",
     "PercentileThreshold": "camkit.boxes",
     "Recipe": "camkit.recipe",
+    "Threshold": "camkit.boxes",
     "ThresholdedAvgPool2d": "camkit.nn",
+    "register_threshold": "camkit.recipe",
+    "register_weighting": "camkit.cam",
     "boxes_from_maps": "camkit.boxes",
     "load_classifier": "camkit.models",
 }
@@ -45,6 +48,7 @@ __all__ = [
     "MaxThreshold",
     "PercentileThreshold",
     "Recipe",
+    "Threshold",
     "ThresholdedAvgPool2d",
     "UnreadableImage",
     "__version__",
@@ -52,6 +56,8 @@ __all__ = [
     "boxes_from_maps",
     "load_classifier",
     "metrics",
+    "register_threshold",
+    "register_weighting",
     "training",
 ]
 

@@ -1,7 +1,8 @@
 """How a class map becomes a box: weighting, normalisation, interpolation and threshold together, under one name."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -13,16 +14,22 @@ from camkit.boxes import (
     Normalization,
     PercentileThreshold,
     Threshold,
+    ThresholdRule,
     Window,
     boxes_from_maps,
     normalize_maps,
     resize_maps,
 )
+from camkit.cam.weightings import weighting_named
 from camkit.errors import CamkitError
 
-Weighting = Literal["signed", "positive", "negative"]
-
-RULES = {rule.__name__: rule for rule in (MaxThreshold, PercentileThreshold)}  # those that a file can name
+# What a settings file can name. Version 0.1.0 wrote the first two.
+RULES: dict[str, Callable[..., ThresholdRule]] = {
+    "MaxThreshold": MaxThreshold,
+    "PercentileThreshold": PercentileThreshold,
+    "Threshold": Threshold,
+}
+OWN_RULES: dict[str, ThresholdRule] = {}  # `register_threshold` adds to them
 
 
 @dataclass(frozen=True)
@@ -31,24 +38,40 @@ class Recipe:
 
     Attributes
     ----------
-    weighting : {"positive", "signed", "negative"}
-        "positive" is negative weight clamping (NWC).
-    threshold : Threshold
-        `PercentileThreshold` is PaS, `MaxThreshold` the plain rule.
+    weighting : str
+        A name in `camkit.cam.WEIGHTINGS`: "signed" is the plain class activation map, "positive" negative weight
+        clamping (NWC).
+    threshold : ThresholdRule
+        `PercentileThreshold` is PaS, `MaxThreshold` the plain rule; both are points of the family `Threshold`.
     normalization : {"minmax", "none"}
         Of the resized map, before the threshold.
     interpolation : {"bilinear", "bicubic"}
 
+    Raises
+    ------
+    CamkitError
+        A name is unknown.
+
     Examples
     --------
-    >>> Recipe.named("nwc")
-    Recipe(weighting='positive', threshold=MaxThreshold(theta=0.2), normalization='minmax', interpolation='bilinear')
+    >>> print(Recipe.named("nwc"))
+    positive weights, 0.2 of the maximum, min-max
     """
 
-    weighting: Weighting = "positive"
-    threshold: Threshold = field(default_factory=PercentileThreshold)
+    weighting: str = "positive"
+    threshold: ThresholdRule = field(default_factory=PercentileThreshold)
     normalization: Normalization = "minmax"
     interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        weighting_named(self.weighting)
+        for name, known in {"normalization": Normalization, "interpolation": Interpolation}.items():
+            if getattr(self, name) not in get_args(known):
+                raise CamkitError(f"{name} is {getattr(self, name)!r}: one of {', '.join(get_args(known))} is known")
+
+    def __str__(self) -> str:
+        scale = "min-max" if self.normalization == "minmax" else "not normalised"
+        return f"{self.weighting} weights, {name_of(self.threshold)}, {scale}"
 
     @classmethod
     def named(cls, name: str) -> "Recipe":
@@ -67,7 +90,7 @@ class Recipe:
         """As JSON can hold it; `from_dict` reads it back."""
         return {
             "weighting": self.weighting,
-            "threshold": {"rule": type(self.threshold).__name__, **vars(self.threshold)},
+            "threshold": threshold_to_dict(self.threshold),
             "normalization": self.normalization,
             "interpolation": self.interpolation,
         }
@@ -81,16 +104,16 @@ class Recipe:
         CamkitError
             Something is missing, unknown or out of range.
         """
-        choices = {"weighting": Weighting, "normalization": Normalization, "interpolation": Interpolation}
         try:
-            for name, known in choices.items():
-                if held[name] not in get_args(known):
-                    raise CamkitError(f"{name} is {held[name]!r}: one of {', '.join(get_args(known))} is known")
             rule = dict(held["threshold"])
-            threshold = RULES[rule.pop("rule")](**rule)
+            if (name := rule.pop("rule")) not in (*RULES, *OWN_RULES):
+                raise CamkitError(f"threshold {name!r} is unknown: one of {', '.join((*RULES, *OWN_RULES))} is known")
+            threshold = OWN_RULES[name] if name in OWN_RULES else RULES[name](**rule)
+            return cls(held["weighting"], threshold, held["normalization"], held["interpolation"])
+        except CamkitError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise CamkitError(f"no recipe: {type(error).__name__} {error}; let camkit calibrate write it") from error
-        return cls(held["weighting"], threshold, held["normalization"], held["interpolation"])
 
     def score_maps(self, class_maps: torch.Tensor, size: tuple[int, int], window: Window | None = None) -> torch.Tensor:
         """Class maps (..., h, w) resized to the image's `size` (or the part that `window` shows), normalised."""
@@ -100,6 +123,38 @@ class Recipe:
         """Boxes (N, 4) of score maps (N, H, W), in the maps' own pixels, and their thresholds tau (N,)."""
         tau = self.threshold(score_maps)
         return boxes_from_maps(score_maps, lambda _: tau), tau
+
+
+def register_threshold(name: str, rule: ThresholdRule) -> None:
+    """Let recipes be written and read with a rule of your own; an earlier one of that name is replaced.
+
+    Parameters
+    ----------
+    name : str
+    rule : callable
+        ``maps (..., H, W) -> tau (...)``.
+
+    Raises
+    ------
+    CamkitError
+        The name is one of camkit's own.
+    """
+    if name in RULES:
+        raise CamkitError(f"camkit has a threshold called {name!r}: give this one another name")
+    OWN_RULES[name] = rule
+
+
+def name_of(rule: ThresholdRule) -> str:
+    """A threshold in words, or the name of one of your own."""
+    if isinstance(rule, Threshold):
+        return str(rule)
+    own = (name for name, known in OWN_RULES.items() if known is rule)
+    return next(own, getattr(rule, "__name__", type(rule).__name__))
+
+
+def threshold_to_dict(rule: ThresholdRule) -> dict[str, Any]:
+    """As a settings file has it."""
+    return {"rule": "Threshold", **vars(rule)} if isinstance(rule, Threshold) else {"rule": name_of(rule)}
 
 
 RECIPES = {

@@ -1,10 +1,20 @@
 """Recipes against the papers' equations written out."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from camkit import CamkitError, MaxThreshold, PercentileThreshold, Recipe
+from camkit import (
+    CamkitError,
+    MaxThreshold,
+    PercentileThreshold,
+    Recipe,
+    Threshold,
+    register_threshold,
+    register_weighting,
+)
 
 
 def test_the_four_names():
@@ -35,3 +45,36 @@ def test_without_normalisation_the_raw_map_is_cut():
     boxes, tau = recipe.boxes(recipe.score_maps(raw, (1, 3)))
     assert tau.tolist() == [1.0]
     assert boxes.tolist() == [[2, 0, 3, 1]]
+
+
+def test_settings_of_0_1_0_still_load():
+    held = {"weighting": "positive", "normalization": "minmax", "interpolation": "bilinear"}
+    by_max = held | {"threshold": {"rule": "MaxThreshold", "theta": 0.3}}
+    assert Recipe.from_dict(by_max) == Recipe("positive", Threshold(0.3, 0.0, "max"))
+    by_percentile = held | {"threshold": {"rule": "PercentileThreshold", "theta": 0.4, "percentile": 87.0}}
+    assert Recipe.from_dict(by_percentile) == Recipe("positive", Threshold(0.4, 0.0, "p87"))
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), Recipe("negative", Threshold(0.1, "p12.5", "p99"), "none", "bicubic")])
+def test_what_is_written_is_read_back(recipe):
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_ones_own_weighting_and_threshold_by_name():
+    register_weighting("test first channel")(lambda weights, classes, logits, pooled: weights[classes] * 0)
+    register_threshold("test mean", lambda maps: np.asarray(maps, float).mean((-2, -1)))
+    held = Recipe().to_dict() | {"weighting": "test first channel", "threshold": {"rule": "test mean"}}
+    recipe = Recipe.from_dict(held)
+    assert recipe.to_dict() == held
+    boxes, tau = recipe.boxes(torch.tensor([[[0.0, 0.0, 0.0, 1.0]]]))
+    assert (boxes.tolist(), tau.tolist()) == ([[3, 0, 4, 1]], [0.25])
+    with pytest.raises(CamkitError, match="camkit has a weighting called 'signed'"):
+        register_weighting("signed")(lambda *_: None)
+    with pytest.raises(CamkitError, match="camkit has a threshold called 'Threshold'"):
+        register_threshold("Threshold", lambda maps: maps)
+
+
+@pytest.mark.parametrize("wrong", [{"weighting": "postive"}, {"normalization": "max"}, {"interpolation": "area"}])
+def test_a_wrong_name_is_refused_when_the_recipe_is_made(wrong):
+    with pytest.raises(CamkitError, match=str(next(iter(wrong.values())))):
+        Recipe(**wrong)

@@ -13,9 +13,8 @@ import camkit
 FLOORS = [
     {"_version", "errors"},
     {"boxes", "nn", "figures", "input_spec"},
-    {"recipe"},
     {"cam", "data", "metrics"},
-    {"models"},
+    {"models", "recipe"},
     {"inference", "localization"},
     {"localizer", "processes"},
     {"output"},

@@ -15,7 +15,7 @@ from camkit.figures import plot_ioa
 from camkit.localization import Failure
 from camkit.metrics import Estimate
 from camkit.metrics.intervals import bootstrap, mean, median
-from camkit.recipe import Recipe, Weighting
+from camkit.recipe import Recipe
 
 Rows = list[dict[str, Any]]
 
@@ -29,7 +29,7 @@ OTHERS = (
     Recipe("signed", PercentileThreshold(0.35, 90)),
     Recipe("signed", MaxThreshold(0.35), "none"),
 )
-PARTS: dict[str, Weighting] = {"positive": "positive", "negative": "negative"}
+PARTS: dict[str, str] = {"positive": "positive", "negative": "negative"}
 
 
 def rule_name(recipe: Recipe) -> str:

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camkit.boxes import normalize_maps, pixels_inside, resize_maps
+from camkit.cam import weighting_named
 from camkit.cam.head import Head
-from camkit.cam.weightings import weigh
 from camkit.data import AnnotatedSet, Batch, Record, View
 from camkit.errors import CamkitError
 from camkit.evaluation import walk
 from camkit.evaluation.walk import Jobs
 from camkit.inference import Inference
 from camkit.localization import Failure, window_of
-from camkit.recipe import Recipe, Weighting
+from camkit.recipe import Recipe
 
 T = TypeVar("T")
 
@@ -66,9 +66,12 @@ class Observation:
     masked: Tensor | None = None
     dimmed: Mapping[float, Tensor] = field(default_factory=dict)
 
-    def class_map(self, weighting: Weighting = "signed") -> Tensor:
+    def class_map(self, weighting: str = "signed") -> Tensor:
         """M, (h, w), of the image's own class."""
-        return torch.einsum("c,chw->hw", weigh(self.weight, weighting), self.features)
+        weighed = weighting_named(weighting)(
+            OwnWeights(self.weight), torch.tensor([[self.label]]), self.logits[None], self.pooled[None]
+        )
+        return torch.einsum("c,chw->hw", weighed[0, 0], self.features)
 
     @property
     def logit_weight(self) -> Tensor:
@@ -102,6 +105,19 @@ class Observation:
         for x0, y0, x1, y1 in self.record.boxes.tolist():
             inside[pixels_inside((x0, y0, x1, y1), self.view.size)] = True
         return inside[pixels_inside(self.view.window, self.view.size)]
+
+
+@dataclass(frozen=True, eq=False)
+class OwnWeights:
+    """The `ClassWeights` of one image's own class, which is all that an observation keeps."""
+
+    weight: Tensor
+
+    def __getitem__(self, classes: Tensor) -> Tensor:
+        return self.weight.expand(*classes.shape, -1)
+
+    def combined(self, _coefficients: Tensor, /) -> Tensor:
+        raise CamkitError("analyses keep the weights of the own class alone: take a weighting of one class")
 
 
 @dataclass(frozen=True)

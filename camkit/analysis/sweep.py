@@ -20,14 +20,14 @@ from camkit.metrics.intervals import accuracy, best_accuracy
 from camkit.metrics.iou import best_iou
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.per_image import FIXED, REPORTED
-from camkit.recipe import Recipe, Weighting
+from camkit.recipe import Recipe
 
 Correct = NDArray[np.bool_]
 
 THETAS = tuple(round(0.05 * i, 2) for i in range(21))
 PERCENTILES = (80.0, 82.0, 84.0, 86.0, 88.0, 90.0, 92.0, 94.0, 96.0, 98.0, 100.0)
-FIXED_RULES = {"max_0.2": PercentileThreshold(0.2, 100), "pas_0.35_90": PercentileThreshold()}
-WEIGHTINGS: tuple[Weighting, ...] = ("signed", "positive")
+FIXED_RULES = {"max_0.2": (0.2, 100.0), "pas_0.35_90": (0.35, 90.0)}  # theta and percentile
+WEIGHTINGS: tuple[str, ...] = ("signed", "positive")
 
 
 class Sweep(Analysis[Correct | None]):
@@ -42,7 +42,9 @@ class Sweep(Analysis[Correct | None]):
         recipe: Recipe | None = None,
     ) -> None:
         self.recipe = recipe or Recipe("signed")
-        self.settings = [PercentileThreshold(theta, percentile) for theta, percentile in product(thetas, percentiles)]
+        self.settings = list(product(thetas, percentiles))
+        for theta, percentile in self.settings:
+            PercentileThreshold(theta, percentile)  # refuses what is out of range
         self.correct: list[NDArray[np.uint8]] = []
         self.without_boxes = 0
 
@@ -57,8 +59,8 @@ class Sweep(Analysis[Correct | None]):
         rows = []
         for weighting in WEIGHTINGS:
             score_map = seen.score_map(self.recipe, seen.class_map(weighting))
-            standards = {p: np.percentile(score_map, p) for p in {rule.percentile for rule in self.settings}}
-            boxes = boxes_at_taus(score_map, [rule.theta * standards[rule.percentile] for rule in self.settings])
+            standards = {p: np.percentile(score_map, p) for p in {percentile for _, percentile in self.settings}}
+            boxes = boxes_at_taus(score_map, [theta * standards[percentile] for theta, percentile in self.settings])
             boxes += np.array(seen.corner * 2) * (boxes[:, 2:3] > boxes[:, :1])
             rows.append(best_iou(torch.from_numpy(boxes), seen.record.boxes).numpy() >= IOU_AT_LEAST)
         return np.stack(rows)
@@ -76,9 +78,9 @@ class Sweep(Analysis[Correct | None]):
         correct = np.unpackbits(np.stack(self.correct), axis=1, count=shape[0] * shape[1]).astype(bool)
         correct = correct.reshape(-1, *shape)
         rows = [
-            {"weighting": weighting, "theta": rule.theta, "percentile": rule.percentile, "gt_loc": gt_loc}
+            {"weighting": weighting, "theta": theta, "percentile": percentile, "gt_loc": gt_loc}
             for weighting, surface in zip(WEIGHTINGS, 100 * correct.mean(axis=0), strict=True)
-            for rule, gt_loc in zip(self.settings, surface, strict=True)
+            for (theta, percentile), gt_loc in zip(self.settings, surface, strict=True)
         ]
         table = pd.DataFrame(rows).assign(n=len(correct))
         summary: Summary = {weighting: self._summary(correct[:, i], rng) for i, weighting in enumerate(WEIGHTINGS)}
@@ -93,7 +95,7 @@ class Sweep(Analysis[Correct | None]):
         """The best setting of one weighting (n, settings), the best with the maximum, and the two that are fixed."""
         right = correct.sum(axis=0)
         summary: Summary = {"best": self._best(correct, range(len(self.settings)), rng)}
-        maximum = [i for i, rule in enumerate(self.settings) if rule.percentile == 100]
+        maximum = [i for i, (_, percentile) in enumerate(self.settings) if percentile == 100]
         if maximum:
             summary["best_with_maximum"] = self._best(correct, maximum, rng)
         summary["within_a_point"] = float((right >= right.max() - 0.01 * len(correct)).mean())
@@ -103,9 +105,9 @@ class Sweep(Analysis[Correct | None]):
         return summary
 
     def _best(self, correct: Correct, among: Sequence[int], rng: np.random.Generator) -> Result:
-        rule = self.settings[among[int(correct[:, among].sum(axis=0).argmax())]]
+        setting = self.settings[among[int(correct[:, among].sum(axis=0).argmax())]]
         estimate = best_accuracy(correct[:, None, among], rng)
-        return Result.of(estimate, REPORTED, (rule.theta, rule.percentile))
+        return Result.of(estimate, REPORTED, setting)
 
 
 def sweep(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from camkit.analysis.finding import SHARES, Analysis, Finding, Summary, band_table, over, table_of
 from camkit.analysis.observation import Needs, Observation
-from camkit.boxes import MaxThreshold, PercentileThreshold, Threshold, boxes_from_maps
+from camkit.boxes import MaxThreshold, PercentileThreshold, ThresholdRule, boxes_from_maps
 from camkit.figures import Example, plot_zipf
 from camkit.localization import Failure
 from camkit.metrics.intervals import deviation, mean, median
@@ -44,7 +44,7 @@ class Zipf(Analysis[Falloff]):
     def __init__(self, theta: float = 0.35, percentile: float = 90.0, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe("signed")
         self.theta, self.percentile = theta, percentile
-        self.rules: dict[str, Threshold] = {
+        self.rules: dict[str, ThresholdRule] = {
             "max": MaxThreshold(theta),
             "percentile": PercentileThreshold(theta, percentile),
         }

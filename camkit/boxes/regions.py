@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from camkit.boxes.geometry import box_of
-from camkit.boxes.thresholds import Threshold
+from camkit.boxes.thresholds import ThresholdRule
 from camkit.errors import CamkitError
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -31,7 +31,7 @@ def largest_region(mask: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(labels == largest)
 
 
-def boxes_from_maps(maps: ArrayLike, rule: Threshold) -> NDArray[np.int64]:
+def boxes_from_maps(maps: ArrayLike, rule: ThresholdRule) -> NDArray[np.int64]:
     """The box round the largest 8-connected region of ``map > tau`` (strictly), ``tau = rule(map)``.
 
     Parameters

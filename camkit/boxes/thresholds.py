@@ -1,5 +1,7 @@
-"""Thresholds: rules that read a value tau off a score map; what lies strictly above tau is the object."""
+"""Thresholds: one family, ``tau = lo + theta * (hi - lo)``; what lies strictly above tau is the object."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,42 +10,70 @@ from numpy.typing import ArrayLike, NDArray
 
 from camkit.errors import CamkitError
 
+Level = float | str  # a value of the map, "min", "max", or "p90": the percentile 90
 
-class Threshold(Protocol):
-    """A rule ``maps (..., H, W) -> tau (...)``; write a class with this method to bring your own."""
+
+class ThresholdRule(Protocol):
+    """A rule ``maps (..., H, W) -> tau (...)``; write a function like this to bring your own."""
 
     def __call__(self, maps: ArrayLike, /) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True)
-class MaxThreshold:
-    """A share of the map's maximum: ``tau = theta * max(M')`` (Rethinking CAM, Eq. 3).
+class Threshold:
+    """A share of the way from one level of the map to another: ``tau = lo + theta * (hi - lo)``.
 
     Parameters
     ----------
     theta : float
         In [0, 1].
+    lo, hi : float or str
+        A value, ``"min"``, ``"max"``, or ``"p"`` and a percentile from 0 to 100, such as ``"p90"``; between two values
+        of the map a percentile is interpolated linearly.
 
     Raises
     ------
     CamkitError
-        `theta` out of range.
+        `theta` out of range, a level that is none, or `lo` that is not below `hi`.
+
+    Notes
+    -----
+    The published rules are points of the family (`THRESHOLDS` has them by name): Rethinking CAM, Eq. 3 (lo 0, hi max)
+    and Eq. 6 (lo 0, hi p90); min-max (lo min, hi max); PaS after min-max (lo min, hi p90); IVR (lo a percentile, hi
+    max; Kim et al., ICCV 2021). Whatever lies on a map that min-max normalisation has stretched has minimum 0.
     """
 
     theta: float = 0.2
+    lo: Level = 0.0
+    hi: Level = "max"
 
     def __post_init__(self) -> None:
-        _check_theta(self.theta)
+        if not 0 <= self.theta <= 1:
+            raise CamkitError(
+                f"theta is {self.theta}: give a number from 0 to 1, a share of the map's maximum or percentile"
+            )
+        lo, hi = percentile_of(self.lo), percentile_of(self.hi)
+        ends = (self.lo, self.hi) if lo is None and hi is None else (lo, hi)
+        if None not in ends and not ends[0] < ends[1]:  # type: ignore[operator]
+            raise CamkitError(f"the threshold's lo {self.lo} is not below its hi {self.hi}: exchange them")
 
     def __call__(self, maps: ArrayLike, /) -> NDArray[np.float64]:
-        return np.asarray(self.theta * _values(maps).max(axis=-1))
+        values = _values(maps)
+        lo, hi = _read(self.lo, values), _read(self.hi, values)
+        return np.asarray(lo + self.theta * (hi - lo))
 
     def __str__(self) -> str:
-        return f"{self.theta:g} of the maximum"
+        if self.lo == 0:
+            return f"{self.theta:g} of the {_in_words(self.hi)}"
+        return f"{self.theta:g} of the way from the {_in_words(self.lo)} to the {_in_words(self.hi)}"
 
 
-@dataclass(frozen=True)
-class PercentileThreshold:
+def MaxThreshold(theta: float = 0.2) -> Threshold:  # noqa: N802 - the name of a point of the family
+    """A share of the map's maximum: ``tau = theta * max(M')`` (Rethinking CAM, Eq. 3)."""
+    return Threshold(theta, 0.0, "max")
+
+
+def PercentileThreshold(theta: float = 0.35, percentile: float = 90.0) -> Threshold:  # noqa: N802
     """Percentile as a standard for thresholding (PaS): ``tau = theta * percentile_i(M')`` (Rethinking CAM, Eq. 6).
 
     A high percentile moves less than the maximum where a small part of the map shoots up, so the region shrinks less.
@@ -53,34 +83,67 @@ class PercentileThreshold:
     theta : float
         In [0, 1].
     percentile : float
-        The paper's i, in [80, 100]; between two values of the map it is interpolated linearly. 100: the maximum.
+        The paper's i, in [80, 100]. 100: the maximum.
 
     Raises
     ------
     CamkitError
         `theta` or `percentile` out of range.
     """
-
-    theta: float = 0.35
-    percentile: float = 90.0
-
-    def __post_init__(self) -> None:
-        _check_theta(self.theta)
-        if not 80 <= self.percentile <= 100:
-            raise CamkitError(
-                f"percentile is {self.percentile}: give a number from 80 to 100, the range PaS is defined on"
-            )
-
-    def __call__(self, maps: ArrayLike, /) -> NDArray[np.float64]:
-        return np.asarray(self.theta * np.percentile(_values(maps), self.percentile, axis=-1, overwrite_input=True))
-
-    def __str__(self) -> str:
-        return f"{self.theta:g} of the percentile {self.percentile:g}"
+    return Threshold(theta, 0.0, _pas(percentile))
 
 
-def _check_theta(theta: float) -> None:
-    if not 0 <= theta <= 1:
-        raise CamkitError(f"theta is {theta}: give a number from 0 to 1, a share of the map's maximum or percentile")
+THRESHOLDS: dict[str, Callable[[float | None, float | None], Threshold]] = {
+    "max": lambda theta, _: Threshold(_or(theta, 0.2), 0.0, "max"),
+    "minmax": lambda theta, _: Threshold(_or(theta, 0.2), "min", "max"),
+    "pas": lambda theta, percentile: Threshold(_or(theta, 0.35), "min", _pas(_or(percentile, 90))),
+    "ivr": lambda theta, percentile: Threshold(_or(theta, 0.2), f"p{_or(percentile, 60):g}", "max"),
+}
+"""The published rules by name, of a theta and a percentile; None is the paper's, or the field's 0.2 for theta."""
+
+
+def percentile_of(level: Level) -> float | None:
+    """A level as a percentile of the map (0: the minimum, 100: the maximum); None for a value.
+
+    Raises
+    ------
+    CamkitError
+        It is no level.
+    """
+    if isinstance(level, str):
+        found = {"min": 0.0, "max": 100.0}.get(level)
+        if found is None and re.fullmatch(r"p\d+(\.\d+)?", level):
+            found = float(level[1:])
+        if found is not None and found <= 100:
+            return found
+    elif np.isfinite(level):
+        return None
+    raise CamkitError(f"the level {level!r} is none: give a number, min, max, or a percentile such as p90")
+
+
+def _pas(percentile: float) -> str:
+    if not 80 <= percentile <= 100:
+        raise CamkitError(f"percentile is {percentile}: give a number from 80 to 100, the range PaS is defined on")
+    return "max" if percentile == 100 else f"p{float(percentile)!r}".removesuffix(".0")
+
+
+def _or(given: float | None, default: float) -> float:
+    return default if given is None else given
+
+
+def _in_words(level: Level) -> str:
+    if isinstance(level, str):
+        return {"min": "minimum", "max": "maximum"}.get(level, f"percentile {level[1:]}")
+    return f"value {level:g}"
+
+
+def _read(level: Level, values: NDArray[Any]) -> NDArray[np.float64] | float:
+    """The level of each map, values (..., H*W)."""
+    if not isinstance(level, str):
+        return float(level)
+    if level in ("min", "max"):
+        return np.asarray(values.min(axis=-1) if level == "min" else values.max(axis=-1))
+    return np.asarray(np.percentile(values, float(level[1:]), axis=-1, overwrite_input=True))
 
 
 def _values(maps: ArrayLike) -> NDArray[Any]:

@@ -5,5 +5,20 @@ from camkit.cam.fc import Fc, find_fc
 from camkit.cam.features import ClassMaps, Features
 from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
+from camkit.cam.weightings import WEIGHTINGS, ClassWeights, Weighting, register_weighting, weighting_named
 
-__all__ = ["CAM", "ClassMaps", "Fc", "Features", "Head", "Pooling", "find_fc", "find_pooling"]
+__all__ = [
+    "CAM",
+    "WEIGHTINGS",
+    "ClassMaps",
+    "ClassWeights",
+    "Fc",
+    "Features",
+    "Head",
+    "Pooling",
+    "Weighting",
+    "find_fc",
+    "find_pooling",
+    "register_weighting",
+    "weighting_named",
+]

@@ -12,7 +12,6 @@ from camkit.cam.given import find_given
 from camkit.cam.logits import Output, logits_of
 from camkit.cam.trace import tensors_in
 from camkit.errors import CamkitError, HeadNotFound
-from camkit.recipe import Weighting
 
 
 class CAM:
@@ -132,7 +131,7 @@ class CAM:
     def _feature_map(self, picked_up: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         return self.head.feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
 
-    def __call__(self, images: torch.Tensor, classes: Classes = None, weighting: Weighting = "positive") -> ClassMaps:
+    def __call__(self, images: torch.Tensor, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
         """Class maps (N, K, h, w) of the wanted classes; see `Features.class_maps`."""
         return self.features(images).class_maps(classes, weighting)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
+from camkit.cam.class_weights import AffineWeights, GradientWeights
 from camkit.cam.head import Head
-from camkit.cam.weightings import weigh
+from camkit.cam.weightings import weighting_named
 from camkit.errors import CamkitError
-from camkit.recipe import Weighting
 
 Classes = torch.Tensor | Sequence[int] | int | str | None
 
@@ -52,7 +52,7 @@ class Features:
     logits: torch.Tensor
     head: Head
 
-    def class_maps(self, classes: Classes = None, weighting: Weighting = "signed") -> ClassMaps:
+    def class_maps(self, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
         """``M_k = sum_c w_kc F_c`` for the wanted classes.
 
         Parameters
@@ -60,18 +60,28 @@ class Features:
         classes : None, int, "all", sequence of int, Tensor (N,) or (N, K)
             None: the predicted class of each image. One int or several: these classes for every image. A tensor: each
             image its own; ``features.top(5)`` gives the five predicted ones.
-        weighting : {"signed", "positive", "negative"}
+        weighting : str
+            A name in `camkit.cam.WEIGHTINGS`: "signed", "positive" (NWC), "negative", or one of your own.
+
+        Raises
+        ------
+        CamkitError
+            No weighting has that name, the classes are none of the model's, or the weighting gives another shape.
         """
         chosen = self.choose(classes)
         with torch.autocast(self.features.device.type, enabled=False):
-            weight, offset = self._weights(chosen)
-            maps = torch.bmm(weigh(weight, weighting), self.features.flatten(2))
+            weights = self._weights()
+            weighed = weighting_named(weighting)(weights, chosen, self.logits, self.pooled)
+            if weighed.shape != (wanted := (*chosen.shape, self.features.shape[1])):
+                raise CamkitError(f"weighting {weighting!r} gives {tuple(weighed.shape)} where {wanted} is wanted")
+            maps = torch.bmm(weighed.to(self.features), self.features.flatten(2))
+            offset = weights.offset(chosen)
         return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset)
 
     def class_weights(self, classes: Classes = None) -> torch.Tensor:
         """What each channel counts for in each image's wanted classes, (N, K, C): ``maps = weights @ features``."""
         with torch.autocast(self.features.device.type, enabled=False):
-            return self._weights(self.choose(classes))[0]
+            return self._weights()[self.choose(classes)]
 
     def top(self, k: int) -> torch.Tensor:
         """The k classes with the highest logits, best first, (N, k)."""
@@ -104,26 +114,8 @@ class Features:
             )
         return index.long()
 
-    def _weights(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weights (N, K, C) of the features' mean over positions, and offsets (N, K), for each image."""
-        weight, offset = self._gradient(classes) if self.head.kind == "linearised" else self._affine(classes)
-        return (weight * self.features[0, 0].numel() if self.head.sums else weight), offset
-
-    def _affine(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        head = self.head
-        scale = head.scale(self.pooled)[:, None]
-        weight = head.weight.float()[classes] * scale[..., None]
-        offset = scale * head.scaled_bias.float()[classes] + head.bias.float()[classes]
-        return weight, offset
-
-    def _gradient(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """By one backward pass through the head alone: a row for each image and class."""
-        assert self.head.function is not None
-        n, k = classes.shape
-        with torch.inference_mode(False), torch.enable_grad():
-            rows = self.pooled.detach().clone().repeat_interleave(k, 0).requires_grad_()
-            picked = self.head.function(rows).gather(1, classes.clone().reshape(-1, 1))
-            (gradient,) = torch.autograd.grad(picked.sum(), rows)
-        weight = gradient.reshape(n, k, -1)
-        offset = picked.detach().reshape(n, k) - torch.einsum("nkc,nc->nk", weight, self.pooled)
-        return weight, offset
+    def _weights(self) -> AffineWeights | GradientWeights:
+        positions = self.features[0, 0].numel() if self.head.sums else 1
+        if self.head.kind == "linearised":
+            return GradientWeights(self.head, self.pooled, positions)
+        return AffineWeights(self.head, self.head.scale(self.pooled), positions)

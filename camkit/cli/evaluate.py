@@ -14,12 +14,11 @@ from camkit.cli.options import (
     model_options,
     options_of_model,
     pop_classifier,
-    pop_settings,
-    recipe_options,
     run_options,
     tell_of_another,
     together,
 )
+from camkit.cli.recipe import pop_settings, recipe_options
 
 measure_options = together(
     click.option("--protocol", type=click.Choice(["paper", "wsol"]), default="paper", show_default=True,
@@ -73,7 +72,7 @@ def evaluate(**options: Any) -> None:
         tell_of_another(settings, source)
     else:
         source = maps
-        idle = given((*MODEL_OPTIONS, "head", "fit", "precision", "nwc"))
+        idle = given((*MODEL_OPTIONS, "head", "fit", "precision", "nwc", "weighting"))
         if idle:
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
         for name in MODEL_OPTIONS:

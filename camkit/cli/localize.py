@@ -9,12 +9,11 @@ import click
 from camkit.cli.options import (
     model_options,
     pop_classifier,
-    pop_settings,
-    recipe_options,
     run_options,
     tell_of_another,
     together,
 )
+from camkit.cli.recipe import pop_settings, recipe_options
 
 localize_options = together(
     click.option("--images", required=True, help="A folder (searched recursively), a file, a glob, or @list.txt."),

@@ -98,18 +98,6 @@ data_options = together(
                  help="Folder for the results."),
 )  # fmt: skip
 
-recipe_options = together(
-    click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
-    click.option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),
-    click.option("--percentile", type=click.FloatRange(80, 100), default=90.0, show_default=True, help="Of PaS."),
-    click.option("--theta", type=click.FloatRange(0, 1),
-                 help="Share of the percentile or maximum.  [default: 0.35 with PaS, 0.2 without]"),
-    click.option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True),
-    click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True),
-    click.option("--settings", type=click.Path(dir_okay=False, path_type=Path),
-                 help="What camkit calibrate chose, settings.json, instead of the options above."),
-)  # fmt: skip
-
 run_options = together(
     click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
                  help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept."),
@@ -124,9 +112,6 @@ run_options = together(
 )  # fmt: skip
 
 
-RECIPE_OPTIONS = ("nwc", "pas", "percentile", "theta", "normalize", "interpolation")
-
-
 def given(names: Iterable[str]) -> list[str]:
     """Those of a command's options that its user wrote."""
     context = click.get_current_context()
@@ -135,26 +120,6 @@ def given(names: Iterable[str]) -> list[str]:
         for name in names
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
-
-
-def pop_settings(options: dict[str, Any]) -> Any:
-    """The recipe, and where its threshold was chosen: from --settings, or as the options name it.
-
-    Theta is by default the paper's 0.35 with PaS, the field's 0.2 without.
-    """
-    from camkit.boxes import MaxThreshold, PercentileThreshold
-    from camkit.recipe import Recipe
-    from camkit.runs.settings import Settings, read_settings
-
-    path = options.pop("settings")
-    nwc, pas, percentile, theta, normalize, interpolation = (options.pop(name) for name in RECIPE_OPTIONS)
-    if path is not None:
-        if given(RECIPE_OPTIONS):
-            raise click.UsageError(f"--settings names the recipe: leave out {', '.join(given(RECIPE_OPTIONS))}")
-        return read_settings(path)
-    share = {} if theta is None else {"theta": theta}
-    threshold = PercentileThreshold(percentile=percentile, **share) if pas else MaxThreshold(**share)
-    return Settings(Recipe("positive" if nwc else "signed", threshold, normalize, interpolation))
 
 
 def tell_of_another(settings: Any, classifier: Any) -> None:

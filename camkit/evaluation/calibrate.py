@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from camkit.boxes import MaxThreshold, PercentileThreshold
+from camkit.boxes import PercentileThreshold, Threshold
+from camkit.boxes.thresholds import percentile_of
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
 from camkit.errors import CamkitError
 from camkit.evaluation.protocols import EvaluationProtocol, protocol_named
@@ -18,11 +19,12 @@ from camkit.localization import Failure
 from camkit.metrics.iou import best_iou
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.wsol import LEVELS
-from camkit.recipe import Recipe, Weighting
+from camkit.recipe import Recipe
 
 THETAS = np.arange(1, 100) / 100
 PERCENTILES = np.arange(80, 101)  # the last is the maximum
-WEIGHTINGS: tuple[Weighting, ...] = ("signed", "positive")
+PAPER = 0.35, 90  # theta and percentile of PaS
+WEIGHTINGS: tuple[str, ...] = ("signed", "positive")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +53,10 @@ class Calibration:
     def setting(self) -> tuple[str, float, float]:
         """The recipe's weighting, percentile and theta, as the surface has them."""
         threshold = self.recipe.threshold
-        if isinstance(threshold, PercentileThreshold):
-            return self.recipe.weighting, threshold.percentile, threshold.theta
-        assert isinstance(threshold, MaxThreshold)
-        return self.recipe.weighting, float(PERCENTILES[-1]), threshold.theta
+        assert isinstance(threshold, Threshold)
+        percentile = percentile_of(threshold.hi)
+        assert percentile is not None
+        return self.recipe.weighting, percentile, threshold.theta
 
 
 def calibrate(
@@ -62,7 +64,7 @@ def calibrate(
     dataset: AnnotatedSet,
     base: Recipe,
     *,
-    weightings: Sequence[Weighting] = WEIGHTINGS,
+    weightings: Sequence[str] = WEIGHTINGS,
     protocol: str = "paper",
     fit: Fit = "stretch",
     batch_size: int = 16,
@@ -82,7 +84,7 @@ def calibrate(
     dataset : AnnotatedSet
     base : Recipe
         Gives interpolation and normalisation ("minmax").
-    weightings : sequence of Weighting
+    weightings : sequence of str
     protocol, fit, batch_size, workers, max_pixels, progress
         See `evaluate`.
 
@@ -115,19 +117,19 @@ class _Surface:
 
     protocol: EvaluationProtocol
     base: Recipe
-    weightings: tuple[Weighting, ...]
+    weightings: tuple[str, ...]
 
     def __call__(self, seen: Seen) -> NDArray[np.bool_]:
         return np.stack([self._of(seen, weighting) for weighting in self.weightings])
 
-    def _of(self, seen: Seen, weighting: Weighting) -> NDArray[np.bool_]:
+    def _of(self, seen: Seen, weighting: str) -> NDArray[np.bool_]:
         score_map, boxes = self.protocol.levels(seen, Recipe(weighting, interpolation=self.base.interpolation))
         ious = best_iou(torch.from_numpy(boxes), self.protocol.truth(seen), self.protocol.iou).numpy()
         taus = np.percentile(score_map, PERCENTILES)[:, None] * THETAS
         return np.asarray((ious >= IOU_AT_LEAST)[(taus * (LEVELS - 1)).astype(np.int64)])
 
 
-def surface_of(right: NDArray[np.int64], n: int, weightings: Sequence[Weighting]) -> pd.DataFrame:
+def surface_of(right: NDArray[np.int64], n: int, weightings: Sequence[str]) -> pd.DataFrame:
     """Counts (weightings, percentiles, thetas) of n images as a tidy table, in percent."""
     index = pd.MultiIndex.from_product([weightings, PERCENTILES, THETAS], names=["weighting", "percentile", "theta"])
     return pd.DataFrame({"gt_loc": 100 * right.ravel() / n}, index).reset_index()
@@ -136,9 +138,7 @@ def surface_of(right: NDArray[np.int64], n: int, weightings: Sequence[Weighting]
 def best_of(surface: pd.DataFrame, base: Recipe) -> Recipe:
     """The recipe with the highest GT-known Loc; see `calibrate` for equals."""
     best = surface[surface["gt_loc"] == surface["gt_loc"].max()]
-    paper = PercentileThreshold()
-    away = abs(best["theta"] - paper.theta) + abs(best["percentile"] - paper.percentile) / 100
+    away = abs(best["theta"] - PAPER[0]) + abs(best["percentile"] - PAPER[1]) / 100
     row = best.assign(away=away, signed=best["weighting"] == "signed").sort_values(["away", "signed"]).iloc[0]
     theta, percentile = float(row["theta"]), float(row["percentile"])
-    threshold = MaxThreshold(theta) if percentile == PERCENTILES[-1] else PercentileThreshold(theta, percentile)
-    return Recipe(row["weighting"], threshold, base.normalization, base.interpolation)
+    return Recipe(row["weighting"], PercentileThreshold(theta, percentile), base.normalization, base.interpolation)

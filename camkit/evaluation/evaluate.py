@@ -19,7 +19,7 @@ from camkit.localization import Failure
 from camkit.metrics import Comparison, compare
 from camkit.metrics.per_image import FIXED
 from camkit.processes import Processes
-from camkit.recipe import Recipe, Weighting
+from camkit.recipe import Recipe
 
 ALONE = Processes(0, 1, torch.device("cpu"))
 
@@ -157,7 +157,7 @@ class _Bench:
             chosen.check(recipe)
         masks = all(record.read_mask for record in dataset.records)
         self.dataset, self.recipes = dataset, recipes
-        self.weightings: list[Weighting] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
+        self.weightings: list[str] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
         self.judge = Judge(chosen, recipes, curve_measures(step, masks))
         self.classification = Classification(most)
         self.curves = {weighting: Curves(weighting, step, masks) for weighting in self.weightings}

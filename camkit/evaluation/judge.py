@@ -10,7 +10,7 @@ from camkit.evaluation.protocols import EvaluationProtocol
 from camkit.evaluation.seen import Seen
 from camkit.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP
 from camkit.metrics.wsol import protocol_boxes, protocol_map
-from camkit.recipe import Recipe, Weighting
+from camkit.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Judged:
     label: int | None
     predicted: torch.Tensor | None
     boxes: dict[str, JudgedBox]
-    outcomes: dict[Weighting, dict[str, torch.Tensor]]
+    outcomes: dict[str, dict[str, torch.Tensor]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from camkit.evaluation.judge import Judged
 from camkit.metrics import Coverage, GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, MeanIoU, PxAP, Result, TopKCls, TopKLoc
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.per_image import PerImage
-from camkit.recipe import Weighting
 
 Results = dict[str, Result]
 
@@ -53,7 +52,7 @@ def curve_measures(step: float, masks: bool) -> dict[str, MaxBoxAcc | MaxBoxAccV
 class Curves:
     """MaxBoxAcc, MaxBoxAccV2 and PxAP of the maps of one weighting."""
 
-    def __init__(self, weighting: Weighting, step: float, masks: bool) -> None:
+    def __init__(self, weighting: str, step: float, masks: bool) -> None:
         self.weighting, self.metrics = weighting, curve_measures(step, masks)
 
     def update(self, judged: Judged) -> None:

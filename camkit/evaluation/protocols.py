@@ -19,7 +19,7 @@ from camkit.evaluation.seen import Seen
 from camkit.metrics.iou import IoU, half_open_iou, inclusive_iou
 from camkit.metrics.localization import share_of_image
 from camkit.metrics.wsol import LEVELS, SIDE, clip_far_corner, protocol_boxes, protocol_map, quantise
-from camkit.recipe import Recipe, Weighting
+from camkit.recipe import Recipe
 
 Boxes = NDArray[np.int64]
 Scores = NDArray[np.float64]
@@ -103,7 +103,7 @@ class Wsol:
         return share_of_image(boxes + torch.tensor([0, 0, 1, 1]), (SIDE, SIDE))
 
     def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
-        levels: dict[Weighting, tuple[Scores, Boxes]] = {}
+        levels: dict[str, tuple[Scores, Boxes]] = {}
         found = {}
         for name, recipe in recipes.items():
             if recipe.weighting not in levels:

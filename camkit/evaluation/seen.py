@@ -16,7 +16,6 @@ from camkit.evaluation.classes import MOST, Predictions
 from camkit.evaluation.walk import Jobs, walk
 from camkit.inference import Inference, in_threads
 from camkit.localization import Failure, window_of
-from camkit.recipe import Weighting
 
 CHUNK = 64  # maps that are read while as many are judged
 
@@ -46,7 +45,7 @@ class Seen:
     record: Record
     size: tuple[int, int]
     window: Window | None
-    maps: dict[Weighting, torch.Tensor]
+    maps: dict[str, torch.Tensor]
     label: int | None
     predicted: torch.Tensor | None
 
@@ -57,7 +56,7 @@ Judge = Callable[[Seen], T | Failure]
 def seen_by(
     inference: Inference,
     dataset: AnnotatedSet,
-    weightings: Sequence[Weighting],
+    weightings: Sequence[str],
     judge: Judge[T],
     *,
     classes: Predictions | None = None,
@@ -70,7 +69,7 @@ def seen_by(
     inference : Inference
         One forward pass an image, whatever the number of weightings.
     dataset : AnnotatedSet
-    weightings : sequence of Weighting
+    weightings : sequence of str
     judge : callable
         Works in threads, beside the next forward pass.
     classes : Predictions, optional
@@ -107,7 +106,7 @@ def seen_by(
 def seen_in(
     maps: MapFolder,
     dataset: AnnotatedSet,
-    weightings: Sequence[Weighting],
+    weightings: Sequence[str],
     judge: Judge[T],
     *,
     classes: Predictions | None = None,

@@ -3,10 +3,11 @@
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from camkit.errors import CamkitError
 from camkit.models.messages import one_line
@@ -52,3 +53,32 @@ def folder_on_path(path: Path) -> Iterator[None]:
         yield
     finally:
         sys.path.remove(folder)
+
+
+def function_from(spec: str, usage: str) -> Callable[..., Any]:
+    """A function of a file of the user's.
+
+    Parameters
+    ----------
+    spec : str
+        ``path/to/file.py:name``.
+    usage : str
+        What the option takes, for error messages.
+
+    Raises
+    ------
+    CamkitError
+        There is no such file or function in it.
+    """
+    file, _, name = spec.rpartition(":") if not spec.endswith(".py") else (spec, "", "")
+    module = import_file(Path(file), usage)
+    found: Callable[..., Any] | None = getattr(module, name, None) if name else None
+    if found is None or not callable(found):
+        there = ", ".join(key for key, value in vars(module).items() if is_function(module, value)) or "none"
+        raise CamkitError(f"{file}: no function named {name!r} in it; it has {there}; {usage}")
+    return found
+
+
+def is_function(module: ModuleType, value: Any) -> bool:
+    """Whether a value is a function that the module itself defines."""
+    return callable(value) and getattr(value, "__module__", None) == module.__name__

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from camkit.boxes import MaxThreshold, PercentileThreshold
+from camkit.boxes import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold, boxes_from_maps
 from camkit.errors import CamkitError
 
 MAPS = arrays(np.float32, st.tuples(*[st.integers(1, 4)] * 3), elements=st.floats(-9, 9, width=32))
@@ -82,3 +82,52 @@ def test_what_is_no_map_is_refused(shape):
 def test_rules_say_what_they_are():
     assert str(MaxThreshold(0.2)) == "0.2 of the maximum"
     assert str(PercentileThreshold(0.35, 90)) == "0.35 of the percentile 90"
+    assert str(Threshold(0.3, "p60", "max")) == "0.3 of the way from the percentile 60 to the maximum"
+    assert str(Threshold(0.3, 1.5, "p62.5")) == "0.3 of the way from the value 1.5 to the percentile 62.5"
+
+
+LEVELS = st.one_of(
+    st.floats(-5, 5), st.sampled_from(["min", "max"]), st.integers(0, 100).map(lambda percentile: f"p{percentile}")
+)
+
+
+@given(MAPS, st.floats(0, 1), LEVELS, LEVELS)
+def test_the_family_is_a_share_of_the_way_from_lo_to_hi(maps, theta, lo, hi):
+    def by_hand(values, level):
+        if isinstance(level, str):
+            place = {"min": 0, "max": 100}.get(level)
+            return percentile_by_hand(values, float(level[1:]) if place is None else place)
+        return level
+
+    place = {"min": "p0", "max": "p100"}
+    ends = [place.get(level, level) for level in (lo, hi)]
+    numbers = [float(level[1:]) if isinstance(level, str) else level for level in ends]
+    assume(isinstance(ends[0], str) != isinstance(ends[1], str) or numbers[0] < numbers[1])
+    rule = Threshold(theta, lo, hi)
+    ends = [[by_hand(one.ravel().tolist(), level) for level in (lo, hi)] for one in maps]
+    np.testing.assert_allclose(rule(maps), [low + theta * (high - low) for low, high in ends], rtol=1e-9, atol=1e-9)
+
+
+@given(MAPS, st.floats(0, 1), st.sampled_from(["minmax", "pas", "ivr"]))
+def test_published_rules_do_not_care_how_a_map_is_scaled(maps, theta, name):
+    """Powers of two scale float32 without rounding: the boxes are equal, not nearly so."""
+    rule = THRESHOLDS[name](theta, None)
+    np.testing.assert_array_equal(boxes_from_maps(maps, rule), boxes_from_maps(maps * 4, rule))
+
+
+def test_ivr_by_hand():
+    """0 to 10: the percentile 60 is 6, and half of the way from there to the maximum is 8."""
+    assert THRESHOLDS["ivr"](0.5, None)(np.arange(11.0).reshape(1, 11)) == 8
+    assert THRESHOLDS["ivr"](0.5, 20)(np.arange(11.0).reshape(1, 11)) == 6
+
+
+@pytest.mark.parametrize(("lo", "hi"), [("p90", "p10"), ("max", "min"), ("p50", "p50"), (2.0, 1.0), ("max", "p100")])
+def test_lo_lies_below_hi(lo, hi):
+    with pytest.raises(CamkitError, match="is not below its hi"):
+        Threshold(0.5, lo, hi)
+
+
+@pytest.mark.parametrize("level", ["p101", "p", "p-1", "median", "", "pp9", float("nan"), float("inf")])
+def test_what_is_no_level_is_refused(level):
+    with pytest.raises(CamkitError, match="give a number, min, max, or a percentile such as p90"):
+        Threshold(0.5, level)

@@ -8,7 +8,7 @@ import torchvision
 from small import Functional, Plain, perturb
 from torch import nn
 
-from camkit import CAM, CamkitError, HeadNotFound
+from camkit import CAM, CamkitError, HeadNotFound, register_weighting
 from camkit.models.tiny import TinyResNet
 from camkit.nn import make_pool
 
@@ -253,3 +253,41 @@ def test_class_weights_make_the_maps():
     weights = features.class_weights([1, 4])
     expected = torch.einsum("nkc,nchw->nkhw", weights, features.features)
     torch.testing.assert_close(features.class_maps([1, 4], "signed").maps, expected)
+
+
+def test_a_weighting_sees_all_class_weights_logits_and_pooled_features():
+    """CCAM's "first minus last" on a head that a norm divides, and a weighting by what channels contribute."""
+
+    class Normed(Plain):
+        def forward(self, x):
+            return self.fc(nn.functional.normalize(self.features(x).mean((2, 3))))
+
+    def first_minus_last(weights, classes, logits, pooled):
+        last = nn.functional.one_hot(logits.argmin(1), logits.shape[1]).float()
+        return weights[classes] - weights.combined(last[:, None].expand(*classes.shape, -1))
+
+    torch.manual_seed(0)
+    model = perturb(Normed())
+    register_weighting("test first minus last")(first_minus_last)
+    register_weighting("test contribution")(lambda weights, classes, logits, pooled: weights[classes] * pooled[:, None])
+    features = CAM(model, (32, 32)).features(images(3))
+    every = features.class_maps("all").maps
+    for n, last in enumerate(features.logits.argmin(1)):
+        torch.testing.assert_close(
+            features.class_maps([1, 2], "test first minus last").maps[n], every[n, [1, 2]] - every[n, last]
+        )
+    contribution = features.class_weights([1]) * features.pooled[:, None]
+    expected = torch.einsum("nkc,nchw->nkhw", contribution, features.features)
+    torch.testing.assert_close(features.class_maps(1, "test contribution").maps, expected)
+
+
+def test_a_weighting_of_another_shape_is_refused():
+    register_weighting("test short")(lambda weights, classes, *_: weights[classes][..., :1])
+    with pytest.raises(CamkitError, match=r"'test short' gives \(3, 1, 1\) where \(3, 1, \d+\) is wanted"):
+        CAM(perturb(Plain()), (32, 32))(images(3), weighting="test short")
+
+
+def test_what_is_called_cam_is_the_signed_map_everywhere():
+    cam = CAM(perturb(Plain()), (32, 32))
+    torch.testing.assert_close(cam(images()).maps, cam.features(images()).class_maps(None, "signed").maps)
+    torch.testing.assert_close(cam(images()).maps, cam.features(images()).class_maps().maps)

@@ -105,7 +105,7 @@ def test_a_run_leaves_every_file(place):
     assert (maps.shape, maps.dtype) == ((2, 40, 60), np.float32)
     assert Image.open(place / "out/overlays/below/c.jpg.1.png").size == (60, 40)
     record = json.loads((place / "out/run.json").read_text())
-    rule = {"rule": "PercentileThreshold", "theta": 0.35, "percentile": 90.0}
+    rule = {"rule": "Threshold", "theta": 0.35, "lo": 0.0, "hi": "p90"}
     assert record["settings"]["recipe"]["threshold"] == rule
     assert record["images"] == 4
     assert not list((place / "out").rglob("*.part"))

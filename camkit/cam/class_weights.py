@@ -1,0 +1,89 @@
+"""The class weights of a batch's images: what the mean of each channel counts for in each class's logit."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from camkit.cam.head import Head
+
+
+@dataclass(frozen=True, eq=False)
+class AffineWeights:
+    """Of a head that is affine, once a norm's number is absorbed image by image.
+
+    Attributes
+    ----------
+    head : Head
+    scale : Tensor (N,)
+        ``s_i`` of `Head`.
+    positions : int
+        That the network adds up; 1 where it averages them.
+    """
+
+    head: Head
+    scale: torch.Tensor
+    positions: int
+
+    def __getitem__(self, classes: torch.Tensor) -> torch.Tensor:
+        """Weights (N, K, C) of classes (N, K)."""
+        return self._added_up(self.head.weight.float()[classes] * self.scale[:, None, None])
+
+    def combined(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """``sum_k coefficient_k w_k``, (N, K, classes) -> (N, K, C)."""
+        return self._added_up(coefficients @ self.head.weight.float() * self.scale[:, None, None])
+
+    def _added_up(self, weights: torch.Tensor) -> torch.Tensor:
+        return weights if self.positions == 1 else weights * self.positions
+
+    def offset(self, classes: torch.Tensor) -> torch.Tensor:
+        """The part of the logits (N, K) that has no place in the image."""
+        return self.scale[:, None] * self.head.scaled_bias.float()[classes] + self.head.bias.float()[classes]
+
+
+@dataclass(frozen=True, eq=False)
+class GradientWeights:
+    """Of a head that is not affine: the gradient of each logit at the image's pooled features.
+
+    By a backward pass through the head alone: a row for each image and class.
+
+    Attributes
+    ----------
+    head : Head
+    pooled : Tensor (N, C)
+    positions : int
+    """
+
+    head: Head
+    pooled: torch.Tensor
+    positions: int
+    last: dict[str, torch.Tensor] = field(default_factory=dict)  # a map asks for weights, then for their offset
+
+    def __getitem__(self, classes: torch.Tensor) -> torch.Tensor:
+        """Weights (N, K, C) of classes (N, K)."""
+        return self._at(classes)[0] * self.positions
+
+    def combined(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """``sum_k coefficient_k w_k``, (N, K, classes) -> (N, K, C)."""
+        return self._gradient(coefficients)[0] * self.positions
+
+    def offset(self, classes: torch.Tensor) -> torch.Tensor:
+        """The part of the logits (N, K) that the gradient does not account for."""
+        gradient, logits = self._at(classes)
+        return logits - torch.einsum("nkc,nc->nk", gradient, self.pooled)
+
+    def _at(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.last.get("classes") is not classes:
+            one_hot = torch.zeros(*classes.shape, self.head.num_classes, device=classes.device)
+            gradient, logits = self._gradient(one_hot.scatter_(2, classes[..., None], 1.0))
+            self.last.update(classes=classes, gradient=gradient, logits=logits)
+        return self.last["gradient"], self.last["logits"]
+
+    def _gradient(self, coefficients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of ``sum_k coefficient_k logit_k``, (N, K, C), and that sum (N, K)."""
+        assert self.head.function is not None
+        n, k, total = coefficients.shape
+        with torch.inference_mode(False), torch.enable_grad():
+            rows = self.pooled.detach().clone().repeat_interleave(k, 0).requires_grad_()
+            picked = (self.head.function(rows) * coefficients.clone().reshape(n * k, total)).sum(1)
+            (gradient,) = torch.autograd.grad(picked.sum(), rows)
+        return gradient.reshape(n, k, -1), picked.detach().reshape(n, k)

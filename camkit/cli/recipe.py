@@ -1,0 +1,101 @@
+"""Options that name a recipe: weighting, threshold, normalisation, interpolation."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from camkit.cli.options import given, together
+from camkit.errors import CamkitError
+
+recipe_options = together(
+    click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
+    click.option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),
+    click.option("--weighting", metavar="NAME",
+                 help="Instead of --nwc: signed (CAM), positive (NWC), negative, or a function of yours, "
+                      "path/to/file.py:name."),
+    click.option("--threshold", metavar="NAME",
+                 help="Instead of --pas: max, minmax, pas, ivr; LO:HI, each a number, min, max or a percentile such as "
+                      "p30; or a function of yours, path/to/file.py:name."),
+    click.option("--percentile", type=click.FloatRange(0, 100), help="[default: 90 of PaS, 60 of IVR]"),
+    click.option("--theta", type=click.FloatRange(0, 1),
+                 help="Share of the way from LO to HI.  [default: 0.35 with PaS, 0.2 without]"),
+    click.option("--normalize", type=click.Choice(["minmax", "none"]),
+                 help="[default: minmax; none with --threshold max]"),
+    click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True),
+    click.option("--settings", type=click.Path(dir_okay=False, path_type=Path),
+                 help="What camkit calibrate chose, settings.json, instead of the options above."),
+)  # fmt: skip
+
+OPTIONS = ("nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize", "interpolation")
+
+
+def pop_settings(options: dict[str, Any]) -> Any:
+    """The recipe, and where its threshold was chosen: from --settings, or as the options name it."""
+    from camkit.recipe import Recipe
+    from camkit.runs.settings import Settings, read_settings
+
+    path = options.pop("settings")
+    chosen = {name: options.pop(name) for name in OPTIONS}
+    own = [f"--{name}" for name in ("weighting", "threshold") if load_own(name, chosen[name])]
+    if path is not None:
+        beside = [option for option in given(OPTIONS) if option not in own]
+        if beside:
+            raise click.UsageError(f"--settings names the recipe: leave out {', '.join(beside)}")
+        return read_settings(path)
+    for name, instead in (("weighting", "nwc"), ("threshold", "pas")):
+        if chosen[name] is not None and given([instead]):
+            raise click.UsageError(f"--{name} and --{instead} both name the {name}: give one of them")
+    normalization: Any = chosen["normalize"] or ("none" if chosen["threshold"] == "max" else "minmax")
+    weighting = chosen["weighting"] or ("positive" if chosen["nwc"] else "signed")
+    return Settings(Recipe(weighting, threshold_of(chosen), normalization, chosen["interpolation"]))
+
+
+def threshold_of(chosen: dict[str, Any]) -> Any:
+    """The threshold that --threshold, --pas, --theta and --percentile name."""
+    from camkit.boxes import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold
+    from camkit.recipe import OWN_RULES
+
+    name, theta, percentile = chosen["threshold"], chosen["theta"], chosen["percentile"]
+    takes_percentile = name in ("pas", "ivr") or (name is None and chosen["pas"])
+    if percentile is not None and not takes_percentile:
+        raise click.UsageError(f"--percentile {percentile:g} belongs to PaS and IVR: leave it out")
+    if name in OWN_RULES:
+        if theta is not None:
+            raise click.UsageError(f"--theta {theta:g} says nothing to {name}: leave it out")
+        return OWN_RULES[name]
+    if name in THRESHOLDS:
+        return THRESHOLDS[name](theta, percentile)
+    share = {} if theta is None else {"theta": theta}
+    if name is None:
+        place = {} if percentile is None else {"percentile": percentile}
+        return PercentileThreshold(**share, **place) if chosen["pas"] else MaxThreshold(**share)
+    lo, colon, hi = name.partition(":")
+    if not colon:
+        raise CamkitError(f"--threshold {name}: give {', '.join(THRESHOLDS)}, LO:HI such as p30:max, or FILE.py:name")
+    return Threshold(lo=level(lo), hi=level(hi), **share)
+
+
+def level(text: str) -> float | str:
+    """A number, or the name of a level."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def load_own(kind: str, name: str | None) -> bool:
+    """Register a weighting or threshold of the user's, where the name is path/to/file.py:name."""
+    if name is None or not re.search(r"\.py(:|$)", name):
+        return False
+    from camkit.cam import register_weighting
+    from camkit.models.python_file import function_from
+    from camkit.recipe import register_threshold
+
+    function = function_from(name, f"--{kind} takes path/to/file.py:name")
+    if kind == "weighting":
+        register_weighting(name)(function)
+    else:
+        register_threshold(name, function)
+    return True
