@@ -11,7 +11,7 @@ from torch import nn
 
 from camkit.boxes import pixels_inside
 from camkit.data import MAX_PIXELS, Batch, Fit, ImageDataset, ImageFile, Preprocess, Sample, collate, find_images
-from camkit.errors import CamkitError, UnreadableImage
+from camkit.errors import CamkitError, UnreadableImage, is_out_of_memory
 from camkit.inference import Chunks, Inference, Precision, as_classifier, in_order
 from camkit.input_spec import InputSpec
 from camkit.localization import Failure, Localization, Result, window_of
@@ -171,6 +171,11 @@ class Localizer:
             boxes, taus = self.recipe.boxes(score_maps)
         except CamkitError as error:
             return Failure(sample.name, str(error))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            height, width = view.size
+            return Failure(sample.name, f"score maps of {width} x {height} pixels do not fit into memory; make it smaller")
         rows, columns = pixels_inside(view.window, view.size)
         empty = (boxes[:, 2] <= boxes[:, 0])[:, None]
         boxes = np.where(empty, boxes, boxes + np.array([columns.start, rows.start] * 2))

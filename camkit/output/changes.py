@@ -18,7 +18,11 @@ SHOWN = 12  # digits of a digest in a message
 def changed_settings(before: Facts, now: Facts) -> list[str]:
     """``key old -> new`` for each setting that differs, those in a mapping under ``outer.inner``."""
     old, new = dict(flat(before)), dict(flat(now))
-    return [f"{key} {_told(old.get(key))} -> {_told(new.get(key))}" for key in {**old, **new} if old.get(key) != new.get(key)]
+    return [
+        f"{key} {_told(old.get(key))} -> {_told(new.get(key))}"
+        for key in {**old, **new}
+        if old.get(key) != new.get(key)
+    ]
 
 
 def source_of(path: Path) -> Facts:

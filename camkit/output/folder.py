@@ -81,7 +81,9 @@ class RunFolder:
                 stack.callback(self.journal.close)
                 self.journal.write({"session": session})
             except OSError as error:
-                raise CamkitError(f"cannot write to {error.filename or path}: {error.strerror}; give another --out") from error
+                raise CamkitError(
+                    f"cannot write to {error.filename or path}: {error.strerror}; give another --out"
+                ) from error
             self._stack = stack.pop_all()
 
     def __enter__(self) -> "RunFolder":
@@ -174,7 +176,8 @@ class RunFolder:
     def kept(self) -> str:
         """How much of the run is finished, and how it goes on."""
         done = sum(self.done(file.name) for file in self.files)
-        return f"{done} of {len(self.files)} images are finished and kept in {self.path}: go on with the same call and --resume"
+        kept = f"{done} of {len(self.files)} images are finished and kept in {self.path}"
+        return f"{kept}: go on with the same call and --resume"
 
     def _full(self, error: OSError) -> CamkitError:
         return CamkitError(f"{error.filename or self.path}: cannot be written ({error.strerror}); {self.kept()}")

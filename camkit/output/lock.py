@@ -1,4 +1,4 @@
-"""One run at a time in a folder. The lock is the system's own: it ends with the process that holds it, however that ends."""
+"""One run at a time in a folder. The lock is the system's own: it ends with its process, however that ends."""
 
 import os
 import socket

@@ -74,7 +74,8 @@ def check_free(folder: Path, names: Collection[str], *, overwrite: bool, remedy:
         What a user can give where there is an earlier run.
     """
     if holds_run(folder) and not overwrite:
-        raise CamkitError(f"{folder} already holds a run: give {remedy} or another --out")
+        held = [name for name in manifest(folder) if not name.startswith(".") and _is_file(folder / name)]
+        raise CamkitError(f"{folder} already holds a run ({', '.join(held)}): give {remedy} or another --out")
     ours = owned(folder)
     strange = sorted(name for name in names if _in_the_way(folder / name) and not any(o.startswith(name) for o in ours))
     if strange:

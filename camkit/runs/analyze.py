@@ -14,7 +14,8 @@ from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
-from camkit.runs.measured import check_free, write_json, write_table
+from camkit.runs.measured import write_json, write_table
+from camkit.runs.results import holding, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("failures.csv", "run.json")
@@ -42,42 +43,41 @@ def run_analyze(
     begun = time.perf_counter()
     out = shared.out
     files = tuple(file for name in ANALYSES for file in files_of(name)) + FILES
-    check_free(out, files, shared.overwrite)
-    annotated = shared.read()
-    inference = shared.inference(classifier)
-    found = analyze(
-        inference,
-        annotated,
-        names,
-        settings,
-        fit=shared.fit,
-        batch_size=shared.batch_size,
-        workers=shared.readers(inference),
-        max_pixels=shared.max_pixels,
-        seed=shared.seed,
-        progress=shared.progress("analyze"),
-    )
-    for name in files:  # never two runs' files side by side
-        (out / name).unlink(missing_ok=True)
-    own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
-    record = {
-        "settings": {
-            **model_facts(classifier),
-            "head": head_facts(inference),
-            "analyses": own,
-            **{name: value for name, value in shared.facts().items() if name not in ("protocol", "step")},
-        },
-        "left_out": list(found.left_out),
-        "images": len(annotated.records) + len(annotated.problems),
-        "failed": len(found.failures),
-        "passes_an_image": found.passes,
-        "seconds": round(time.perf_counter() - begun, 3),
-        "forward_seconds": round(inference.seconds, 3),
-        "device": str(inference.device),
-        "versions": versions(),
-    }
-    write(out, found, record)
-    return Report(closing_lines(out, found, record), len(found.failures))
+    with holding(out, files, overwrite=shared.overwrite):
+        annotated = shared.read()
+        inference = shared.inference(classifier)
+        found = analyze(
+            inference,
+            annotated,
+            names,
+            settings,
+            fit=shared.fit,
+            batch_size=shared.batch_size,
+            workers=shared.readers(inference),
+            max_pixels=shared.max_pixels,
+            seed=shared.seed,
+            progress=shared.progress("analyze"),
+        )
+        own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
+        record = {
+            "settings": {
+                **model_facts(classifier),
+                "head": head_facts(inference),
+                "analyses": own,
+                **{name: value for name, value in shared.facts().items() if name not in ("protocol", "step")},
+            },
+            "left_out": list(found.left_out),
+            "images": len(annotated.records) + len(annotated.problems),
+            "failed": len(found.failures),
+            "passes_an_image": found.passes,
+            "seconds": round(time.perf_counter() - begun, 3),
+            "forward_seconds": round(inference.seconds, 3),
+            "device": str(inference.device),
+            "versions": versions(),
+        }
+        with publishing(out) as new:
+            write(new, found, record)
+        return Report(closing_lines(out, found, record), len(found.failures))
 
 
 def files_of(name: str) -> list[str]:

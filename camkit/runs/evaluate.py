@@ -15,7 +15,8 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, failure_lines, model_facts, versions
-from camkit.runs.measured import check_free, lines_of_ablation, lines_of_one, write
+from camkit.runs.measured import lines_of_ablation, lines_of_one, write
+from camkit.runs.results import holding, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
@@ -48,34 +49,34 @@ def run_evaluate(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    check_free(shared.out, FILES, shared.overwrite)
-    annotated = shared.read()
-    inference = None if isinstance(source, Path) else shared.inference(source)
-    classes = None if other is None else _predictions(other, annotated, shared)
-    named, split = {"recipe": recipe}, shared.split_of(chosen_on, annotated)
-    measured: dict[str, Any] = {"step": shared.step, "seed": shared.seed, "threshold_split": split,
-                                "progress": shared.progress("evaluate"), "classes": classes}  # fmt: skip
-    lines = []
-    if isinstance(source, Path):
-        maps = MapFolder(source, annotated.records)
-        threads = shared.workers or None
-        found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads, **measured)
-        if maps.unread():
-            lines.append(f"{maps.unread()} of the maps in {source} belong to no image of the split")
-    else:
-        assert inference is not None
-        found = evaluate(inference, annotated, named, **shared.looking(inference), **measured)
-    record = {
-        "settings": {
-            **({"maps": str(source)} if isinstance(source, Path) else model_facts(source)),
-            "classifier": None if other is None else model_facts(other),
-            "recipe": recipe.to_dict(),
-            "threshold_split": split,
-            **shared.facts(),
-        },
-        **_costs([inference] if inference else [], annotated, begun),
-    }
-    return _report(found, record, [*lines, *lines_of_one(found)], shared.out)
+    with holding(shared.out, FILES, overwrite=shared.overwrite):
+        annotated = shared.read()
+        inference = None if isinstance(source, Path) else shared.inference(source)
+        classes = None if other is None else _predictions(other, annotated, shared)
+        named, split = {"recipe": recipe}, shared.split_of(chosen_on, annotated)
+        measured: dict[str, Any] = {"step": shared.step, "seed": shared.seed, "threshold_split": split,
+                                    "progress": shared.progress("evaluate"), "classes": classes}  # fmt: skip
+        lines = []
+        if isinstance(source, Path):
+            maps = MapFolder(source, annotated.records)
+            threads = shared.workers or None
+            found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads, **measured)
+            if maps.unread():
+                lines.append(f"{maps.unread()} of the maps in {source} belong to no image of the split")
+        else:
+            assert inference is not None
+            found = evaluate(inference, annotated, named, **shared.looking(inference), **measured)
+        record = {
+            "settings": {
+                **({"maps": str(source)} if isinstance(source, Path) else model_facts(source)),
+                "classifier": None if other is None else model_facts(other),
+                "recipe": recipe.to_dict(),
+                "threshold_split": split,
+                **shared.facts(),
+            },
+            **_costs([inference] if inference else [], annotated, begun),
+        }
+        return _report(found, record, [*lines, *lines_of_one(found)], shared.out)
 
 
 def run_ablate(
@@ -89,26 +90,26 @@ def run_ablate(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    check_free(shared.out, FILES, shared.overwrite)
-    annotated = shared.read()
-    models = [classifier] if tap is None else [classifier, tap]
-    inferences = [shared.inference(model) for model in models]
-    founds = [
-        evaluate(inference, annotated, recipes, step=shared.step, seed=shared.seed,
-                 progress=shared.progress(inference.classifier.name), **shared.looking(inference))
-        for inference in inferences
-    ]  # fmt: skip
-    found = founds[0] if tap is None else together(founds[0], founds[1], "tap:", shared.seed)
-    record = {
-        "settings": {
-            **model_facts(classifier),
-            "tap": None if tap is None else model_facts(tap),
-            "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
-            **shared.facts(),
-        },
-        **_costs(inferences, annotated, begun),
-    }
-    return _report(found, record, lines_of_ablation(found), shared.out)
+    with holding(shared.out, FILES, overwrite=shared.overwrite):
+        annotated = shared.read()
+        models = [classifier] if tap is None else [classifier, tap]
+        inferences = [shared.inference(model) for model in models]
+        founds = [
+            evaluate(inference, annotated, recipes, step=shared.step, seed=shared.seed,
+                     progress=shared.progress(inference.classifier.name), **shared.looking(inference))
+            for inference in inferences
+        ]  # fmt: skip
+        found = founds[0] if tap is None else together(founds[0], founds[1], "tap:", shared.seed)
+        record = {
+            "settings": {
+                **model_facts(classifier),
+                "tap": None if tap is None else model_facts(tap),
+                "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
+                **shared.facts(),
+            },
+            **_costs(inferences, annotated, begun),
+        }
+        return _report(found, record, lines_of_ablation(found), shared.out)
 
 
 def _predictions(other: Classifier, annotated: AnnotatedSet, shared: Shared) -> Predictions:
@@ -129,7 +130,8 @@ def _costs(inferences: list[Inference], annotated: AnnotatedSet, begun: float) -
 
 
 def _report(found: Evaluation, record: dict[str, Any], lines: list[str], out: Path) -> Report:
-    write(out, found, record)
+    with publishing(out) as new:
+        write(new, found, record)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"
     return Report(

@@ -1,4 +1,4 @@
-"""What a classifier is, by content: two with one fingerprint give one result, whatever their files are called."""
+"""What results are made with, by content: a file of the same name may hold something else today."""
 
 import hashlib
 import re
@@ -13,16 +13,18 @@ from torch import nn
 
 import camkit
 from camkit.models import Classifier
+from camkit.recipe import Recipe, name_of
 
 FILE = re.compile(r"^(.*\.py)(:|$)")  # of `path/to/file.py:factory`
 
 
-def fingerprint(classifier: Classifier) -> dict[str, Any]:
-    """Digests of the weights, of the Python files that make the network, and of the class names."""
+def fingerprint(classifier: Classifier, recipe: Recipe) -> dict[str, Any]:
+    """Digests of the weights, of the files that make network, weighting and threshold, and of the class names."""
     names = classifier.labels
+    code = code_of(classifier.name, recipe.weighting, name_of(recipe.threshold))
     return {
         "weights_sha256": weights_digest(classifier.model),
-        "code_sha256": {name: _sha256(path.read_bytes()) for name, path in sorted(code_of(classifier).items())},
+        "code_sha256": {name: _sha256(path.read_bytes()) for name, path in sorted(code.items())},
         "names_sha256": None if names is None else _sha256("\0".join(names).encode(errors="surrogatepass")),
     }
 
@@ -37,29 +39,32 @@ def weights_digest(model: nn.Module) -> str:
         found.update(key.encode(errors="surrogatepass"))
         if isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized:
             found.update(f"{value.dtype} {tuple(value.shape)}".encode())
-            found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+            found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
         else:
             found.update(repr(value).encode(errors="surrogatepass"))
     return found.hexdigest()
 
 
-def code_of(classifier: Classifier) -> dict[str, Path]:
-    """A factory's file and what it imported from beside or below it, by name; nothing where no file makes the network.
+def code_of(*specs: str) -> dict[str, Path]:
+    """The files of those that are ``path/to/file.py:name``, and what was imported from beside or below them, by name.
 
     What is installed is left out: a package's version stands for it.
     """
-    named = FILE.match(classifier.name)
-    if named is None or not Path(named[1]).is_file():
-        return {}
-    path = Path(named[1]).resolve()
+    named = [match[1] for spec in specs if (match := FILE.match(spec)) and Path(match[1]).is_file()]
+    files = {name: Path(name).resolve() for name in named}
+    folders = {file.parent for file in files.values()}
     beside = {
-        name: file for name, file in _loaded() if file.is_relative_to(path.parent) and file != path and not _installed(file)
+        name: file
+        for name, file in (_loaded() if folders else ())
+        if any(map(file.is_relative_to, folders)) and file not in files.values() and not _installed(file)
     }
-    return {path.name: path, **beside}
+    return files | beside
 
 
 def _loaded() -> Iterator[tuple[str, Path]]:
     for name, module in list(sys.modules.items()):
+        if name.startswith("camkit_file_"):  # of another run in this process
+            continue
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and file.endswith(".py") and Path(file).is_file():
             yield name, Path(file).resolve()

@@ -31,9 +31,7 @@ def read_labels(
     for line, cell, label in _lines(path):
         number = _number(label, numbers)
         if number is None or not 0 <= number < num_classes:
-            raise CamkitError(
-                f"{path}, line {line}: label {label!r:.60} is none of the model's {num_classes} classes"
-            )
+            raise CamkitError(f"{path}, line {line}: label {label!r:.60} is none of the model's {num_classes} classes")
         image = _image(cell, images)
         if image is None:
             raise CamkitError(f"{path}, line {line}: {cell!r:.200} could mean two of the images: rename one")

@@ -94,7 +94,11 @@ def photographs_in(images: str, out: Path) -> tuple[list[ImageFile], list[str]]:
         There are none, or pictures would be drawn among them.
     """
     files, drawn = photographs(find_images(images))
-    told = [f"{len(drawn)} pictures below {images} are camkit's own and left out, such as {drawn[0].path}"] if drawn else []
+    told = (
+        [f"{len(drawn)} pictures below {images} are camkit's own and left out, such as {drawn[0].path}"]
+        if drawn
+        else []
+    )
     if not files:
         raise CamkitError(f"--images {images}: nothing but pictures that camkit drew; name the photographs' folder")
     drawn_into = [(out / name).resolve() for name in ("overlays", "maps")]
@@ -157,7 +161,7 @@ def settings_of(localizer: Localizer) -> dict[str, Any]:
     del head["completeness"]  # measured, with digits of the machine's
     return {
         **model_facts(inference.classifier),
-        **fingerprint(inference.classifier),
+        **fingerprint(inference.classifier, localizer.recipe),
         "head": head,
         "recipe": localizer.recipe.to_dict(),
         "fit": localizer.preprocess.fit,

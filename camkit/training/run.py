@@ -11,10 +11,12 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from camkit.errors import CamkitError
 from camkit.models import Classifier, load_weights, save_checkpoint
+from camkit.output import claim
 from camkit.processes import Processes, processes
 from camkit.training.data import TrainingImages, number_of_classes, training_splits
-from camkit.training.folder import BEST, LAST, begin, open_folder, publish_curve, publish_log, writing
+from camkit.training.folder import BEST, LAST, begin, events, holding, publish_curve, publish_log, read_before, writing
 from camkit.training.loop import Clock, Loop, Losses
 from camkit.training.methods import load_method
 from camkit.training.minmax.second_stage import make_stage_two
@@ -108,16 +110,19 @@ def train(
         What was saved before stays.
     """
     start, out = time.perf_counter(), Path(out)
+    if resume and overwrite:
+        raise CamkitError("--resume and --overwrite together: a run is resumed or begun anew")
     with ExitStack() as stack:
         together = stack.enter_context(processes(settings.device))
         gpus = [together.device] if together.device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(gpus))
         stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True))
-        state = open_folder(out, settings, resume=resume, overwrite=overwrite)
+        stack.enter_context(holding(out, resume=resume, overwrite=overwrite, together=together))
+        state = read_before(out, settings, resume=resume)
         run = Run(settings, out, together, show_progress and together.first, tell if together.first else _silent)
         together.wait()  # all have looked at the folder
         if together.first:
-            begin(out, settings, resume=resume)
+            begin(out, settings, run.at_first(), resume=resume)
         state = run.go(state)
     return TrainResult(
         out=out,
@@ -168,14 +173,20 @@ class Run:
             tell(repeated(list(small)))
         self.validation = Validation(val, settings, workers, together)
 
+    def at_first(self) -> State:
+        """The state before the first step."""
+        return self._at(0, [], [])
+
     def go(self, state: State | None) -> State:
         """All epochs that are not done yet; returns the state after the last."""
-        state = self._at(0, [], []) if state is None else state
+        state = self.at_first() if state is None else state
         load_weights(self.network.model, state.model, self.out / FILE)
         self.optimizer.load_state_dict(state.optimizer)
         if self.loop.stage_two is not None:
             self.loop.stage_two.optimizer.load_state_dict(state.stage_two)
         with Board(self.out, state.step, self.settings.tensorboard and self.together.first) as board:
+            if self.together.first:
+                self._claim_events()
             for epoch in range(state.step // self.loop.steps, self.settings.epochs):
                 row = self._epoch(epoch, state)
                 state = self._at((epoch + 1) * self.loop.steps, [], [*state.log, row])
@@ -239,6 +250,10 @@ class Run:
     def _keep(self, state: State) -> None:
         with writing(self.out / FILE):
             save_state(self.out, state)
+
+    def _claim_events(self) -> None:
+        with writing(self.out):
+            claim(self.out, events(self.out))
 
     def _publish(self, state: State) -> None:
         """What else is in the folder follows from the state."""

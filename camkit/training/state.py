@@ -45,7 +45,7 @@ class State:
     stage_two: dict[str, Any] = field(default_factory=dict)
 
 
-def save_state(folder: Path, state: State) -> None:
+def save_state(folder: Path, state: State, name: str = FILE) -> None:
     """Write the state; the one before stays until this one is complete.
 
     Raises
@@ -54,7 +54,7 @@ def save_state(folder: Path, state: State) -> None:
     """
     encoded = io.BytesIO()
     torch.save({key: getattr(state, key) for key in State.__dataclass_fields__}, encoded)
-    with whole(folder / FILE, "wb") as file:
+    with whole(folder / name, "wb") as file:
         file.write(encoded.getbuffer())
 
 
