@@ -11,6 +11,8 @@ from camkit.models.architecture import build, equip
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
+from camkit.models.efficientnet_lite import SIZES as LITES
+from camkit.models.efficientnet_lite import installed_lites, load_efficientnet_lite
 from camkit.models.factory import load_factory
 from camkit.models.messages import did_you_mean, one_line
 from camkit.models.timm_models import PREFIX as TIMM
@@ -66,6 +68,8 @@ def _load(spec: str, weights: str) -> Classifier:
 def _load_named(spec: str, weights: str) -> Classifier:
     if spec == TINY:
         return _load_tiny(weights)
+    if spec in LITES:
+        return load_efficientnet_lite(spec, weights)
     if spec.startswith(TIMM):
         return load_timm(spec, weights)
     if spec.startswith(WSOL):
@@ -74,7 +78,7 @@ def _load_named(spec: str, weights: str) -> Classifier:
         return load_factory(spec, weights)
     if spec in torchvision_names():
         return load_torchvision(spec, weights)
-    near = did_you_mean(spec, [name for _, name in model_names()])
+    near = did_you_mean(spec, [*LITES, *(name for _, name in model_names())])
     raise CamkitError(f"no model {spec!r}{near}; `camkit models` lists the names, path/to/file.py:factory is your own")
 
 
@@ -82,6 +86,7 @@ def model_names() -> list[tuple[str, str]]:
     """Source and name of every classifier that needs nothing but its name."""
     return [
         ("camkit", TINY),
+        *(("ImageNet, installed", name) for name in installed_lites()),
         *(("camkit", f"{WSOL}{name}") for name in BACKBONES),
         *(("torchvision", name) for name in torchvision_names()),
     ]
