@@ -13,7 +13,6 @@ from camkit.boxes import pixels_inside
 from camkit.data import View
 from camkit.recipe import Recipe
 
-
 Box = tuple[int, int, int, int]
 
 

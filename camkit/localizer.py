@@ -175,7 +175,9 @@ class Localizer:
             if not is_out_of_memory(error):
                 raise
             height, width = view.size
-            return Failure(sample.name, f"score maps of {width} x {height} pixels do not fit into memory; make it smaller")
+            return Failure(
+                sample.name, f"score maps of {width} x {height} pixels do not fit into memory; make it smaller"
+            )
         rows, columns = pixels_inside(view.window, view.size)
         empty = (boxes[:, 2] <= boxes[:, 0])[:, None]
         boxes = np.where(empty, boxes, boxes + np.array([columns.start, rows.start] * 2))

@@ -48,15 +48,24 @@ def end(error: BaseException) -> int:
         traceback.print_exception(error)
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
-    if isinstance(error, click.ClickException):
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return error.exit_code
+    if isinstance(error, click.ClickException):
+        return _said(_usage(error), error.exit_code)
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return _stopped(error)
     known = _known(error)
     if known is not None:
         return _said(known, WRONG)
     return _said(_bug(error), BUG)
+
+
+def _usage(error: click.ClickException) -> str:
+    """What is wrong with the call, and which --help has more."""
+    context = getattr(error, "ctx", None)
+    more = f"; {context.command_path} --help says more" if context is not None else ""
+    return f"{error.format_message().rstrip('.')}{more}"
 
 
 def _known(error: BaseException) -> str | None:

@@ -11,8 +11,10 @@ from camkit.localization import Localization
 TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
          "x0": int, "y0": int, "x1": int, "y1": int, "tau": float}  # fmt: skip
 COLUMNS = tuple(TYPES)
-# Of score and tau. A forward pass in float32 moves the sixth with the images that share its batch.
-DIGITS = 5
+# Significant digits that do not depend on which images share a batch: a forward pass in float32 moves the fifth of a
+# logit's exponential, now and then the fourth.
+OF_SCORE, OF_TAU = 3, 4
+DECIMALS = 6  # of a score near 1, which float32 knows to 6e-8
 
 Row = dict[str, Any]
 
@@ -20,14 +22,19 @@ Row = dict[str, Any]
 def row_of(found: Localization) -> Row:
     """What is found, as a line of the tables; names are as they are, and written by the rule only when it is."""
     (height, width), (x0, y0, x1, y1) = found.size, found.box
-    score, tau = stable(found.score), stable(found.tau)
+    score, tau = stable_share(found.score), stable(found.tau, OF_TAU)
     values = (found.image, width, height, found.rank, found.label, found.name, score, x0, y0, x1, y1, tau)
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def stable(number: float) -> float:
-    """The digits that do not depend on the batch."""
-    return float(f"{number:.{DIGITS}g}")
+def stable(number: float, digits: int) -> float:
+    """A number with so many significant digits."""
+    return float(f"{number:.{digits}g}")
+
+
+def stable_share(share: float) -> float:
+    """The stable digits of a probability: near 1, of what it lacks of 1, as that is where softmax errs."""
+    return stable(share, OF_SCORE) if share < 0.5 else round(1 - stable(1 - share, OF_SCORE), DECIMALS)
 
 
 def write_csv(file: IO[str], columns: Sequence[str], rows: Sequence[Row]) -> None:
