@@ -20,7 +20,7 @@ import torch
 from camkit import CAM
 from camkit.models import Classifier, load_classifier
 from camkit.training import MinMax, StageTwo
-from camkit.training.minmax.frozen import frozen
+from camkit.training.frozen import frozen
 from camkit.training.minmax.kept import KeptFeatures
 
 

@@ -13,9 +13,25 @@ class UnreadableImage(CamkitError):
     """An image file that cannot be decoded, or that is refused; a run reports it and goes on with the others."""
 
 
+def killed_reader(error: BaseException) -> CamkitError | None:
+    """What the death of a process that reads images is told as; None for any other error.
+
+    PyTorch raises it in the main thread, whatever that is doing just then: the forward pass is not to blame.
+    """
+    said = " ".join(str(error).split()).removesuffix(".")
+    if not (isinstance(error, RuntimeError) and said.startswith("DataLoader worker")):
+        return None
+    shared = "shared memory" in said
+    remedy = "raise the limit on shared memory or give --workers 0" if shared else "give fewer --workers, or 0"
+    return CamkitError(
+        f"a process that reads images has died, as a rule for want of memory ({said}): {remedy}; a lower --max-pixels "
+        "refuses large images"
+    )
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is not enough memory: Python's, PyTorch's on a CPU and on a GPU."""
-    said = str(error)
+    """Whether an error says that memory is used up: Python's, NumPy's or PyTorch's, on any device."""
+    words = ("can't allocate memory", "not enough memory", "out of memory")
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("allocate memory" in said or "out of memory" in said)
+        isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     )

@@ -12,11 +12,11 @@ from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from camkit.cam import CAM, Features
-from camkit.data import Batch, Sample, collate
-from camkit.errors import CamkitError
+from camkit.data import Batch, PreparedImages, Sample, collate
+from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 
@@ -55,16 +55,33 @@ class Inference:
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
-        self.cam = CAM(classifier.model.to(self.device), classifier.input.size, head=head)
+        self.cam = CAM(moved(classifier.model, self.device), classifier.input.size, head=head)
         self.seconds = 0.0  # in forward passes
+        self._read: list[PreparedImages] = []
         names, classes = classifier.labels, self.cam.head.num_classes
         if names is not None and len(names) != classes:
             raise CamkitError(f"{len(names)} class names for a model with {classes} classes: give one for each")
 
-    def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
-        """Samples, read by so many processes (0: this one), as batches and failures on their way to the device."""
+    @property
+    def filled(self) -> list[str]:
+        """Names of the damaged images that were read all the same."""
+        return list(dict.fromkeys(name for samples in self._read for name in samples.filled()))
+
+    def batches(self, samples: PreparedImages, batch_size: int, workers: int) -> Chunks:
+        """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
+
+        Raises
+        ------
+        CamkitError
+            One of the processes has died.
+        """
+        self._read.append(samples)
         pinned = self.device.type == "cuda"
-        return DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
+        loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
+        try:
+            yield from loader
+        except RuntimeError as error:
+            raise killed_reader(error) or error from error
 
     def forward(self, batch: Batch) -> Features:
         """One forward pass.
@@ -80,9 +97,11 @@ class Inference:
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
                 features = self.cam.features(images)
-        except torch.OutOfMemoryError as error:
-            raise CamkitError(f"out of memory with {len(images)} images at a time: lower the batch size") from error
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
+            if dead := killed_reader(error):
+                raise dead from error
+            if is_out_of_memory(error):
+                raise CamkitError(f"out of memory with {len(images)} images at a time: lower the batch size") from error
             reason = str(error).strip().splitlines()[0]
             raise CamkitError(
                 f"the model fails on inputs of shape {tuple(images.shape)}: {reason}; fit 'stretch' gives it one size"
@@ -91,6 +110,15 @@ class Inference:
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         return features
+
+
+def moved(model: nn.Module, device: torch.device) -> nn.Module:
+    """The model, moved to the device; `CamkitError` where it cannot be."""
+    try:
+        model.to(device)
+    except NotImplementedError as error:  # parts of it are on the meta device
+        raise CamkitError(f"the model holds no weights yet ({str(error).splitlines()[0]}): load some first") from error
+    return model
 
 
 def in_order(
@@ -106,17 +134,32 @@ def in_order(
         Runs a batch's forward pass and gives what is left to do for each of its images. That is done by threads, so
         that the next forward pass does not wait for it.
     failed : callable
-        The result of a sample without an input.
+        The result of a sample without an input, and of one whose work does not fit into memory.
     """
 
     def chunks_of_jobs() -> Iterator[list[Callable[[], T]]]:
         for batches, failures in chunks:
             jobs: list[tuple[int, Callable[[], T]]] = [(s.index, partial(failed, s)) for s in failures]
             for batch in batches:
-                jobs += zip((sample.index for sample in batch.samples), start(batch), strict=True)
+                within = (
+                    partial(_within_memory, job, s, failed) for job, s in zip(start(batch), batch.samples, strict=True)
+                )
+                jobs += zip((sample.index for sample in batch.samples), within, strict=True)
             yield [job for _, job in sorted(jobs, key=lambda pair: pair[0])]
 
     yield from in_threads(chunks_of_jobs())
+
+
+def _within_memory(job: Callable[[], T], sample: Sample, failed: Callable[[Sample], T]) -> T:
+    """The result of a job; an image that is too large for it is that image's failure, and the others go on."""
+    try:
+        return job()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    height, width = sample.view.size if sample.view else (0, 0)
+    reason = f"not enough memory for maps of its {width} x {height} pixels; make it smaller, or lower --max-pixels"
+    return failed(replace(sample, error=reason))
 
 
 def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int | None = None) -> Iterator[T]:

@@ -10,13 +10,26 @@ import torch
 from torch import nn
 
 from camkit.boxes import pixels_inside
-from camkit.data import MAX_PIXELS, Batch, Fit, ImageDataset, ImageFile, Preprocess, Sample, collate, find_images
-from camkit.errors import CamkitError, UnreadableImage, is_out_of_memory
+from camkit.data import (
+    MAX_PIXELS,
+    Batch,
+    Fit,
+    ImageDataset,
+    ImageFile,
+    Preprocess,
+    Sample,
+    Truncated,
+    collate,
+    find_images,
+)
+from camkit.errors import CamkitError, UnreadableImage
 from camkit.inference import Chunks, Inference, Precision, as_classifier, in_order
 from camkit.input_spec import InputSpec
 from camkit.localization import Failure, Localization, Result, window_of
 from camkit.models import Classifier
 from camkit.recipe import Recipe
+
+Wanted = Callable[[Sample], int | None]  # the class to find in an image, None where nobody says it
 
 
 class Localizer:
@@ -43,6 +56,8 @@ class Localizer:
         See `camkit.inference.Inference`.
     max_pixels : int
         Larger images are refused.
+    truncated : {"fail", "fill"}
+        What becomes of damaged images, as of `camkit.data.read_image`.
 
     Examples
     --------
@@ -66,6 +81,7 @@ class Localizer:
         device: str = "auto",
         precision: Precision = "fp32",
         max_pixels: int = MAX_PIXELS,
+        truncated: Truncated = "fail",
         head: dict[str, str] | None = None,
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
@@ -73,7 +89,8 @@ class Localizer:
         classifier = as_classifier(model, input_spec, labels)
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.preprocess = Preprocess(classifier.input, fit)
-        self.topk, self.batch_size, self.workers, self.max_pixels = topk, batch_size, workers, max_pixels
+        self.topk, self.batch_size, self.workers = topk, batch_size, workers
+        self.max_pixels, self.truncated = max_pixels, truncated
         self.inference = Inference(classifier, device, precision, head)
 
     def __call__(self, images: Any, labels: Sequence[int] | None = None) -> list[Localization]:
@@ -98,7 +115,7 @@ class Localizer:
         samples = list(self._samples(images))
         if labels is not None and len(labels) != len(samples):
             raise CamkitError(f"{len(labels)} labels for {len(samples)} images: give one for each")
-        wanted = None if labels is None else dict(zip((s.name for s in samples), labels, strict=True))
+        wanted = None if labels is None else (lambda sample: labels[sample.index])  # two files may have one name
         chunks = (collate(samples[i : i + self.batch_size]) for i in range(0, len(samples), self.batch_size))
         found: list[Localization] = []
         for result in self._results(chunks, wanted):
@@ -120,8 +137,9 @@ class Localizer:
         keep_image : bool
             Keep the original pixels with each result, for pictures.
         """
-        dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image)
-        yield from self._results(self.inference.batches(dataset, self.batch_size, self.workers), labels)
+        dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image, self.truncated)
+        wanted = None if labels is None else (lambda sample: labels.get(sample.name))
+        yield from self._results(self.inference.batches(dataset, self.batch_size, self.workers), wanted)
 
     def _samples(self, images: Any) -> Iterator[Sample]:
         """Images in memory, or files, as one list of samples."""
@@ -129,7 +147,7 @@ class Localizer:
         count = 0
         for image in many:
             if isinstance(image, (str, Path)):
-                dataset = ImageDataset(find_images(image), self.preprocess, self.max_pixels, keep_image=True)
+                dataset = ImageDataset(find_images(image), self.preprocess, self.max_pixels, True, self.truncated)
                 read = [dataset[i] for i in range(len(dataset))]
             else:
                 pixels = as_pixels(image)
@@ -138,9 +156,10 @@ class Localizer:
                 yield Sample(count, sample.name, sample.image, sample.input, sample.view, sample.error)
                 count += 1
 
-    def _results(self, chunks: Chunks, labels: Mapping[str, int] | None) -> Iterator[Result]:
+    def _results(self, chunks: Chunks, wanted: Wanted | None) -> Iterator[Result]:
         def start(batch: Batch) -> list[Callable[[], Result]]:
-            known = [labels is None or sample.name in labels for sample in batch.samples]
+            labels = None if wanted is None else [wanted(sample) for sample in batch.samples]
+            known = [labels is None or labels[i] is not None for i in range(len(batch.samples))]
             maps, classes, scores = self._class_maps(batch, labels)
             return [
                 partial(self._localize, sample, maps[i], classes[i].tolist(), scores[i].tolist())
@@ -152,13 +171,13 @@ class Localizer:
         yield from in_order(chunks, start, lambda sample: Failure(sample.name, sample.error or ""))
 
     def _class_maps(
-        self, batch: Batch, labels: Mapping[str, int] | None
+        self, batch: Batch, labels: Sequence[int | None] | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Class maps (n, K, h, w), classes and their probabilities (n, K), on the CPU."""
         features = self.inference.forward(batch)
         classes = features.top(self.topk)
         if labels is not None:
-            classes = torch.tensor([[labels.get(sample.name, 0)] for sample in batch.samples])
+            classes = torch.tensor([[0 if label is None else label] for label in labels])
         out = features.class_maps(classes, self.recipe.weighting)
         probabilities = out.logits.softmax(1) if out.logits.shape[1] > 1 else out.logits.sigmoid()
         return out.maps.cpu(), out.classes.cpu(), probabilities.gather(1, out.classes).cpu()
@@ -171,13 +190,6 @@ class Localizer:
             boxes, taus = self.recipe.boxes(score_maps)
         except CamkitError as error:
             return Failure(sample.name, str(error))
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            height, width = view.size
-            return Failure(
-                sample.name, f"score maps of {width} x {height} pixels do not fit into memory; make it smaller"
-            )
         rows, columns = pixels_inside(view.window, view.size)
         empty = (boxes[:, 2] <= boxes[:, 0])[:, None]
         boxes = np.where(empty, boxes, boxes + np.array([columns.start, rows.start] * 2))

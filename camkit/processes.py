@@ -1,7 +1,7 @@
 """The processes that share a piece of work: met by ``torchrun`` or a caller's process group, or this one alone."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -55,12 +55,30 @@ class Processes:
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(model, devices)
 
-    def mean(self, values: Tensor) -> Tensor:
-        """The mean over all processes, in place."""
-        if self.count > 1:
-            dist.all_reduce(values)
-            values /= self.count
-        return values
+    def mean(self, tensors: Sequence[Tensor], weight: float = 1) -> list[Tensor] | None:
+        """Each tensor's mean over all processes.
+
+        Parameters
+        ----------
+        tensors : sequence of Tensor
+            Of the same shapes in every process.
+        weight : float
+            What this process counts for: how many items its tensors are means over. With 0 they may hold anything.
+
+        Returns
+        -------
+        list of Tensor or None
+            None where all weights are 0. Of one process alone, the tensors as they are.
+        """
+        if self.count == 1:
+            return list(tensors) if weight else None
+        parts = [tensor.flatten() * weight if weight else torch.zeros_like(tensor.flatten()) for tensor in tensors]
+        flat = torch.cat([*parts, tensors[0].new_tensor([weight])])
+        dist.all_reduce(flat)
+        if not flat[-1]:
+            return None
+        means = (flat[:-1] / flat[-1]).split([tensor.numel() for tensor in tensors])
+        return [mean.reshape(tensor.shape) for mean, tensor in zip(means, tensors, strict=True)]
 
     def gathered(self, items: list[T]) -> list[T]:
         """The items of all processes, in the order of their ranks."""

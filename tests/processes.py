@@ -22,8 +22,9 @@ from camkit.training import Descent, Diverged, MinMax, Schedule, StageTwo, finet
 from camkit.training.data import TrainingImages
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
-from camkit.training.minmax.second_stage import make_stage_two
+from camkit.training.network import Network
 from camkit.training.optimizer import make_optimizer
+from camkit.training.trainer import with_batch_size
 
 WHOLE = [0, 0, 10, 10]
 BOXES = torch.tensor([[0, 0, 10, y] for y in range(10)])
@@ -128,19 +129,23 @@ def training(rank, address, processes, settings, out, threads):
 def looped(together, settings):
     """The losses of a network of some hundred parameters, and its last weights."""
     data = read_dataset("shapes", settings.root, "train")
+    method = load_method(settings.method, **settings.method_options)
+    settings = with_batch_size(settings, method)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
     images = TrainingImages(data, settings, InputSpec())
     images.cache()
-    optimizer = make_optimizer(model, (), settings)
-    stage_two = make_stage_two(model, optimizer, settings) if settings.minmax else None
-    loop = Loop(model, load_method(settings.method), optimizer, images, 4, settings, together, 0, stage_two)
+    network = Network(model, 4, None, (settings.size[-1],) * 2, together, label_smoothing=settings.label_smoothing)
+    network.modules.update(method.modules(network))
+    optimizer = make_optimizer(model, (), settings, {name: (one, None) for name, one in network.modules.items()})
+    method.prepare(network, optimizer, settings)
+    loop = Loop(network, method, optimizer, images, settings, 0)
     losses = []
     for epoch in range(settings.epochs):
         of_epoch = []
         loop.epoch(epoch, of_epoch, Clock(), lambda _: None)
         losses += [value for its in of_epoch for value in its.values()]
-    return losses, [parameter.detach() for parameter in model.parameters()]
+    return losses, [tensor.detach() for tensor in [*model.parameters(), *network.modules.state_dict().values()]]
 
 
 def looping(rank, address, processes, settings, out):

@@ -178,3 +178,19 @@ def test_bf16_moves_boxes_by_little(folder):
         spread = a.class_map.max() - a.class_map.min()
         if a.label == b.label:
             assert (a.class_map - b.class_map).abs().max() < 0.02 * max(spread, a.class_map.abs().max())
+
+
+def test_two_files_of_one_name_keep_their_own_labels(tmp_path):
+    """A red and a blue square in each picture; each list of labels asks for one of them by position."""
+    image = picture((24, 16, 60, 40))
+    image[50:60, 4:20] = (0, 0, 255)
+    paths = []
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+        paths.append(tmp_path / name / "a.png")
+        Image.fromarray(image).save(paths[-1])
+    (red,), (blue,) = (localizer()(image, labels=[label]) for label in (0, 1))
+    for labels in ([0, 1, 0], [1, 0, 0], [1, 1, 0]):
+        found = localizer(batch_size=2)(paths, labels=labels)
+        assert [one.label for one in found] == labels
+        assert [one.box for one in found] == [(red, blue)[label].box for label in labels]

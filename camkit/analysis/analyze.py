@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-import numpy as np
-
 from camkit.analysis.channels import Channels
 from camkit.analysis.dispersion import Dispersion
 from camkit.analysis.finding import Analysis, Finding
@@ -74,7 +72,6 @@ def analyze(
     names: Sequence[str] = ("all",),
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     *,
-    seed: int = 0,
     progress: Progress = unwatched,
     **reading: Any,
 ) -> Analyzed:
@@ -89,8 +86,6 @@ def analyze(
         "ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", or "all".
     settings : mapping from name to mapping, optional
         What the function of that name takes: ``{"zipf": {"theta": 0.2}}``.
-    seed : int
-        Of the bootstrap.
     progress : Progress
     **reading
         fit, batch_size, workers, max_pixels, as of `look`.
@@ -139,7 +134,7 @@ def analyze(
         raise CamkitError(
             f"none of the {len(failures)} images of {dataset.name} could be analysed: {failures[0].reason}"
         )
-    findings = {analysis.name: analysis.finding(np.random.default_rng(seed)) for analysis in analyses}
+    findings = {analysis.name: analysis.finding() for analysis in analyses}
     return Analyzed(findings, failures, tuple(left_out), needs.passes)
 
 

@@ -16,11 +16,12 @@ from camkit.analysis.observation import Observation
 from camkit.figures import plot_channels
 from camkit.localization import Failure
 from camkit.metrics import Estimate
-from camkit.metrics.intervals import bootstrap, mean
+from camkit.metrics.intervals import Z, mean
 from camkit.nn import ThresholdedAvgPool2d
 
 Vector = NDArray[np.float64]
 
+CORRELATION = (-1.0, 1.0)
 QUANTITIES = ("area", "maximum", "gap", "tap")
 
 
@@ -101,7 +102,7 @@ class Channels(Analysis[tuple[dict[str, Any], Pooled, Vector]]):
         one |= {"weight": weight**2 * pooled.fires, "fires": pooled.fires.astype(float)}
         self.sums = {name: self.sums.get(name, 0) + values for name, values in one.items()}
 
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         images = table_of(self.rows, self.name)
         fires = self.sums["fires"]
         means = {name: self.sums[name] / np.maximum(fires, 1) for name in (*QUANTITIES, "weight")}
@@ -113,11 +114,11 @@ class Channels(Analysis[tuple[dict[str, Any], Pooled, Vector]]):
             for quantity in QUANTITIES:
                 values = images[f"{kind}_{quantity}"].dropna().to_numpy()
                 if len(values):
-                    summary[f"{kind}_{quantity}"] = mean(values, rng)
+                    summary[f"{kind}_{quantity}"] = mean(values, CORRELATION if kind == "rank" else None)
         if len(alive):
             for quantity in QUANTITIES:
                 pair = alive[quantity].to_numpy(), alive["weight"].to_numpy()
-                summary[f"rank_{quantity}_channels"] = rank_correlation_between(*pair, rng)
+                summary[f"rank_{quantity}_channels"] = rank_correlation_between(*pair)
         notes = []
         if len(alive) < len(table):
             notes.append(f"{len(table) - len(alive)} of {len(table)} channels fire in no image")
@@ -128,7 +129,7 @@ class Channels(Analysis[tuple[dict[str, Any], Pooled, Vector]]):
         )
 
 
-def channels(observations: Iterable[Observation | Failure], tap_theta: float = 0.1, seed: int = 0) -> Finding:
+def channels(observations: Iterable[Observation | Failure], tap_theta: float = 0.1) -> Finding:
     """Whether channels with a small activated area carry larger class weights, and what TAP makes of them.
 
     Global average pooling divides by the whole map, so that a channel with a small activated area pools to a small
@@ -139,8 +140,6 @@ def channels(observations: Iterable[Observation | Failure], tap_theta: float = 0
     observations : iterable of Observation
     tap_theta : float
         Of thresholded average pooling, in [0, 1).
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -150,14 +149,14 @@ def channels(observations: Iterable[Observation | Failure], tap_theta: float = 0
         images' own classes. Series `images`, a row an image: Spearman's rank correlation of the own class's weights
         with each quantity, over the channels that fire and have a positive weight, and the quantity's coefficient of
         variation over them. Summary: means of both over images; the rank correlations over channels
-        (`rank_*_channels`, interval over channels, ranks held).
+        (`rank_*_channels`, interval over channels).
 
     Raises
     ------
     CamkitError
         There is no image.
     """
-    return over(Channels(tap_theta), observations, seed)
+    return over(Channels(tap_theta), observations)
 
 
 def variation(values: Vector) -> float:
@@ -172,14 +171,12 @@ def rank_correlation(first: Vector, second: Vector) -> float:
     return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
-def rank_correlation_between(first: Vector, second: Vector, rng: np.random.Generator) -> Estimate:
-    """Spearman's over (n,) things, with an interval from drawing things; each keeps the ranks it has among all."""
-    x, y = (rank - rank.mean() for rank in (rankdata(first), rankdata(second)))
-    moments = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
-
-    def statistic(counts: NDArray[np.int64]) -> Vector:
-        n, x1, y1, xx, yy, xy = (counts @ moments).T
-        covariance, variances = xy / n - x1 * y1 / n**2, (xx / n - (x1 / n) ** 2) * (yy / n - (y1 / n) ** 2)
-        return np.asarray(covariance / np.sqrt(np.where(variances > 0, variances, np.nan)))
-
-    return bootstrap(statistic, len(x), rng)
+def rank_correlation_between(first: Vector, second: Vector) -> Estimate:
+    """Spearman's over (n,) things, with Fisher's interval as Bonett and Wright (2000) have it for ranks."""
+    value, n = rank_correlation(first, second), len(first)
+    if n <= 3:
+        return Estimate(value, -1.0, 1.0, n)
+    reach = Z * np.sqrt((1 + value**2 / 2) / (n - 3))
+    with np.errstate(divide="ignore"):  # a correlation of 1
+        low, high = np.tanh(np.arctanh(np.clip(value, -1, 1)) + np.array([-reach, reach]))
+    return Estimate(value, float(low), float(high), n)

@@ -44,7 +44,7 @@ class Dispersion(Analysis[Vectors]):
         for kind, vector in zip(FEATURES, vectors, strict=True):
             self.vectors[kind].append(vector)
 
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         table = table_of(self.rows, self.name)
         labels = table["label"].to_numpy()
         table["class_size"] = table.groupby("label")["label"].transform("size")
@@ -60,15 +60,15 @@ class Dispersion(Analysis[Vectors]):
         if alone:
             notes.append(f"{alone} classes have a single image, which is its own centre: they count in no figure")
         if len(counted):
-            summary |= {kind: mean(counted[kind].to_numpy(), rng) for kind in FEATURES}
+            summary |= {kind: mean(counted[kind].to_numpy()) for kind in FEATURES}
             changes = counted["object"] - counted["image"]
-            summary["difference"] = mean(changes.to_numpy(), rng)
+            summary["difference"] = mean(changes.to_numpy())
             closer = changes.groupby(counted["label"]).mean() < 0
-            summary["classes_closer"] = mean(closer.to_numpy().astype(float), rng)
+            summary["classes_closer"] = mean(closer.to_numpy().astype(float), (0, 1))
         return Finding(self.name, table, summary, partial(plot_dispersion, counted), notes=tuple(notes))
 
 
-def dispersion(observations: Iterable[Observation | Failure], seed: int = 0) -> Finding:
+def dispersion(observations: Iterable[Observation | Failure]) -> Finding:
     """Whether the features of a class lie closer together once each image is multiplied with its own map.
 
     CRR draws them together, so it needs a backbone that answers differently to different backgrounds: then ``f``, of
@@ -83,8 +83,6 @@ def dispersion(observations: Iterable[Observation | Failure], seed: int = 0) -> 
     ----------
     observations : iterable of Observation
         Taken with ``Needs(masked=True)``: one pass more an image.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -98,7 +96,7 @@ def dispersion(observations: Iterable[Observation | Failure], seed: int = 0) -> 
     CamkitError
         There is no image, or the second pass was not taken.
     """
-    return over(Dispersion(), observations, seed)
+    return over(Dispersion(), observations)
 
 
 def masked_features(seen: Observation, analysis: str) -> Tensor:

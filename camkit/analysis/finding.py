@@ -97,11 +97,11 @@ class Analysis(ABC, Generic[T]):
         """Take it in."""
 
     @abstractmethod
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         """What all images together say."""
 
 
-def over(analysis: Analysis[T], observations: Iterable[Observation | Failure], seed: int) -> Finding:
+def over(analysis: Analysis[T], observations: Iterable[Observation | Failure]) -> Finding:
     """An analysis of observations at hand; images that failed are named in the notes.
 
     Raises
@@ -115,7 +115,7 @@ def over(analysis: Analysis[T], observations: Iterable[Observation | Failure], s
             failed.append(f"{seen.image} is left out: {seen.reason}")
         else:
             analysis.add(analysis.measure(seen))
-    found = analysis.finding(np.random.default_rng(seed))
+    found = analysis.finding()
     return replace(found, notes=(*found.notes, *failed))
 
 

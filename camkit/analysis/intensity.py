@@ -55,12 +55,11 @@ class Intensity(Analysis[tuple[Rows, np.ndarray[Any, Any]]]):
         self.total = self.total + pooled
         self.squares += float(pooled @ pooled)
 
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         table = table_of(self.rows, self.name)
         figures = ("distance", "cosine", "length", "logit")
         summary: Summary = {
-            str(a): {name: mean(rows[name].to_numpy(), rng) for name in figures}
-            for a, rows in table.groupby("intensity")
+            str(a): {name: mean(rows[name].to_numpy()) for name in figures} for a, rows in table.groupby("intensity")
         }
         between = self.between_images()
         summary["between_images"] = between
@@ -75,9 +74,7 @@ class Intensity(Analysis[tuple[Rows, np.ndarray[Any, Any]]]):
         return float(np.sqrt(max(2 * (mean_square - centre @ centre), 0) / mean_square))
 
 
-def intensity(
-    observations: Iterable[Observation | Failure], intensities: tuple[float, ...] = INTENSITIES, seed: int = 0
-) -> Finding:
+def intensity(observations: Iterable[Observation | Failure], intensities: tuple[float, ...] = INTENSITIES) -> Finding:
     """How far the features move when the input is multiplied with a constant.
 
     FRR is the distance between features of the image times map and of the image. It can widen a map only where the
@@ -91,8 +88,6 @@ def intensity(
         Taken with ``Needs(intensities=...)``: one pass more an image for each.
     intensities : tuple of float
         The constants; 1 would be the image itself.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -108,4 +103,4 @@ def intensity(
     CamkitError
         There is no image, an intensity is 1 or below 0, or its pass was not taken.
     """
-    return over(Intensity(intensities), observations, seed)
+    return over(Intensity(intensities), observations)

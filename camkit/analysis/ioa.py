@@ -14,7 +14,7 @@ from camkit.boxes import MaxThreshold, PercentileThreshold
 from camkit.figures import plot_ioa
 from camkit.localization import Failure
 from camkit.metrics import Estimate
-from camkit.metrics.intervals import bootstrap, mean, median
+from camkit.metrics.intervals import jackknife, mean, median
 from camkit.recipe import Recipe
 
 Rows = list[dict[str, Any]]
@@ -29,6 +29,7 @@ OTHERS = (
     Recipe("signed", PercentileThreshold(0.35, 90)),
     Recipe("signed", MaxThreshold(0.35), "none"),
 )
+SHARE, CHANGE = (0.0, 1.0), (-1.0, 1.0)  # bounds
 PARTS: dict[str, str] = {"positive": "positive", "negative": "negative"}
 
 
@@ -74,11 +75,11 @@ class IoA(Analysis[Rows]):
         self.rows += measured
         self.without_boxes += not measured
 
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         table = table_of(self.rows, self.name, "ground-truth boxes")
         images = len(table) // (len(self.rules) * len(PARTS))
         chosen = table[table["rule"] == self.rule]
-        by_rule = {rule: summary_of(rows, rng) for rule, rows in table.groupby("rule", sort=False)}
+        by_rule = {rule: summary_of(rows) for rule, rows in table.groupby("rule", sort=False)}
         summary = {"rule": self.rule, **by_rule[self.rule], "sensitivity": by_rule}
         notes = []
         if self.without_boxes:
@@ -92,7 +93,7 @@ class IoA(Analysis[Rows]):
         return Finding(self.name, table, summary, partial(plot_ioa, table, self.rule, BINS), notes=tuple(notes))
 
 
-def ioa(observations: Iterable[Observation | Failure], binarisation: Recipe = DEFAULT, seed: int = 0) -> Finding:
+def ioa(observations: Iterable[Observation | Failure], binarisation: Recipe = DEFAULT) -> Finding:
     """Which share of what positively, and of what negatively weighted features activate lies in the object.
 
     For each image the class map of its own class is split into the part from positive and the part from negative
@@ -107,25 +108,23 @@ def ioa(observations: Iterable[Observation | Failure], binarisation: Recipe = DE
         Normalisation, interpolation and threshold of the rule; its weighting plays no part. By default 0.35 of the
         maximum of the min-max normalised part. The paper does not name its own; the summary's `sensitivity` holds the
         same figures under others.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
     Finding
         Table: image, label, truth (share of the image inside boxes), part, rule, area (share of the image above the
         threshold), ioa (NaN where nothing is). Summary: means and medians of both parts, `overlap` of their
-        distributions (the area that two histograms of 20 bins share, 1 for the same; drawing images makes histograms
-        less alike, so with few images its interval leans low), `negative_inside` (share of images with more than half
-        of the negative part in the object), `difference` (positive minus negative, image by image) and
-        `over_chance` (IoA minus `truth`).
+        distributions (the area that two histograms of 20 bins share, 1 for the same; histograms of few images are
+        less alike than those of many, so it then lies low, and its interval with it), `negative_inside` (share of
+        images with more than half of the negative part in the object), `difference` (positive minus negative, image
+        by image) and `over_chance` (IoA minus `truth`).
 
     Raises
     ------
     CamkitError
         No image has a ground-truth box.
     """
-    return over(IoA(binarisation), observations, seed)
+    return over(IoA(binarisation), observations)
 
 
 def share_inside(active: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
@@ -133,7 +132,7 @@ def share_inside(active: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
     return float(truth[active].mean()) if active.any() else float("nan")
 
 
-def summary_of(rows: pd.DataFrame, rng: np.random.Generator) -> Summary:
+def summary_of(rows: pd.DataFrame) -> Summary:
     """The figures of one rule."""
     parts = {part: rows[rows["part"] == part] for part in PARTS}
     summary: Summary = {}
@@ -141,23 +140,24 @@ def summary_of(rows: pd.DataFrame, rng: np.random.Generator) -> Summary:
         there = its.dropna(subset="ioa")
         if len(there):
             values = there["ioa"].to_numpy()
-            summary |= {part: mean(values, rng), f"{part}_median": median(values, rng)}
-            summary[f"{part}_over_chance"] = mean(values - there["truth"].to_numpy(), rng)
-            summary[f"{part}_area"] = mean(there["area"].to_numpy(), rng)
+            summary |= {part: mean(values, SHARE), f"{part}_median": median(values)}
+            summary[f"{part}_over_chance"] = mean(values - there["truth"].to_numpy(), CHANGE)
+            summary[f"{part}_area"] = mean(there["area"].to_numpy(), SHARE)
     both = np.stack([parts["positive"]["ioa"], parts["negative"]["ioa"]])
     both = both[:, np.isfinite(both).all(axis=0)]
     if both.size:
-        summary["difference"] = mean(both[0] - both[1], rng)
-        summary["overlap"] = histogram_overlap(both[0], both[1], rng)
-        summary["negative_inside"] = mean((both[1] > 0.5).astype(float), rng)
-    summary["truth"] = mean(parts["positive"]["truth"].to_numpy(), rng)
+        summary["difference"] = mean(both[0] - both[1], CHANGE)
+        summary["overlap"] = histogram_overlap(both[0], both[1])
+        summary["negative_inside"] = mean((both[1] > 0.5).astype(float), SHARE)
+    summary["truth"] = mean(parts["positive"]["truth"].to_numpy(), SHARE)
     return summary
 
 
-def histogram_overlap(first: NDArray[np.float64], second: NDArray[np.float64], rng: np.random.Generator) -> Estimate:
+def histogram_overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> Estimate:
     """The area that the histograms of two paired samples (n,) share."""
     n = len(first)
-    order = np.lexsort((second, first))
-    bins = [np.clip(np.digitize(values[order], BINS) - 1, 0, len(BINS) - 2) for values in (first, second)]
-    member = [np.eye(len(BINS) - 1)[which] for which in bins]
-    return bootstrap(lambda counts: np.minimum(counts @ member[0], counts @ member[1]).sum(axis=1) / n, n, rng)
+    bins = [np.clip(np.digitize(values, BINS) - 1, 0, len(BINS) - 2) for values in (first, second)]
+    member = np.stack([np.eye(len(BINS) - 1)[which] for which in bins])  # (2, n, bins)
+    whole = member.sum(axis=1)
+    left_out = (whole[:, None] - member).min(axis=0).sum(axis=1) / max(1, n - 1)
+    return jackknife(float(whole.min(axis=0).sum() / n), left_out, SHARE)

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -42,16 +41,16 @@ class Masking(Analysis[dict[str, Any]]):
     def add(self, measured: dict[str, Any]) -> None:
         self.rows.append(measured)
 
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         table = table_of(self.rows, self.name)
         figures = [str(name) for name in table.columns[2:]]
-        summary = {name: mean(table[name].to_numpy(), rng) for name in figures}
+        summary = {name: mean(table[name].to_numpy()) for name in figures}
         turned = (table["cosine_features"] - table["cosine_image"]).to_numpy()
-        summary["cosine_difference"] = mean(turned, rng)
+        summary["cosine_difference"] = mean(turned, (-2, 2))
         return Finding(self.name, table, summary, partial(plot_masking, table))
 
 
-def masking(observations: Iterable[Observation | Failure], seed: int = 0) -> Finding:
+def masking(observations: Iterable[Observation | Failure]) -> Finding:
     """What the map does to the pooled features, multiplied with the image or with the features.
 
     A map has one number for all channels of a position. Multiplied with the features it can only shift weight between
@@ -62,8 +61,6 @@ def masking(observations: Iterable[Observation | Failure], seed: int = 0) -> Fin
     ----------
     observations : iterable of Observation
         Taken with ``Needs(masked=True)``: one pass more an image, the same as for `dispersion`.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -78,7 +75,7 @@ def masking(observations: Iterable[Observation | Failure], seed: int = 0) -> Fin
     CamkitError
         There is no image, or the second pass was not taken.
     """
-    return over(Masking(), observations, seed)
+    return over(Masking(), observations)
 
 
 def moved(f: Tensor, seen: Observation) -> dict[str, float]:

@@ -97,15 +97,15 @@ class Overlap(Analysis[Coincidence]):
         if measured.example is not None and (self.example is None or measured.row["peak"] > self.example[0]):
             self.example = measured.row["peak"], measured.example
 
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         table = table_of(self.rows, self.name)
         summary: Summary = {"top": self.top}
-        summary |= {name: mean(table[name].to_numpy(float), rng) for name in ("even", "peak", "peak_by_chance")}
-        summary["over_even"] = mean((table["peak"] / table["even"].clip(lower=1e-12)).to_numpy(), rng)
-        for name in ("with_class_map", "peak_inside"):
+        summary |= {name: mean(table[name].to_numpy(float), (0, 1)) for name in ("even", "peak", "peak_by_chance")}
+        summary["over_even"] = mean((table["peak"] / table["even"].clip(lower=1e-12)).to_numpy())
+        for name, bounds in (("with_class_map", (-1, 1)), ("peak_inside", (0, 1))):
             known = table[name].dropna().to_numpy(float)
             if len(known):
-                summary[name] = mean(known, rng)
+                summary[name] = mean(known, bounds)
         notes = []
         if silent := int((table["channels"] == 0).sum()):
             notes.append(f"in {silent} of {len(table)} images no channel fires")
@@ -118,7 +118,7 @@ class Overlap(Analysis[Coincidence]):
         return Finding(self.name, table, summary, figure, series, tuple(notes))
 
 
-def overlap(observations: Iterable[Observation | Failure], top: float = 0.8, seed: int = 0) -> Finding:
+def overlap(observations: Iterable[Observation | Failure], top: float = 0.8) -> Finding:
     """How many channels are most activated at the same place.
 
     At each position of the map the share of channels, of those that are above 0 somewhere, that are there above `top`
@@ -130,8 +130,6 @@ def overlap(observations: Iterable[Observation | Failure], top: float = 0.8, see
     observations : iterable of Observation
     top : float
         A channel's most activated region is where it exceeds this share of its maximum.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -147,7 +145,7 @@ def overlap(observations: Iterable[Observation | Failure], top: float = 0.8, see
     CamkitError
         There is no image.
     """
-    return over(Overlap(top), observations, seed)
+    return over(Overlap(top), observations)
 
 
 def descending(overlap: Map) -> Map:

@@ -16,7 +16,8 @@ from camkit.errors import CamkitError
 from camkit.figures import plot_surface
 from camkit.localization import Failure
 from camkit.metrics import Result
-from camkit.metrics.intervals import accuracy, best_accuracy
+from camkit.metrics.best_accuracy import best_accuracy
+from camkit.metrics.intervals import accuracy
 from camkit.metrics.iou import best_iou
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.per_image import FIXED, REPORTED
@@ -40,8 +41,9 @@ class Sweep(Analysis[Correct | None]):
         thetas: Sequence[float] = THETAS,
         percentiles: Sequence[float] = PERCENTILES,
         recipe: Recipe | None = None,
+        seed: int = 0,
     ) -> None:
-        self.recipe = recipe or Recipe("signed")
+        self.recipe, self.seed = recipe or Recipe("signed"), seed
         self.settings = list(product(thetas, percentiles))
         for theta, percentile in self.settings:
             PercentileThreshold(theta, percentile)  # refuses what is out of range
@@ -71,7 +73,7 @@ class Sweep(Analysis[Correct | None]):
         else:
             self.correct.append(np.packbits(measured))
 
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         if not self.correct:
             raise CamkitError("sweep needs ground-truth boxes, and there is none: check the data set and its split")
         shape = (len(WEIGHTINGS), len(self.settings))
@@ -83,7 +85,7 @@ class Sweep(Analysis[Correct | None]):
             for (theta, percentile), gt_loc in zip(self.settings, surface, strict=True)
         ]
         table = pd.DataFrame(rows).assign(n=len(correct))
-        summary: Summary = {weighting: self._summary(correct[:, i], rng) for i, weighting in enumerate(WEIGHTINGS)}
+        summary: Summary = {weighting: self._summary(correct[:, i]) for i, weighting in enumerate(WEIGHTINGS)}
         notes = ["the best settings were chosen on these very images"]
         if self.without_boxes:
             notes.append(f"{self.without_boxes} images have no ground-truth box and are left out")
@@ -91,22 +93,22 @@ class Sweep(Analysis[Correct | None]):
         figure = partial(plot_surface, table, (best["weighting"], best["percentile"], best["theta"]))
         return Finding(self.name, table, summary, figure, notes=tuple(notes))
 
-    def _summary(self, correct: Correct, rng: np.random.Generator) -> Summary:
+    def _summary(self, correct: Correct) -> Summary:
         """The best setting of one weighting (n, settings), the best with the maximum, and the two that are fixed."""
         right = correct.sum(axis=0)
-        summary: Summary = {"best": self._best(correct, range(len(self.settings)), rng)}
+        summary: Summary = {"best": self._best(correct, range(len(self.settings)))}
         maximum = [i for i, (_, percentile) in enumerate(self.settings) if percentile == 100]
         if maximum:
-            summary["best_with_maximum"] = self._best(correct, maximum, rng)
+            summary["best_with_maximum"] = self._best(correct, maximum)
         summary["within_a_point"] = float((right >= right.max() - 0.01 * len(correct)).mean())
         for name, rule in FIXED_RULES.items():
             if rule in self.settings:
-                summary[name] = Result.of(accuracy(correct[:, self.settings.index(rule)], rng), FIXED)
+                summary[name] = Result.of(accuracy(correct[:, self.settings.index(rule)]), FIXED)
         return summary
 
-    def _best(self, correct: Correct, among: Sequence[int], rng: np.random.Generator) -> Result:
+    def _best(self, correct: Correct, among: Sequence[int]) -> Result:
         setting = self.settings[among[int(correct[:, among].sum(axis=0).argmax())]]
-        estimate = best_accuracy(correct[:, None, among], rng)
+        estimate = best_accuracy(correct[:, None, among], np.random.default_rng(self.seed))
         return Result.of(estimate, REPORTED, setting)
 
 
@@ -129,7 +131,7 @@ def sweep(
     recipe : Recipe
         Normalisation and interpolation; the rest plays no part.
     seed : int
-        Of the bootstrap.
+        Of the draws behind the intervals of the best settings.
 
     Returns
     -------
@@ -143,4 +145,4 @@ def sweep(
     CamkitError
         No image has a ground-truth box, or a setting is out of range.
     """
-    return over(Sweep(thetas, percentiles, recipe), observations, seed)
+    return over(Sweep(thetas, percentiles, recipe, seed), observations)

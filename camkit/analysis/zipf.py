@@ -15,7 +15,7 @@ from camkit.analysis.observation import Needs, Observation
 from camkit.boxes import MaxThreshold, PercentileThreshold, ThresholdRule, boxes_from_maps
 from camkit.figures import Example, plot_zipf
 from camkit.localization import Failure
-from camkit.metrics.intervals import deviation, mean, median
+from camkit.metrics.intervals import deviation, mean, median, paired_difference
 from camkit.metrics.iou import best_iou
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.recipe import Recipe
@@ -86,7 +86,7 @@ class Zipf(Analysis[Falloff]):
             if len(self.examples) > 2 * EXTREMES:
                 del self.examples[EXTREMES]
 
-    def finding(self, rng: np.random.Generator) -> Finding:
+    def finding(self) -> Finding:
         table = table_of(self.rows, self.name)
         order = np.argsort(table["slope"].to_numpy(), kind="stable")
         usable = ~table["constant"].to_numpy()[order]
@@ -99,7 +99,7 @@ class Zipf(Analysis[Falloff]):
             "theta": self.theta,
             "percentile": self.percentile,
             "weighting": self.recipe.weighting,
-            **(summary_of(table[usable], rng) if usable.any() else {}),
+            **(summary_of(table[usable]) if usable.any() else {}),
             "examples": [example.image for _, example in self.examples],
         }
         examples = [example for _, example in self.examples]
@@ -112,7 +112,6 @@ def zipf(
     theta: float = 0.35,
     percentile: float = 90.0,
     recipe: Recipe | None = None,
-    seed: int = 0,
 ) -> Finding:
     """How concentrated class maps are, and how much of the image each standard of thresholding leaves above theta.
 
@@ -127,8 +126,6 @@ def zipf(
         Of the two standards, ``theta * max`` and ``theta * percentile``.
     recipe : Recipe
         Weighting, normalisation and interpolation; its threshold plays no part. By default signed, min-max, bilinear.
-    seed : int
-        Of the bootstrap.
 
     Returns
     -------
@@ -145,7 +142,7 @@ def zipf(
     CamkitError
         There is no image.
     """
-    return over(Zipf(theta, percentile, recipe), observations, seed)
+    return over(Zipf(theta, percentile, recipe), observations)
 
 
 def slope_of(values: NDArray[np.float64]) -> dict[str, float]:
@@ -178,24 +175,23 @@ def curves_table(curves: NDArray[np.float32], table: pd.DataFrame) -> pd.DataFra
     return band_table("standard", {standard: values for standard, values in scaled.items() if len(values)})
 
 
-def summary_of(table: pd.DataFrame, rng: np.random.Generator) -> Summary:
+def summary_of(table: pd.DataFrame) -> Summary:
     """The figures, from rows in descending concentration."""
     slopes = table["slope"].dropna().to_numpy()
     summary: Summary = {}
     if len(slopes):
-        summary |= {"slope": mean(slopes, rng), "slope_median": median(slopes, rng)}
+        summary |= {"slope": mean(slopes), "slope_median": median(slopes)}
     quarter = max(1, len(table) // 4)
     parts = {"concentrated": table[:quarter], "level": table[-quarter:]}
     for standard in STANDARDS:
         shares = table[f"share_{standard}"].to_numpy()
-        summary[f"share_{standard}"] = mean(shares, rng)
-        summary[f"spread_{standard}"] = deviation(shares, rng)
+        summary[f"share_{standard}"] = mean(shares, (0, 1))
+        summary[f"spread_{standard}"] = deviation(shares)
         for name, part in parts.items():
-            summary[f"share_{standard}_{name}"] = mean(part[f"share_{standard}"].to_numpy(), rng)
+            summary[f"share_{standard}_{name}"] = mean(part[f"share_{standard}"].to_numpy(), (0, 1))
     for name, part in {"": table, **parts}.items():
         boxed = part.dropna(subset="iou_max")
         if len(boxed):
             by_max, by_percentile = (boxed[f"iou_{standard}"].to_numpy() >= IOU_AT_LEAST for standard in STANDARDS)
-            gains = 100 * (by_percentile.astype(float) - by_max)
-            summary["_".join(filter(None, ("gain", name)))] = mean(gains, rng)
+            summary["_".join(filter(None, ("gain", name)))] = paired_difference(by_max, by_percentile)
     return summary

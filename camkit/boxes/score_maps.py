@@ -13,8 +13,9 @@ from camkit.errors import CamkitError
 Interpolation = Literal["bilinear", "bicubic"]
 Normalization = Literal["minmax", "none"]
 
-# Of a map's size: a smaller span is what sums in float32 leave of a constant map, and would be blown up to 0..1.
-FLAT = 1e-5
+# Of a map's magnitude: a smaller span is what sums leave of a constant map, and would be blown up to 0..1.
+NOISE = {torch.float64: 1e-12}
+NOISE_FLOAT32 = 1e-5
 
 
 def resize_maps(
@@ -70,8 +71,8 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
     maps : Tensor (..., H, W)
     normalization : "minmax" or "none"
         "minmax": each map by itself, ``(M - min) / (max - min)``, as the papers' published code does; a constant map
-        gives zeros, and in float32 so does one whose span is below 1e-5 of its magnitude. The gradient goes through
-        minimum and maximum; that of a constant map is zero. "none": the map as it is, as the equations are printed.
+        (`is_constant`) gives zeros. The gradient goes through minimum and maximum; that of a constant map is zero.
+        "none": the map as it is, as the equations are printed.
 
     Returns
     -------
@@ -96,8 +97,18 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
         )
     if normalization == "none":
         return maps
-    flat = span <= (FLAT if maps.dtype == torch.float32 else 0) * torch.maximum(low.abs(), high.abs())
-    return torch.where(flat, 0.0, (maps - low) / torch.where(flat, 1.0, span))  # no 0 / 0, whose gradient is NaN
+    constant = is_constant(maps)
+    return torch.where(constant, 0.0, (maps - low) / torch.where(constant, 1.0, span))  # no 0 / 0: its gradient is NaN
+
+
+def is_constant(maps: torch.Tensor) -> torch.Tensor:
+    """Which maps (..., H, W) say nothing of any place, (..., 1, 1), bool.
+
+    Those whose span, between minimum and maximum, is at most what rounding leaves of a constant map: 1e-5 of its
+    magnitude, 1e-12 in float64.
+    """
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return (high - low) <= NOISE.get(maps.dtype, NOISE_FLOAT32) * torch.maximum(low.abs(), high.abs())
 
 
 def _sampling(

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 import torch
 
+from camkit.cam.forward import ANEW, one_line
 from camkit.cam.head import Head
+from camkit.errors import CamkitError
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +84,13 @@ class GradientWeights:
         """Of ``sum_k coefficient_k logit_k``, (N, K, C), and that sum (N, K)."""
         assert self.head.function is not None
         n, k, total = coefficients.shape
-        with torch.inference_mode(False), torch.enable_grad():
-            rows = self.pooled.detach().clone().repeat_interleave(k, 0).requires_grad_()
-            picked = (self.head.function(rows) * coefficients.clone().reshape(n * k, total)).sum(1)
-            (gradient,) = torch.autograd.grad(picked.sum(), rows)
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                rows = self.pooled.detach().clone().repeat_interleave(k, 0).requires_grad_()
+                picked = (self.head.function(rows) * coefficients.clone().reshape(n * k, total)).sum(1)
+                (gradient,) = torch.autograd.grad(picked.sum(), rows)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise CamkitError(f"the head cannot be run again ({one_line(error)}); {ANEW}") from error
         return gradient.reshape(n, k, -1), picked.detach().reshape(n, k)

@@ -1,16 +1,16 @@
 """From a model and images to class maps: one forward pass for any number of classes and weightings."""
 
 from types import TracebackType
-from typing import Any
 
 import torch
 from torch import nn
 
+from camkit.cam.current import plain_weights
 from camkit.cam.features import Classes, ClassMaps, Features
 from camkit.cam.find import IMAGES, find_head
+from camkit.cam.forward import ANEW, eager, forward, one_line
 from camkit.cam.given import find_given
 from camkit.cam.logits import Output, logits_of
-from camkit.cam.trace import tensors_in
 from camkit.errors import CamkitError, HeadNotFound
 
 
@@ -21,7 +21,12 @@ class CAM:
     ----------
     model : nn.Module
         In eval mode. DataParallel, DistributedDataParallel and ``torch.compile`` wrappers are looked through: camkit
-        runs the module inside. Nothing of the model is changed, and its hooks are gone when the block ends.
+        runs the module inside. Nothing of the model is changed, and its hooks are gone when a pass ends. Several
+        threads may use one extractor, or several of one model.
+
+        The model may be trained or moved in between: class weights that are its parameters as they stand (`head.kind`
+        "exact" above all) are read at each use. Weights that were computed of more than one parameter are held against
+        the logits of the pass, and refused where they miss them.
     input_size : tuple of int
         Height and width of the images that the head is searched with.
     head : dict, optional
@@ -55,15 +60,18 @@ class CAM:
     ) -> None:
         self.model = unwrap(model)
         self.output = output
-        if in_training(self.model):
-            raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
-        with torch.inference_mode(False), torch.compiler.set_stance("force_eager"):
+        refuse_training(self.model)
+        self._fickle = [module for module in self.model.modules() if isinstance(module, FICKLE)]
+        with torch.inference_mode(False), eager():
             images = example_images(self.model, input_size)
             with torch.autocast(images.device.type, enabled=False):
                 if head:
                     self.head = find_given(self.model, images, **head, output=output)
                 else:
                     self.head = find_head(self.model, images, output)
+            self._plain = plain_weights(self.model, self.head)
+            if self._plain is not None:
+                self.head = self._plain.read(self.model, self.head)
 
     def __enter__(self) -> "CAM":
         return self
@@ -85,15 +93,17 @@ class CAM:
         Raises
         ------
         CamkitError
-            If the images lie on another device than the model.
+            If the images lie on another device than the model, the model is in training mode, or it fails.
         """
         with torch.no_grad():
+            if self._plain is not None:
+                self.head = self._plain.read(self.model, self.head)
+            head = self.head  # another thread may read it anew meanwhile
             picked_up, logits = self._pass(images)
             with torch.autocast(images.device.type, enabled=False):
                 features = self._feature_map(picked_up, images).float()
-                return Features(
-                    features, self.head.pooled(features), logits.float().reshape(len(logits), -1), self.head
-                )
+                eps = precision(picked_up, logits)
+                return Features(features, head.pooled(features), logits.float().reshape(len(images), -1), head, eps)
 
     def pooled(self, images: torch.Tensor) -> torch.Tensor:
         """Pooled features (N, C) alone, in the network's own precision, with the gradient that goes to the images.
@@ -105,41 +115,50 @@ class CAM:
 
     def _pass(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """One forward pass: the tensor at the feature map's place, and the logits."""
+        if self.model.training or any(module.training for module in self._fickle):
+            refuse_training(self.model)
         device = next((p.device for p in self.model.parameters()), images.device)
         if images.device != device:
             raise CamkitError(f"the images are on {images.device} and the model on {device}: move one with .to()")
-        place = self.head.feature_map.place
-        rerun = bool(self.head.feature_map.calls)
-        held: list[torch.Tensor] = []
-
-        def keep(tensors: Any) -> None:
-            tensor = list(tensors_in(tensors))[place.position]
-            held[:] = [tensor.clone() if rerun else tensor]  # the model may go on to change it in place
-
-        module = self.model.get_submodule(place.module)
-        if place.side == "input":
-            handle = module.register_forward_pre_hook(lambda _m, a, k: keep((a, k)), with_kwargs=True)
-        else:
-            handle = module.register_forward_hook(lambda _m, _a, out: keep(out))
-        try:
-            with torch.compiler.set_stance("force_eager"):  # compiled parts would hide from the hook
-                logits = logits_of(self.model(images), self.output)
-        finally:
-            handle.remove()
-        return held[0], logits
+        feature_map = self.head.feature_map
+        picked_up, returned = forward(self.model, images, feature_map.place, copy=bool(feature_map.calls))
+        return picked_up, logits_of(returned, self.output)
 
     def _feature_map(self, picked_up: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-        return self.head.feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
+        try:
+            return self.head.feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
+        except (RuntimeError, IndexError) as error:
+            raise CamkitError(f"the feature map cannot be read ({one_line(error)}); {ANEW}") from error
 
     def __call__(self, images: torch.Tensor, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
         """Class maps (N, K, h, w) of the wanted classes; see `Features.class_maps`."""
         return self.features(images).class_maps(classes, weighting)
 
 
-def in_training(model: nn.Module) -> bool:
-    """Whether the model, or a part of it that answers differently then, is in training mode."""
-    fickle = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
-    return model.training or any(module.training for module in model.modules() if isinstance(module, fickle))
+# modules that answer differently in training mode
+FICKLE = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._NormBase)
+
+
+def refuse_training(model: nn.Module) -> None:
+    """Refuse a model that is in training mode, or a part of which is that answers differently then."""
+    if not (model.training or any(module.training for module in model.modules() if isinstance(module, FICKLE))):
+        return
+    if isinstance(model, torch.fx.GraphModule) and hasattr(model, "_guards_fn"):
+        raise HeadNotFound(
+            "an exported program (torch.export) has no eval mode to be set: load the Python model that it was made of"
+        )
+    raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
+
+
+def precision(*tensors: torch.Tensor) -> float:
+    """The coarsest rounding, relative to a number, in which a pass made these tensors."""
+    kinds = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+    device = tensors[0].device.type
+    if torch.is_autocast_enabled(device):
+        kinds.append(torch.get_autocast_dtype(device))
+    eps = max(torch.finfo(kind).eps for kind in kinds)
+    tensor_cores = device == "cuda" and (torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+    return max(eps, 2.0**-10) if tensor_cores else eps
 
 
 def unwrap(model: nn.Module) -> nn.Module:

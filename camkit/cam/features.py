@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
 from camkit.cam.class_weights import AffineWeights, GradientWeights
+from camkit.cam.current import refuse_stale
 from camkit.cam.head import Head
 from camkit.cam.weightings import weighting_named
 from camkit.errors import CamkitError
@@ -45,12 +47,15 @@ class Features:
         As the model pools.
     logits : Tensor (N, all classes), float32
     head : Head
+    eps : float
+        Of the precision in which the network ran.
     """
 
     features: torch.Tensor
     pooled: torch.Tensor
     logits: torch.Tensor
     head: Head
+    eps: float = torch.finfo(torch.float32).eps
 
     def class_maps(self, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
         """``M_k = sum_c w_kc F_c`` for the wanted classes.
@@ -66,11 +71,12 @@ class Features:
         Raises
         ------
         CamkitError
-            No weighting has that name, the classes are none of the model's, or the weighting gives another shape.
+            No weighting has that name, the classes are none of the model's, or the weighting gives another shape. The
+            head changed since it was found, so that its weights miss the logits.
         """
         chosen = self.choose(classes)
         with torch.autocast(self.features.device.type, enabled=False):
-            weights = self._weights()
+            weights = self._weights
             weighed = weighting_named(weighting)(weights, chosen, self.logits, self.pooled)
             if weighed.shape != (wanted := (*chosen.shape, self.features.shape[1])):
                 raise CamkitError(f"weighting {weighting!r} gives {tuple(weighed.shape)} where {wanted} is wanted")
@@ -81,7 +87,7 @@ class Features:
     def class_weights(self, classes: Classes = None) -> torch.Tensor:
         """What each channel counts for in each image's wanted classes, (N, K, C): ``maps = weights @ features``."""
         with torch.autocast(self.features.device.type, enabled=False):
-            return self._weights()[self.choose(classes)]
+            return self._weights[self.choose(classes)]
 
     def top(self, k: int) -> torch.Tensor:
         """The k classes with the highest logits, best first, (N, k)."""
@@ -114,7 +120,9 @@ class Features:
             )
         return index.long()
 
+    @cached_property
     def _weights(self) -> AffineWeights | GradientWeights:
+        refuse_stale(self.head, self.pooled, self.logits, self.eps)
         positions = self.features[0, 0].numel() if self.head.sums else 1
         if self.head.kind == "linearised":
             return GradientWeights(self.head, self.pooled, positions)

@@ -8,7 +8,7 @@ from torch import nn
 from camkit.cam.find import IMAGES
 from camkit.cam.head import FeatureMap, Head
 from camkit.cam.logits import Output, answer, logits_of
-from camkit.cam.trace import Trace, release, tensors_in
+from camkit.cam.trace import Trace, in_this_thread, release, tensors_in
 from camkit.errors import CamkitError
 
 
@@ -35,7 +35,8 @@ def find_given(
     with torch.no_grad(), trace:
         trace.start(images)
         held: list[torch.Tensor] = []
-        handle = modules[features].register_forward_hook(lambda _m, _a, out: held.extend(tensors_in(out)))
+        keep = in_this_thread(lambda _m, _a, out: held.extend(tensors_in(out)))
+        handle = modules[features].register_forward_hook(keep)
         try:
             logits = logits_of(answer(model, images), output)
         finally:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from camkit.cam.extractor import example_images, in_training
+from camkit.cam.extractor import example_images, refuse_training
 from camkit.cam.find import VIEWS, collapse, record
 from camkit.cam.trace import Trace, Value, between
-from camkit.errors import CamkitError, HeadNotFound
+from camkit.errors import HeadNotFound
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,7 @@ def find_pooling(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> 
     CamkitError
         If the model is in training mode.
     """
-    if in_training(model):
-        raise CamkitError("the model is in training mode, where dropout and batch norm differ: call .eval()")
+    refuse_training(model)
     images = example_images(model, input_size)
     trace, _, end = record(model, images)
     start, feature, scale = collapse(end)

@@ -1,7 +1,8 @@
 """One forward pass, written down: which operation made which tensor from which, and at which modules it passed by."""
 
+import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,9 +85,11 @@ class Trace(TorchDispatchMode):
 
     def __enter__(self) -> "Trace":
         for name, module in self.model.named_modules():
+            if isinstance(module, torch.jit.ScriptModule):  # takes no hooks; its operations are seen all the same
+                continue
             for handle in (
-                module.register_forward_pre_hook(self._entering(name), with_kwargs=True),
-                module.register_forward_hook(self._leaving(name)),
+                module.register_forward_pre_hook(in_this_thread(self._entering(name)), with_kwargs=True),
+                module.register_forward_hook(in_this_thread(self._leaving(name))),
             ):
                 self._hooks.callback(handle.remove)
         super().__enter__()
@@ -152,6 +155,17 @@ class Trace(TorchDispatchMode):
         last = [place for place in value.places if place.call_number == self.calls_of_module[place.module]]
         named = [place for place in last if place.module] or last
         return min(named, key=lambda place: (place.side != "output", place.module.count(".")), default=None)
+
+
+def in_this_thread(hook: Callable[..., None]) -> Callable[..., None]:
+    """The hook, deaf to passes that other threads send through the same module."""
+    own = threading.get_ident()
+
+    def deaf(*args: Any) -> None:
+        if threading.get_ident() == own:
+            hook(*args)
+
+    return deaf
 
 
 def tensors_in(tree: Any) -> Iterator[torch.Tensor]:

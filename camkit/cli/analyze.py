@@ -26,7 +26,8 @@ analysis_options = together(
                  help="overlap: what is most activated, a share of the channel's maximum."),
     click.option("--intensities", type=several(float), default="0.25,0.5,0.75", show_default=True, metavar="A,...",
                  help="intensity: what the input is multiplied with, a forward pass each."),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the bootstrap."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+                 help="sweep: of the draws behind intervals."),
 )  # fmt: skip
 
 
@@ -83,5 +84,5 @@ def pop_analyses(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
         "channels": {"tap_theta": options.pop("tap_theta")},
         "overlap": {"top": options.pop("top")},
         "intensity": {"intensities": options.pop("intensities")},
-        "sweep": {"recipe": recipe},
+        "sweep": {"recipe": recipe, "seed": options.pop("seed")},
     }

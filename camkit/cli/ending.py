@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
-from camkit.errors import CamkitError, is_out_of_memory
+from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 
 WRONG, BUG, INTERRUPTED, TERMINATED = 2, 3, 130, 143
 SHOW = "CAMKIT_TRACEBACK"
@@ -76,9 +76,8 @@ def _known(error: BaseException) -> str | None:
         return f"{error.filename or 'the system'}: {error.strerror or error}"
     if is_out_of_memory(error):
         return "there is not enough memory: lower --batch-size, --workers or --size"
-    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
-        return "a process that reads images was killed, perhaps for want of memory: lower --workers or --batch-size"
-    return None
+    dead = killed_reader(error)
+    return None if dead is None else str(dead)
 
 
 def _stopped(error: BaseException) -> int:

@@ -28,7 +28,8 @@ measure_options = together(
                       "MaxBoxAcc, MaxBoxAccV2 and PxAP are wsol's in both."),
     click.option("--step", type=FloatRange(1e-5, 1), default=0.001, show_default=True,
                  help="Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP."),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the bootstrap."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+                 help="Of the draws behind MaxBoxAcc's and V2's intervals."),
 )  # fmt: skip
 
 evaluate_options = together(

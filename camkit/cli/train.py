@@ -12,6 +12,7 @@ from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
 from camkit.training.presets import preset, presets
 from camkit.training.settings import option, written
+from camkit.training.shorthands import SHORTHANDS
 
 
 def several(kind: type) -> Any:
@@ -38,22 +39,27 @@ def pair(value: str) -> tuple[str, Any]:
 
 
 def _setting(name: str) -> Any:
-    """The option for one of the settings. It has no default of its own, so that a preset or file can give the value."""
-    one, kind = FIELDS[name], TYPES[name]
-    default = "" if one.default in (MISSING, ()) else written(one.default)
-    said = one.metadata["help"]
+    """The option for one of the settings."""
+    one = FIELDS[name]
+    said, default = one.metadata["help"], "" if one.default is MISSING else one.default
     if name == "method_options":
         return click.option("--method-option", name, type=pair, metavar="KEY=VALUE", multiple=True, help=said)
+    return _option(name, TYPES[name], default, said, one.metadata.get("choices"))
+
+
+def _option(name: str, kind: Any, default: Any, said: str, choices: tuple[str, ...] | None) -> Any:
+    """An option without a default of its own, so that a preset or file can give the value."""
     if kind is bool:
         flags = f"{option(name)}/--no-{name.replace('_', '-')}"
-        return click.option(flags, name, default=None, help=f"{said}  [default: {'on' if one.default else 'off'}]")
-    told = f"{said}  [default: {default}]" if default else said
+        return click.option(flags, name, default=None, help=f"{said}  [default: {'on' if default else 'off'}]")
+    told = said if default in ("", ()) else f"{said}  [default: {written(default)}]"
     if get_args(kind):
         return click.option(option(name), name, type=several(get_args(kind)[0]), metavar="A,B,...", help=told)
-    choices = one.metadata.get("choices")
     return click.option(option(name), name, type=click.Choice(choices) if choices else kind, help=told)
 
 
+shorthand_options = together(*(_option(name, one.kind, one.default, one.help, one.choices)
+                               for name, one in SHORTHANDS.items()))  # fmt: skip
 settings_options = together(*map(_setting, FIELDS))
 
 
@@ -70,6 +76,7 @@ settings_options = together(*map(_setting, FIELDS))
     "--resume", is_flag=True, help="Go on where a run stopped; without other options, as OUT/config.toml says."
 )
 @click.option("--overwrite", is_flag=True, help="Remove what an earlier run left in --out.")
+@shorthand_options
 @settings_options
 def train(
     out: Path | None,

@@ -1,9 +1,10 @@
 """Images and annotations: one reader a format, all giving the same records."""
 
 from camkit.data.annotations import AnnotatedSet
-from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
+from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate
 from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
-from camkit.data.images import MAX_PIXELS, ImageFile, find_images, read_image, read_size
+from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
+from camkit.data.listing import ImageFile, find_images
 from camkit.data.map_files import MapFolder
 from camkit.data.preprocess import Fit, Preprocess, View
 from camkit.data.records import Record
@@ -13,18 +14,22 @@ __all__ = [
     "READERS",
     "AnnotatedSet",
     "Batch",
+    "Decoded",
     "Fit",
     "ImageDataset",
     "ImageFile",
     "MapFolder",
+    "PreparedImages",
     "Preprocess",
     "Record",
     "RecordDataset",
     "Sample",
+    "Truncated",
     "View",
     "collate",
     "find_images",
     "hold_out",
+    "load_image",
     "read_dataset",
     "read_image",
     "read_size",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from camkit.data.images import Truncated
 from camkit.data.records import Record
 from camkit.errors import CamkitError
 
@@ -25,12 +26,20 @@ class AnnotatedSet:
     labels : tuple of str or None
         The classes' names by label, None where the format names none.
     problems : list of str
-        One line for each image of the listing that gives no record, with file and line number:
-        ``len({record.image for record in records}) + len(problems)`` is the number of images listed.
+        One line for each entry of the files that is not in `records`, with the file, the line or the id, and what to
+        do. An image that is listed gives records, or is named here itself, or by each of its annotations. An annotation
+        that is left out (a box without an inside, say) does not take the image's others with it.
     upright : bool
         Whether boxes and masks count pixels of the image turned upright (EXIF), not of the image as stored.
+    truncated : {"fail", "fill"}
+        What becomes of damaged images, as of `read_image`.
     imagenet_labels : tuple of int or None
         For each label its number among ImageNet's 1,000 classes, where the format states it.
+    numbered : bool
+        Whether the labels are numbers that the format gives to its classes. False: the format names them alone, and
+        camkit has numbered those found in this split, in sorted order.
+    wnids : tuple of str or None
+        For each label its WordNet id (n01440764), where the format states it.
     """
 
     name: str
@@ -39,7 +48,10 @@ class AnnotatedSet:
     labels: tuple[str, ...] | None
     problems: list[str]
     upright: bool = False
+    truncated: Truncated = "fail"
     imagenet_labels: tuple[int, ...] | None = None
+    numbered: bool = True
+    wnids: tuple[str, ...] | None = None
 
     def evenly(self, limit: int | None) -> "AnnotatedSet":
         """As many records, or all where there are fewer or `limit` is None, evenly spaced over the listing."""
@@ -55,5 +67,5 @@ def check_inside(boxes: Sequence[Box], size: tuple[int, int]) -> None:
         if min(x0, y0) < -TOLERANCE or x1 > width + TOLERANCE or y1 > height + TOLERANCE:
             raise CamkitError(
                 f"the box from {x0:g}, {y0:g} to {x1:g}, {y1:g} (half open) reaches outside "
-                f"the image of {width} x {height} pixels"
+                f"the image of {width} x {height} pixels; mend the box, or the image is another one"
             )

@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from camkit.data.annotations import check_inside
-from camkit.data.images import MAX_PIXELS, ImageFile, read_image
+from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image
+from camkit.data.listing import ImageFile
 from camkit.data.preprocess import Preprocess, View
 from camkit.data.records import Record
-from camkit.errors import CamkitError, UnreadableImage
+from camkit.errors import CamkitError, UnreadableImage, is_out_of_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +56,38 @@ class Batch:
     samples: list[Sample]
 
 
-class _Prepared(Dataset[Sample]):
+class PreparedImages(Dataset[Sample]):
     """Images, read and preprocessed; a subclass says what their names are and how one is read."""
 
-    def __init__(self, preprocess: Preprocess, max_pixels: int, keep_image: bool) -> None:
+    def __init__(
+        self, count: int, preprocess: Preprocess, max_pixels: int, keep_image: bool, truncated: Truncated
+    ) -> None:
         self.preprocess = preprocess
         self.max_pixels = max_pixels
         self.keep_image = keep_image
+        self.truncated = truncated
+        # which images are damaged, known to all processes that read
+        self._damaged = torch.zeros(count if truncated == "fill" else 0, dtype=torch.bool).share_memory_()
+
+    def __len__(self) -> int:
+        raise NotImplementedError
 
     def name(self, index: int) -> str:
         raise NotImplementedError
 
-    def read(self, index: int) -> Tensor:
+    def load(self, index: int) -> Decoded:
         raise NotImplementedError
+
+    def read(self, index: int) -> Tensor:
+        """The image, (3, H, W), uint8."""
+        pixels, damage = self.load(index)
+        if damage:
+            self._damaged[index] = True
+        return pixels
+
+    def filled(self) -> list[str]:
+        """Names of the damaged images that were read all the same, in whatever process."""
+        return list(dict.fromkeys(self.name(index) for index in self._damaged.nonzero()[:, 0].tolist()))
 
     def __getitem__(self, index: int) -> Sample:
         name = self.name(index)
@@ -76,12 +96,14 @@ class _Prepared(Dataset[Sample]):
             pixels, view = self.preprocess(image)
         except CamkitError as error:
             return Sample(index, name, error=str(error))
-        except Exception as error:  # out of memory, say; the other images are not to blame
-            return Sample(index, name, error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+        except Exception as error:  # the other images are not to blame
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            short = "not enough memory for it; leave it out, or lower --max-pixels"
+            return Sample(index, name, error=short if is_out_of_memory(error) else reason)
         return Sample(index, name, image if self.keep_image else None, pixels, view)
 
 
-class ImageDataset(_Prepared):
+class ImageDataset(PreparedImages):
     """Image files, read and preprocessed.
 
     Parameters
@@ -92,6 +114,8 @@ class ImageDataset(_Prepared):
         Larger images are refused.
     keep_image : bool
         Give each sample its original image, for pictures of the result.
+    truncated : {"fail", "fill"}
+        As of `read_image`.
     """
 
     def __init__(
@@ -100,8 +124,9 @@ class ImageDataset(_Prepared):
         preprocess: Preprocess,
         max_pixels: int = MAX_PIXELS,
         keep_image: bool = False,
+        truncated: Truncated = "fail",
     ) -> None:
-        super().__init__(preprocess, max_pixels, keep_image)
+        super().__init__(len(files), preprocess, max_pixels, keep_image, truncated)
         self.files = list(files)
 
     def __len__(self) -> int:
@@ -111,12 +136,12 @@ class ImageDataset(_Prepared):
         """The image's name in every output."""
         return self.files[index].name
 
-    def read(self, index: int) -> Tensor:
-        """The image, (3, H, W), uint8."""
-        return read_image(self.files[index].path, self.max_pixels)
+    def load(self, index: int) -> Decoded:
+        """The image, and what is wrong with it."""
+        return load_image(self.files[index].path, self.max_pixels, truncated=self.truncated)
 
 
-class RecordDataset(_Prepared):
+class RecordDataset(PreparedImages):
     """Annotated images, read, held against their annotation, and preprocessed.
 
     An image of another size than its annotation states, or with a box more than a pixel outside it, is a failure.
@@ -132,6 +157,8 @@ class RecordDataset(_Prepared):
         Give each sample its original image, for pictures of the result.
     upright : bool
         As `AnnotatedSet.upright` says.
+    truncated : {"fail", "fill"}
+        As of `read_image`.
     """
 
     def __init__(
@@ -141,8 +168,9 @@ class RecordDataset(_Prepared):
         max_pixels: int = MAX_PIXELS,
         keep_image: bool = False,
         upright: bool = False,
+        truncated: Truncated = "fail",
     ) -> None:
-        super().__init__(preprocess, max_pixels, keep_image)
+        super().__init__(len(records), preprocess, max_pixels, keep_image, truncated)
         self.records = list(records)
         self.upright = upright
 
@@ -153,11 +181,11 @@ class RecordDataset(_Prepared):
         """The image's name in every output."""
         return self.records[index].image
 
-    def read(self, index: int) -> Tensor:
-        """The image, (3, H, W), uint8."""
+    def load(self, index: int) -> Decoded:
+        """The image, and what is wrong with it."""
         record = self.records[index]
-        image = read_image(record.read(), self.max_pixels, record.image, self.upright)
-        size = image.shape[-2], image.shape[-1]
+        decoded = load_image(record.read(), self.max_pixels, record.image, self.upright, self.truncated)
+        size = decoded.pixels.shape[-2], decoded.pixels.shape[-1]
         if record.size not in (None, size):
             stated, actual = (f"{width} x {height}" for height, width in (record.size, size))
             raise UnreadableImage(f"{record.image!r} has {actual} pixels, and its annotation speaks of {stated}")
@@ -165,7 +193,7 @@ class RecordDataset(_Prepared):
             check_inside(record.boxes.tolist(), size)
         except CamkitError as error:
             raise UnreadableImage(f"{record.image!r}: {error}") from None
-        return image
+        return decoded
 
 
 def collate(samples: Sequence[Sample]) -> tuple[list[Batch], list[Sample]]:

@@ -1,18 +1,29 @@
 """Score maps that another tool left on disk, one file an image."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
+from zipfile import ZipFile
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
+from camkit.data.file_names import is_litter
+from camkit.data.images import MAX_PIXELS
+from camkit.data.png import SIGNATURE, essential
 from camkit.data.records import Record
+from camkit.data.sources import read_file, walk_files
 from camkit.errors import CamkitError
 
 SUFFIXES = (".npy", ".npz", ".png")
+HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+Values = NDArray[np.float32] | NDArray[np.float64]
+
 GREY = ("1", "L", "I", "F")  # and I;16 with its orders of bytes
 
 
@@ -32,7 +43,7 @@ class MapFolder:
     Raises
     ------
     CamkitError
-        There is no such folder, or no map in it.
+        There is no such folder, a part of it cannot be listed, or it holds no map.
     """
 
     def __init__(self, root: Path, records: Sequence[Record]) -> None:
@@ -40,8 +51,8 @@ class MapFolder:
             raise CamkitError(f"{root}: there is no such folder; check --maps")
         self.root = root
         self.files: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(root.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and path.is_file():
+        for path in sorted(walk_files(root)):
+            if path.suffix.lower() in SUFFIXES and path.is_file() and not is_litter(path.name):
                 self.files[path.relative_to(root).with_suffix("").as_posix()].append(path)
         if not self.files:
             raise CamkitError(f"{root}: holds no map; {', '.join(SUFFIXES)} files are wanted")
@@ -49,14 +60,17 @@ class MapFolder:
         self.stems = Counter(_stem(image) for image in self.classes)
         self.read_from: set[Path] = set()
 
-    def read(self, image: str, label: int | None = None) -> NDArray[np.float64]:
+    def read(self, image: str, label: int | None = None) -> Values:
         """The map (h, w) of one image; several threads may read.
+
+        float32 where the file holds values of that precision, in whatever type: how large rounding noise is depends on
+        it. float64 where it holds finer ones, or whole numbers.
 
         Raises
         ------
         CamkitError
-            There is no map, or more than one; it cannot be read, is no array of two dimensions with numbers in it, or
-            holds NaN or infinities.
+            There is no map, or more than one; it cannot be read, is no array of two dimensions with numbers in it, has
+            more than 100 million of them, or holds NaN or infinities.
         """
         path = self._path(image, label)
         self.read_from.add(path)
@@ -64,14 +78,12 @@ class MapFolder:
             array = _grey(path) if path.suffix.lower() == ".png" else _array(path)
         except CamkitError:
             raise
+        except _NoMap as error:
+            raise CamkitError(f"{path}: {error}") from None
         except Exception as error:  # numpy, zipfile and PIL raise nearly every type on a broken file
             reason = " ".join(str(error).split()) or type(error).__name__
             raise CamkitError(f"{path}: cannot be read as a map ({reason}); write it again") from error
-        if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":
-            raise CamkitError(
-                f"{path}: an array of shape {array.shape} and type {array.dtype}; a map is numbers of shape (h, w)"
-            )
-        values = array.astype(np.float64)
+        values = _as_precise(array)
         if not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).sum())
             raise CamkitError(f"{path}: {bad} of its {values.size} values are NaN or infinite; mend the map")
@@ -95,24 +107,62 @@ class MapFolder:
         return found[0]
 
 
+def _as_precise(array: NDArray[Any]) -> Values:
+    if array.dtype.kind != "f":
+        return array.astype(np.float64)
+    with np.errstate(over="ignore"):  # beyond float32's range
+        single = array.astype(np.float32)
+    return single if np.array_equal(single, array, equal_nan=True) else array.astype(np.float64)
+
+
 def _stem(image: str) -> str:
     return PurePosixPath(image).with_suffix("").as_posix()
 
 
 def _array(path: Path) -> NDArray[Any]:
-    held = np.load(path, allow_pickle=False)
-    if isinstance(held, np.ndarray):
-        return held
-    with held:
-        if len(held.files) != 1:
-            raise CamkitError(f"{path}: holds {len(held.files)} arrays; a map's file holds one")
-        return np.asarray(held[held.files[0]])
+    if path.suffix.lower() == ".npy":
+        with path.open("rb") as file:
+            return _npy(file)
+    with ZipFile(path) as archive:
+        names = archive.namelist()
+        if len(names) != 1:
+            raise CamkitError(f"{path}: holds {len(names)} arrays; a map's file holds one")
+        with archive.open(names[0]) as member:
+            return _npy(member)
+
+
+def _npy(file: IO[bytes]) -> NDArray[Any]:
+    """An array in NumPy's format, once its header says that it may be a map. Nothing in it is run."""
+    version = npy.read_magic(file)
+    if version not in HEADERS:
+        raise _NoMap(f"NumPy's format {version[0]}.{version[1]}, which arrays of numbers do not need")
+    shape, _, kind = HEADERS[version](file)
+    _check(shape, kind)
+    file.seek(0)
+    array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
+    return array
+
+
+def _check(shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
+    if len(shape) != 2 or 0 in shape or kind.kind not in "biuf":
+        raise _NoMap(f"an array of shape {shape} and type {kind}; a map is numbers of shape (h, w)")
+    if math.prod(shape) > MAX_PIXELS:
+        raise _NoMap(f"{shape[0]} x {shape[1]} values are more than {MAX_PIXELS}; save the map smaller")
 
 
 def _grey(path: Path) -> NDArray[Any]:
-    with Image.open(path, formats=["PNG"]) as image:
-        if image.mode not in GREY and not image.mode.startswith("I;16"):
-            raise CamkitError(
-                f"{path}: its pixels are {image.mode}, not grey; a picture of a map is no map, save its values"
-            )
-        return np.asarray(image)
+    content = read_file(path)
+    if not content.startswith(SIGNATURE):
+        raise ValueError("it is no PNG")
+    content, damage = essential(content)
+    if damage:
+        raise ValueError(damage)
+    image = PngImageFile(BytesIO(content))
+    if image.mode not in GREY and not image.mode.startswith("I;16"):
+        raise _NoMap(f"its pixels are {image.mode}, not grey; a picture of a map is no map, save its values")
+    _check((image.height, image.width), np.dtype(np.uint16))
+    return np.asarray(image)
+
+
+class _NoMap(Exception):
+    """A file that can be read, and is no map."""

@@ -15,6 +15,8 @@ Fit = Literal["stretch", "crop", "keep"]
 
 # A short side of one pixel would be magnified to hundreds, and the long side with it.
 MAX_ASPECT = 100
+# Values from which on the three channels are resized one by one, to the same result: torchvision makes float32 of all.
+LARGE = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class Preprocess:
     def _resize(self, image: Tensor, size: tuple[int, ...]) -> Tensor:
         # The first version of torchvision's functional: the second resizes uint8 in other arithmetic (up to 19 levels
         # away on noise, bicubic), which depends on the processor, and is not what the weights' own transforms call.
+        if image.shape[0] > 1 and image.numel() > LARGE:
+            return torch.cat([self._resize(channel, size) for channel in image.split(1)])
         resized: Tensor = F.resize(image, size, InterpolationMode(self.spec.interpolation), antialias=True)
         return resized
 

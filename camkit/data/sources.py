@@ -1,17 +1,33 @@
 """Where the bytes of a data set's files lie: in a folder, or in a zip archive taken as if it were that folder."""
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from zipfile import BadZipFile, ZipFile
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from camkit.data.file_names import checked_name, is_litter, same_name, unicode_form
+from camkit.data.refusal import Refused
 from camkit.errors import CamkitError, UnreadableImage
 
 # An image or a mask; a member of an archive that would unpack to more is refused before it is unpacked.
 MAX_BYTES = 1 << 29
+ENCRYPTED = 1  # the bit of a member's flags
+
+
+def read_file(path: str | Path, most: int = MAX_BYTES) -> bytes:
+    """A file's bytes; `Refused` where it is missing, no plain file, not allowed to be read, or larger than `most`."""
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for ever
+            raise Refused("it is not a file; give the path of an image file")
+        with open(path, "rb") as file:
+            content = file.read(most + 1)
+    except OSError as error:
+        raise Refused(f"{error.strerror or error}; check the path and its rights") from None
+    if len(content) > most:
+        raise Refused(f"the file is larger than {most >> 20} MiB, which no image is; leave it out")
+    return content
 
 
 @dataclass(frozen=True)
@@ -21,20 +37,16 @@ class FileBytes:
     Raises
     ------
     UnreadableImage
-        The file is missing, no plain file, or not allowed to be read.
+        The file is missing, no plain file, not allowed to be read, or has more than 512 MiB.
     """
 
     path: str
 
     def __call__(self) -> bytes:
         try:
-            if not os.path.isfile(self.path):  # opening a pipe would wait for ever
-                raise FileNotFoundError(2, "no such file")
-            return Path(self.path).read_bytes()
-        except OSError as error:
-            raise UnreadableImage(
-                f"cannot read {self.path!r}: {error.strerror}; check the path and its rights"
-            ) from None
+            return read_file(self.path)
+        except Refused as refusal:
+            raise UnreadableImage(f"cannot read {self.path!r}: {refusal}") from None
 
 
 @dataclass(frozen=True)
@@ -53,9 +65,12 @@ class ZipMember:
     def __call__(self) -> bytes:
         try:
             archive = _opened(self.archive, os.getpid())
-            if archive.getinfo(self.member).file_size > MAX_BYTES:
+            info = archive.getinfo(self.member)
+            if info.file_size > MAX_BYTES:
                 raise ValueError(f"it unpacks to more than {MAX_BYTES >> 20} MiB")
-            return archive.read(self.member)
+            if info.flag_bits & ENCRYPTED:
+                raise ValueError("it is encrypted; unpack the archive with its password")
+            return archive.read(info)
         except Exception as error:  # zipfile and zlib raise many types on a broken archive
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UnreadableImage(f"cannot read {self.member!r} of {self.archive!r}: {reason}") from None
@@ -81,6 +96,8 @@ class Folder:
     def reader(self, name: str) -> Read:
         """What reads the file of this name.
 
+        Where there is none, the one file of the same name in another Unicode form, or with backslashes, is meant.
+
         Raises
         ------
         CamkitError
@@ -88,60 +105,114 @@ class Folder:
         """
         path = os.path.join(self.root, checked_name(name))
         if not os.path.isfile(path):
+            path = same_name(str(self.root), name) or ""
+        if not os.path.isfile(path):
             raise UnreadableImage(f"there is no file {name!r} in {self}")
         return FileBytes(path)
 
     def names(self) -> Iterator[str]:
-        """All files' names, sorted."""
-        walked = os.walk(self.root, followlinks=True)
-        return iter(
-            sorted(Path(top, file).relative_to(self.root).as_posix() for top, _, files in walked for file in files)
-        )
+        """All files' names, sorted; without the litter that file managers leave."""
+        found = (file.relative_to(self.root).as_posix() for file in walk_files(self.root))
+        return iter(sorted(name for name in found if not is_litter(name)))
 
 
 class Archive:
-    """Files of a zip archive; one folder at its top that bears the archive's own name is left out of their names."""
+    """Files of a zip archive; one folder at its top that bears the archive's own name is left out of their names.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            with ZipFile(path) as archive:
-                members = [info.filename for info in archive.infolist() if not info.is_dir()]
-        except (OSError, BadZipFile, NotImplementedError, ValueError) as error:
-            raise CamkitError(f"{path}: cannot be read as a zip archive: {error}; fetch it again") from None
-        twice = [name for name, count in Counter(members).items() if count > 1]
-        if twice:
-            raise CamkitError(f"{path}: holds {twice[0]!r} twice, so none of the two is known to be meant; repack it")
-        top = f"{path.stem}/"
-        inside = len(top) if members and all(name.startswith(top) for name in members) else 0
-        self._members = {name[inside:]: name for name in members}
+    Parameters
+    ----------
+    path : Path
+    below : str
+        A folder in the archive, to whose files the archive is limited.
+    """
+
+    def __init__(self, path: Path, below: str = "") -> None:
+        self.path, self.below = path, below
+        members = _members(path)
+        members = _without(f"{path.stem}/", members) or members
+        if below:
+            members = {n[len(below) + 1 :]: info for n, info in members.items() if n.startswith(f"{below}/")}
+        self._members = {name: info.filename for name, info in members.items()}
+        # Other names of each file: in another Unicode form, without the one folder that holds all.
+        tops = {name.partition("/")[0] for name in members}
+        inside = _without(f"{tops.pop()}/", members) if len(tops) == 1 else None
+        self._also: dict[str, list[str]] = {}
+        for name, info in [*members.items(), *(inside or {}).items()]:
+            self._also.setdefault(unicode_form(name), []).append(info.filename)
 
     def __str__(self) -> str:
-        return str(self.path)
+        return str(self.path / self.below)
+
+    def __len__(self) -> int:
+        return len(self._members)
 
     def reader(self, name: str) -> Read:
-        """What reads the member of this name; `CamkitError` where there is none, as `Folder.reader`."""
-        if checked_name(name) not in self._members:
+        """What reads the member of this name, as `Folder.reader` does; `CamkitError` where there is none.
+
+        A name is also looked for below the one folder that holds all members, where there is such a folder.
+        """
+        plain = checked_name(name).replace("\\", "/")
+        found = self._members.get(plain)
+        meant = [found] if found is not None else self._also.get(unicode_form(plain), [])
+        if len(meant) != 1:
             raise UnreadableImage(f"there is no file {name!r} in {self}")
-        return ZipMember(str(self.path), self._members[name])
+        return ZipMember(str(self.path), meant[0])
 
     def names(self) -> Iterator[str]:
         """All members' names, sorted."""
         return iter(sorted(self._members))
 
 
+def _without(top: str, members: dict[str, ZipInfo]) -> dict[str, ZipInfo] | None:
+    """Members by their names below a folder; None where some lie elsewhere."""
+    if not all(name.startswith(top) for name in members):
+        return None
+    return {name[len(top) :]: member for name, member in members.items()}
+
+
+def _members(path: Path) -> dict[str, ZipInfo]:
+    """An archive's files by their names, with ``/``; `CamkitError` where it is broken, or a name could mean two."""
+    try:
+        with ZipFile(path) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+    except (OSError, BadZipFile, NotImplementedError, ValueError) as error:
+        raise CamkitError(f"{path}: cannot be read as a zip archive: {error}; fetch it again") from None
+    members: dict[str, ZipInfo] = {}
+    for info in infos:
+        name = info.filename.replace("\\", "/").removeprefix("./")
+        if is_litter(name) or name.endswith("/"):
+            continue
+        try:
+            checked_name(name)
+        except CamkitError as error:
+            raise CamkitError(f"{path}: {error}; repack it") from None
+        other = members.setdefault(name, info)
+        if (other.CRC, other.file_size) != (info.CRC, info.file_size):
+            raise CamkitError(f"{path}: holds {name!r} twice, so none of the two is known to be meant; repack it")
+    return members
+
+
 Source = Folder | Archive
 
 
 def find_source(*places: Path) -> Source | None:
-    """The first of some places that is a folder, a zip archive, or becomes one with ``.zip`` at its end."""
+    """The first of some places that is a folder, a zip archive, becomes one with ``.zip``, or lies within one."""
     for place in places:
         if place.is_dir():
             return Folder(place)
         for archive in (place, place.with_name(f"{place.name}.zip")):
-            if archive.suffix.lower() == ".zip" and archive.is_file():
+            if _is_archive(archive):
                 return Archive(archive)
+        for above in place.parents:
+            if _is_archive(above):
+                within = Archive(above, place.relative_to(above).as_posix())
+                if len(within):
+                    return within
     return None
+
+
+def _is_archive(path: Path) -> bool:
+    return path.suffix.lower() == ".zip" and path.is_file()
 
 
 def source(*places: Path) -> Source:
@@ -153,10 +224,18 @@ def source(*places: Path) -> Source:
     return found
 
 
-def checked_name(name: str) -> str:
-    """A file's name below a root; `CamkitError` where it leads out of it."""
-    path = PurePosixPath(name)
-    outside = not path.parts or path.is_absolute() or ".." in path.parts or PureWindowsPath(name).drive
-    if outside or "\\" in name or "\0" in name:
-        raise CamkitError(f"{name!r} leads out of the data set's folder; a name is relative, with / and without ..")
-    return name
+def walk_files(root: Path, *, hidden: bool = True) -> Iterator[Path]:
+    """All files below a folder, through links, each folder once; `CamkitError` where one cannot be listed."""
+
+    def fail(error: OSError) -> None:
+        raise CamkitError(f"the folder {str(error.filename)!r} cannot be listed: {error.strerror}; change its rights")
+
+    entered: set[str] = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True, onerror=fail):
+        real = os.path.realpath(folder)
+        if real in entered:  # a link that leads back
+            subfolders.clear()
+            continue
+        entered.add(real)
+        subfolders[:] = sorted(name for name in subfolders if hidden or not name.startswith("."))
+        yield from (Path(folder, name) for name in names if hidden or not name.startswith("."))

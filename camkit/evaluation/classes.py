@@ -103,7 +103,8 @@ def predicted_classes(
     """
     on = pick_device(device)
     model = classifier.model.to(on)
-    records = RecordDataset(dataset.records, Preprocess(classifier.input, fit), max_pixels, upright=dataset.upright)
+    records = RecordDataset(dataset.records, Preprocess(classifier.input, fit), max_pixels, upright=dataset.upright,
+                            truncated=dataset.truncated)  # fmt: skip
     top: dict[int, torch.Tensor] = {}
     num_classes = 0
     loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate)

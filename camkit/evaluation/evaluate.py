@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -87,7 +86,7 @@ def evaluate(
     step : float
         Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP.
     seed : int
-        Of the bootstrap.
+        Of the draws behind the intervals of MaxBoxAcc and MaxBoxAccV2.
     threshold_split : str or mapping from recipe name to str
         The split on which the recipes' thresholds were chosen.
     progress : Progress
@@ -120,6 +119,7 @@ def evaluate_maps(
     protocol: str = "paper",
     classes: Predictions | None = None,
     threads: int | None = None,
+    max_pixels: int = MAX_PIXELS,
     step: float = 0.001,
     seed: int = 0,
     threshold_split: str | Mapping[str, str] = FIXED,
@@ -136,7 +136,8 @@ def evaluate_maps(
         No image could be judged.
     """
     bench = _Bench(dataset, recipes, protocol, 0 if classes is None else classes.k, step, threshold_split)
-    results = seen_in(maps, dataset, bench.weightings, bench.judge, classes=classes, threads=threads)
+    results = seen_in(maps, dataset, bench.weightings, bench.judge, classes=classes, threads=threads,
+                      max_pixels=max_pixels)  # fmt: skip
     return bench.measure(progress(results, len(dataset.records)), seed)
 
 
@@ -190,17 +191,17 @@ class _Bench:
             localization=localization,
             curves=pd.concat(curves, ignore_index=True),
             per_image=table_of(self.boxes.values()),
-            against=self._against(seed),
+            against=self._against(),
             failures=failures,
         )
 
-    def _against(self, seed: int) -> dict[str, Comparison]:
+    def _against(self) -> dict[str, Comparison]:
         first, *others = self.boxes
         baseline = self.boxes[first].right()
-        return {name: compare(baseline, self.boxes[name].right(), np.random.default_rng(seed)) for name in others}
+        return {name: compare(baseline, self.boxes[name].right()) for name in others}
 
 
-def together(first: Evaluation, second: Evaluation, prefix: str, seed: int = 0) -> Evaluation:
+def together(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
     """Two evaluations of the same images as one: a table over two models, each recipe against the first model's first.
 
     Parameters
@@ -208,8 +209,6 @@ def together(first: Evaluation, second: Evaluation, prefix: str, seed: int = 0) 
     first, second : Evaluation
     prefix : str
         Put before the names of the second's recipes and figures.
-    seed : int
-        Of the bootstrap.
 
     Raises
     ------
@@ -228,7 +227,7 @@ def together(first: Evaluation, second: Evaluation, prefix: str, seed: int = 0) 
         if rows["image"].tolist() != baseline["image"].tolist():
             raise CamkitError("the two models did not judge the same images: mend what failed, and measure both again")
         right = [table["gt_loc"].to_numpy(bool) for table in (baseline, rows)]
-        against[name] = compare(right[0], right[1], np.random.default_rng(seed))
+        against[name] = compare(right[0], right[1])
     seen = {(failure.image, failure.reason) for failure in first.failures}
     return Evaluation(
         classification=first.classification | {f"{prefix}{k}": v for k, v in second.classification.items()},

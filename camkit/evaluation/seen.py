@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 
 from camkit.boxes import Window
-from camkit.data import AnnotatedSet, Batch, Record, Sample, read_size
+from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Record, Sample, read_size
 from camkit.data.annotations import check_inside
 from camkit.data.map_files import MapFolder
 from camkit.errors import CamkitError
@@ -111,17 +111,19 @@ def seen_in(
     *,
     classes: Predictions | None = None,
     threads: int | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Iterator[T | Failure]:
     """What `judge` makes of each image of a data set with the map that another tool left of it, in order.
 
     A map is of the image's own class and covers the whole image, whatever the map's size. Of the image itself no more
-    than its size is read, and not even that where the annotation states it.
+    than its size is read, and not even that where the annotation states it; one of more than `max_pixels` is a failure.
     """
 
     def see(index: int) -> T | Failure:
         record = dataset.records[index]
         try:
             size = record.size or read_size(record.read(), record.image, dataset.upright)
+            _check_pixels(size, max_pixels)
             check_inside(record.boxes.tolist(), size)
             own_map = torch.from_numpy(maps.read(record.image, record.label))
             said = (None, None) if classes is None else classes.said(record, index)
@@ -134,6 +136,15 @@ def seen_in(
     chunks: Iterator[list[Callable[[], T | Failure]]]
     chunks = ([partial(see, i) for i in range(start, min(start + CHUNK, n))] for start in starts)
     yield from in_threads(chunks, threads)
+
+
+def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+    height, width = size
+    if height * width > max_pixels:
+        raise CamkitError(
+            f"an image of {width} x {height} pixels, by its annotation or its file, and {max_pixels} are allowed: mend "
+            "the size, or give --max-pixels"
+        )
 
 
 def _judged(seen: Seen, judge: Judge[T]) -> T | Failure:

@@ -50,7 +50,7 @@ def walk(
     """
     number = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
     preprocess = Preprocess(inference.classifier.input, fit)
-    images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright)
+    images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright, dataset.truncated)
 
     def with_classes(batch: Batch) -> Jobs[T]:
         own = [dataset.records[sample.index].label for sample in batch.samples]

@@ -1,13 +1,14 @@
 """Two runs on the same images: who is right where the other is wrong."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from camkit.errors import CamkitError
-from camkit.metrics.intervals import Estimate, mean
+from camkit.metrics.intervals import Estimate, mean, paired_difference
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,14 @@ class Comparison:
 
 
 def compare(
-    first: NDArray[np.bool_] | NDArray[np.float64],
-    second: NDArray[np.bool_] | NDArray[np.float64],
-    rng: np.random.Generator,
+    first: NDArray[np.bool_] | NDArray[np.float64], second: NDArray[np.bool_] | NDArray[np.float64]
 ) -> Comparison:
     """Compare two runs pairwise.
 
     Parameters
     ----------
     first, second : ndarray (n,), bool or float64
-        Per-image outcomes, image i the same in both: right or wrong, or a value such as the IoU.
-    rng : numpy.random.Generator
+        Per-image outcomes, image i the same in both: right or wrong, or a value in [0, 1] such as the IoU.
 
     Returns
     -------
@@ -50,15 +48,23 @@ def compare(
     Raises
     ------
     CamkitError
-        The runs do not hold the same number of images, or none, or not the same kind of outcome.
+        The runs do not hold the same number of images, or none, or not the same kind of outcome, or values beyond 0
+        and 1.
     """
     if first.shape != second.shape or first.dtype != second.dtype:
         raise CamkitError(
             f"cannot compare {first.dtype} outcomes of shape {first.shape} with {second.dtype} outcomes of shape "
             f"{second.shape}: give both runs' outcomes of one metric on the same images, in the same order"
         )
-    unit = 100.0 if first.dtype == np.bool_ else 1.0
-    differences = unit * (second.astype(np.float64) - first.astype(np.float64))
-    better, worse = int((differences > 0).sum()), int((differences < 0).sum())
+    better, worse = int((second > first).sum()), int((second < first).sum())
     p_value = float(stats.binomtest(better, better + worse).pvalue) if better + worse else 1.0
-    return Comparison(mean(differences, rng), better, worse, p_value)
+    return Comparison(_difference(first, second), better, worse, p_value)
+
+
+def _difference(first: NDArray[Any], second: NDArray[Any]) -> Estimate:
+    if first.dtype == np.bool_:
+        return paired_difference(first, second)
+    values = np.stack([first, second])
+    if not ((values >= 0) & (values <= 1)).all():  # NaN is neither
+        raise CamkitError("cannot compare values below 0, above 1 or NaN: give shares of 1, such as IoUs")
+    return mean(second - first, (-1, 1))

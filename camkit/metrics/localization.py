@@ -49,8 +49,8 @@ class PercentRight(PerImage):
         rows = self.per_image()
         return torch.tensor(100.0 * rows.sum() / len(rows), dtype=torch.float64)
 
-    def estimate(self, rows: NDArray[np.bool_], rng: np.random.Generator) -> Result:
-        return Result.of(accuracy(rows[:, 0], rng), self.threshold_split)
+    def estimate(self, rows: NDArray[np.bool_], _rng: np.random.Generator) -> Result:
+        return Result.of(accuracy(rows[:, 0]), self.threshold_split)
 
 
 class TopKCls(PercentRight):
@@ -174,8 +174,8 @@ class MeanIoU(PerImage):
         """The mean, float64."""
         return torch.tensor(self.per_image().mean(), dtype=torch.float64)
 
-    def estimate(self, rows: NDArray[np.float64], rng: np.random.Generator) -> Result:
-        return Result.of(mean(rows[:, 0], rng), self.threshold_split)
+    def estimate(self, rows: NDArray[np.float64], _rng: np.random.Generator) -> Result:
+        return Result.of(mean(rows[:, 0], (0, 1)), self.threshold_split)
 
 
 class Coverage(PerImage):
@@ -204,8 +204,11 @@ class Coverage(PerImage):
         """The means, float64."""
         return {name: torch.tensor(v.mean(), dtype=torch.float64) for name, v in _shares(self.per_image()).items()}
 
-    def estimate(self, rows: NDArray[np.float64], rng: np.random.Generator) -> dict[str, Result]:
-        return {name: Result.of(mean(v, rng), self.threshold_split) for name, v in _shares(rows).items()}
+    def estimate(self, rows: NDArray[np.float64], _rng: np.random.Generator) -> dict[str, Result]:
+        return {
+            name: Result.of(mean(values, (-1, 1) if name == "excess" else (0, 1)), self.threshold_split)
+            for name, values in _shares(rows).items()
+        }
 
 
 def _shares(rows: NDArray[Any]) -> dict[str, NDArray[np.float64]]:

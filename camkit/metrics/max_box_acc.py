@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camkit.metrics.intervals import best_accuracy
+from camkit.metrics.best_accuracy import best_accuracy
 from camkit.metrics.localization import Truths
 from camkit.metrics.per_image import REPORTED, PerImage, Result
 from camkit.metrics.wsol import (

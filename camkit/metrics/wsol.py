@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from camkit.boxes.geometry import Window, pixels_inside
-from camkit.boxes.score_maps import normalize_maps
+from camkit.boxes.score_maps import is_constant, normalize_maps
 from camkit.boxes.tree import all_level_boxes, level_boxes
 from camkit.errors import CamkitError
 from camkit.metrics.iou import best_iou, inclusive_iou, truth_boxes
@@ -41,6 +41,9 @@ def levels_of(t: NDArray[np.float64]) -> NDArray[np.int64]:
 def protocol_map(class_map: Tensor, size: tuple[int, int] = (SIDE, SIDE), window: Window | None = None) -> Map:
     """A map (h, w) at 224x224, bicubic, min-max normalised in float64; zeros where it is constant or not finite.
 
+    Whether it is constant is asked of the map as it comes (`camkit.boxes.score_maps.is_constant`): resizing a constant
+    leaves rounding noise, which the public code stretches to 0..1 and judges.
+
     Parameters
     ----------
     class_map : Tensor (h, w)
@@ -48,7 +51,7 @@ def protocol_map(class_map: Tensor, size: tuple[int, int] = (SIDE, SIDE), window
         The image's height and width, and what of it the map covers, where that is not the whole image
         (see `camkit.boxes.resize_maps`). The rest of the image counts as the map's minimum.
     """
-    if not class_map.isfinite().all():
+    if not class_map.isfinite().all() or is_constant(class_map):
         return np.zeros((SIDE, SIDE))
     x0, y0, x1, y1 = (0, 0, SIDE, SIDE) if window is None else _on_grid(window, size)
     rows, columns = pixels_inside((x0, y0, x1, y1), (SIDE, SIDE))

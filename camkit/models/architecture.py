@@ -1,9 +1,10 @@
 """From a card to the network that it describes, with random weights."""
 
-from torch import nn
+from torch import fx, nn
 
 from camkit.errors import CamkitError
 from camkit.models.card import Card
+from camkit.models.messages import one_line
 from camkit.models.pools import replace_pool
 from camkit.models.stride import set_output_stride
 from camkit.models.timm_models import PREFIX as TIMM
@@ -23,7 +24,32 @@ def build(card: Card) -> nn.Module:
     CamkitError
         Its name is unknown, or it cannot have that pooling or output stride.
     """
-    return equip(named_network(card).eval(), card)
+    return equip(in_eval_mode(named_network(card), card.model), card)
+
+
+def on_the_cpu(model: nn.Module, name: str) -> nn.Module:
+    """The model in float32 on the CPU; `CamkitError` where its parameters hold no numbers."""
+    try:
+        model.float().cpu()
+    except NotImplementedError as error:
+        raise CamkitError(f"{name}: parts of the model are on the meta device, without weights: load some") from error
+    return model
+
+
+def in_eval_mode(model: nn.Module, name: str) -> nn.Module:
+    """The model, put into eval mode; its own ``train`` may be overridden and return anything.
+
+    Raises
+    ------
+    CamkitError
+        It has no eval mode, as an exported program, or its own code for that fails.
+    """
+    try:
+        model.eval()
+    except Exception as error:  # other people's networks fail in their own ways
+        exported = ": load the Python model that it was exported from" if isinstance(model, fx.GraphModule) else ""
+        raise CamkitError(f"{name}: the model's own eval() fails ({one_line(error)}){exported}") from error
+    return model
 
 
 def equip(model: nn.Module, card: Card) -> nn.Module:

@@ -7,9 +7,9 @@ from typing import Any
 
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.models.checkpoint import read_metadata
 from camkit.models.messages import one_line
 from camkit.models.parse import height_width, pixels, positive_triple, triple
+from camkit.models.weights_file import read_metadata
 
 KEY, VERSION = "camkit", 1
 LARGEST = 2048  # pixels along a side: a header must not make the network's first pass fill the memory

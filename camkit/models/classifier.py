@@ -7,6 +7,7 @@ import torch
 import torchvision
 from torch import nn
 
+from camkit.cam.extractor import example_images
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models.card import Card
@@ -62,7 +63,7 @@ class Classifier:
         """
         if not self.network:
             raise CamkitError(f"{self.name}: no name builds this network, so that a checkpoint cannot say what it is")
-        classes = self.model(torch.zeros(1, 3, *self.input.size, device=next(self.model.parameters()).device)).shape[1]
+        classes = self.model(example_images(self.model, self.input.size)[:1]).shape[1]
         return Card(self.network, classes, self.input, self.labels, self.pool, self.output_stride, self.dilate, facts)
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.models.checkpoint import load_weights, read_weights
+from camkit.models.checkpoint import load_file
 from camkit.models.classifier import DEFAULT, NONE, Classifier
 from camkit.models.messages import did_you_mean, one_line
 from camkit.models.parse import height_width, pixels, positive_triple, triple
@@ -22,9 +22,9 @@ AS_RETURNED = "as the factory returns it"
 def load_factory(spec: str, weights: str) -> Classifier:
     """Import the file, call the factory, read what the module says of its input, load `weights` if they are a file.
 
-    The module may define ``MEAN`` and ``STD`` (three numbers of an RGB image in [0, 1]), ``SIZE`` (pixels, or height
-    and width), ``RESIZE`` (pixels of the short side before the crop) and ``LABELS`` (a list of names, or the path of
-    a text file, one name a line, relative to the module's folder).
+    The module may define ``MEAN`` and ``STD`` (three numbers of an RGB image in [0, 1], or one for all), ``SIZE``
+    (pixels, or height and width), ``RESIZE`` (pixels of the short side before the crop) and ``LABELS`` (a list of
+    names, or the path of a text file, one name a line, relative to the module's folder).
     """
     file, _, name = spec.rpartition(":") if not spec.endswith(".py") else (spec, "", "")
     path = Path(file)
@@ -33,8 +33,7 @@ def load_factory(spec: str, weights: str) -> Classifier:
         model = _call(_find(module, name, path), spec)
     said = AS_RETURNED
     if weights not in (DEFAULT, NONE):
-        load_weights(model, read_weights(weights), weights)
-        said = f"file {weights}"
+        said = load_file(model, weights)
     return Classifier(model, spec, _input_spec(module, path), _labels(module, path), said, spec)
 
 
@@ -67,8 +66,8 @@ def _input_spec(module: ModuleType, path: Path) -> InputSpec:
     return InputSpec(
         size,
         _variable(module, path, "RESIZE", pixels, "a whole number of pixels", resize),
-        _variable(module, path, "MEAN", triple, "three numbers", usual.mean),
-        _variable(module, path, "STD", positive_triple, "three numbers above 0", usual.std),
+        _variable(module, path, "MEAN", triple, "three numbers, or one for all", usual.mean),
+        _variable(module, path, "STD", positive_triple, "three numbers above 0, or one for all", usual.std),
     )
 
 

@@ -10,8 +10,9 @@ from safetensors.torch import save
 from torch import nn
 
 from camkit.errors import CamkitError
-from camkit.models.checkpoint import difference, read_metadata, read_weights
+from camkit.models.checkpoint import difference, read_weights
 from camkit.models.classifier import Classifier
+from camkit.models.weights_file import read_metadata
 
 MOST = 2  # tensors of a linear layer: weight and bias
 FROZEN = "frozen"  # the header's entry: a digest of everything that was not fine-tuned

@@ -8,10 +8,14 @@ LONGEST = 200  # characters of a foreign error that are worth a place in ours
 
 def one_line(error: BaseException) -> str:
     """The type and the text of an error, in one line of at most `LONGEST` characters."""
-    text = " ".join(str(error).split())
-    text = "".join(c if c.isprintable() else "?" for c in text)
+    text = printable(" ".join(str(error).split()))
     text = text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for every character that a terminal would not show."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def some(names: Sequence[object], most: int = 3) -> str:

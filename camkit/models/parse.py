@@ -22,8 +22,9 @@ def height_width(value: Any) -> tuple[int, int]:
 
 
 def triple(value: Any) -> tuple[float, float, float]:
-    """One finite number a channel of an RGB image."""
-    red, green, blue = (float(number) for number in value)
+    """One finite number a channel of an RGB image; a single one stands for all three, as grey models have it."""
+    numbers = [float(number) for number in ([value] if isinstance(value, int | float) else value)]
+    red, green, blue = numbers * 3 if len(numbers) == 1 else numbers
     if not math.isfinite(red + green + blue):
         raise ValueError(value)
     return red, green, blue

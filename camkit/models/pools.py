@@ -48,7 +48,10 @@ def replace_pool(model: nn.Module, pool: nn.Module, input_size: tuple[int, int] 
 
 def with_module(model: nn.Module, found: Pooling, layer: nn.Module) -> nn.Module:
     """The network with a module in the place of the function that pools."""
-    graphs = [traced(model.train(training)) for training in (True, False)]
+    graphs = []
+    for training in (True, False):
+        model.train(training)  # a model's own may return nothing
+        graphs.append(traced(model))
     graph_module = graphs[1]
     if graphs[0].code != graph_module.code or graph_module.state_dict().keys() != model.state_dict().keys():
         raise CamkitError("the network pools by a function and runs otherwise in training: give it a module that pools")

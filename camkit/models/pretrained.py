@@ -3,9 +3,10 @@
 from torch import Tensor, nn
 
 from camkit.errors import CamkitError
-from camkit.models.checkpoint import SUFFIXES, read_weights
+from camkit.models.checkpoint import read_weights
 from camkit.models.classifier import DEFAULT
 from camkit.models.torchvision_models import published_state, torchvision_names
+from camkit.models.weights_file import is_weights
 from camkit.models.wsol import PREFIX
 from camkit.models.wsol_models import backbone_named
 
@@ -25,8 +26,9 @@ def pretrained_state(network: str, weights: str) -> tuple[dict[str, Tensor], str
     CamkitError
         The network has no published weights, or the file cannot be read.
     """
-    if weights.lower().endswith(SUFFIXES):
-        return read_weights(weights), f"file {weights}"
+    if is_weights(weights):
+        state = read_weights(weights)
+        return state, state.origin
     name = backbone_named(network).pretrained if network.startswith(PREFIX) else network
     if name not in torchvision_names():
         raise CamkitError(f"{network} has no published weights in torchvision: name a file of weights, or none")

@@ -4,10 +4,8 @@ import re
 from dataclasses import replace
 from importlib import resources
 
-from torch import Tensor
-
 from camkit.errors import CamkitError
-from camkit.models.architecture import build, equip
+from camkit.models.architecture import build, equip, in_eval_mode, on_the_cpu
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
@@ -15,6 +13,7 @@ from camkit.models.efficientnet_lite import SIZES as LITES
 from camkit.models.efficientnet_lite import installed_lites, load_efficientnet_lite
 from camkit.models.factory import load_factory
 from camkit.models.messages import did_you_mean, one_line
+from camkit.models.state import State
 from camkit.models.timm_models import PREFIX as TIMM
 from camkit.models.timm_models import load_timm
 from camkit.models.tiny import TINY
@@ -52,7 +51,8 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
         The name is unknown, the weights cannot be had, or they do not fit the model.
     """
     classifier = _load(spec, _plain(weights))
-    classifier.model.eval().float().cpu()
+    on_the_cpu(classifier.model, spec)
+    in_eval_mode(classifier.model, spec)
     return classifier
 
 
@@ -112,7 +112,12 @@ def _load_with_card(spec: str, card: Card, path: str) -> Classifier:
     if FACTORY.search(spec):
         made = load_factory(spec, NONE)
         made = replace(made, input=card.input, labels=card.labels or made.labels)
-        return _filled(replace(made, model=equip(made.model.eval(), card)), card, path, read_weights(path))
+        return _filled(
+            replace(made, model=equip(in_eval_mode(made.model, spec), card)),
+            card,
+            path,
+            read_weights(path, made.model.state_dict()),
+        )
     if spec != card.model:
         raise CamkitError(f"{path}: a checkpoint of {card.model!r:.80}, not of {spec}: give --model {path} alone")
     return _from_card(spec, card, path)
@@ -130,9 +135,9 @@ def _from_card(name: str, card: Card, path: str) -> Classifier:
     return _filled(Classifier(model, name, card.input, card.labels, ""), card, path, state)
 
 
-def _filled(classifier: Classifier, card: Card, path: str, state: dict[str, Tensor]) -> Classifier:
+def _filled(classifier: Classifier, card: Card, path: str, state: State) -> Classifier:
     load_weights(classifier.model, state, path)
-    return replace(classifier, weights=f"file {path}", network=card.model, pool=card.pool,
+    return replace(classifier, weights=state.origin, network=card.model, pool=card.pool,
                    output_stride=card.output_stride, dilate=card.dilate)  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.utils import _pair, _reverse_repeat_tuple
 
+from camkit.cam.extractor import example_images
 from camkit.errors import CamkitError
 from camkit.models.messages import one_line
 
@@ -124,13 +125,12 @@ def layers_met(model: nn.Module, size: Size, wanted: str) -> list[Layer]:
 
         return record
 
-    device = next((p.device for p in model.parameters()), None)
     with ExitStack() as hooks, torch.no_grad():
         for name, module in model.named_modules():
             if isinstance(module, LAYERS):
                 hooks.callback(module.register_forward_hook(recorder(name)).remove)
         try:
-            model(torch.zeros(1, 3, *size, device=device))
+            model(example_images(model, size)[:1])
         except Exception as error:  # other people's networks fail in their own ways
             raise CamkitError(
                 f"{wanted}: the model cannot be run so at {size[0]}x{size[1]}: {one_line(error)}"

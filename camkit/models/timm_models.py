@@ -3,6 +3,7 @@
 from importlib import import_module
 from types import ModuleType
 
+import torch
 from torch import nn
 
 from camkit.errors import CamkitError
@@ -21,9 +22,10 @@ def load_timm(spec: str, weights: str) -> Classifier:
     if not timm.is_model(name):
         raise CamkitError(f"timm has no model {name!r}{did_you_mean(name, timm.list_models())}")
     pretrained, classes = weights == DEFAULT, {}
-    state = {}
+    state = None
     if weights not in (DEFAULT, NONE):
-        state = read_weights(weights)
+        with torch.device("meta"):
+            state = read_weights(weights, timm.create_model(name, pretrained=False).state_dict())
         last = f"{timm.get_pretrained_cfg(name).classifier}.weight"
         classes = {"num_classes": state[last].shape[0]} if last in state else {}
     try:
@@ -34,7 +36,7 @@ def load_timm(spec: str, weights: str) -> Classifier:
         ) from error
     if state:
         load_weights(model, state, weights)
-    said = f"file {weights}" if state else f"timm {model.pretrained_cfg.get('tag')}" if pretrained else RANDOM
+    said = state.origin if state else f"timm {model.pretrained_cfg.get('tag')}" if pretrained else RANDOM
     named = said != RANDOM and model.num_classes == len(imagenet_labels())
     return Classifier(model, spec, _input_spec(timm, model), imagenet_labels() if named else None, said, spec)
 

@@ -5,7 +5,7 @@ import math
 import re
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,8 @@ from camkit.input_spec import InputSpec
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier, imagenet_labels
 from camkit.models.messages import one_line
+from camkit.models.state import State
+from camkit.models.weights_file import is_weights
 
 PATIENCE = 20.0  # seconds without a byte before a download counts as impossible
 INCEPTIONS = ("googlenet", "inception_v3")
@@ -44,14 +46,16 @@ def load_torchvision(name: str, weights: str) -> Classifier:
         return _classifier(name, _build(name), published.DEFAULT, None, RANDOM)
     entry = published.DEFAULT if weights == DEFAULT else _entry(published, weights)
     if entry is not None:
-        model = _build(name, _cached(entry))
+        path = _cached(entry)
+        model = _build(name, _read(name, path), path)
         return _classifier(name, model, entry, tuple(entry.meta["categories"]), str(entry))
-    if not Path(weights).exists():
+    if not is_weights(weights) and not Path(weights).exists():
         known = ", ".join(one.name for one in published)
         raise CamkitError(f"weights {weights!r}: neither a file nor weights of {name} (DEFAULT, {known}, none)")
-    model = _build(name, Path(weights))
+    state = _read(name, weights)
+    model = _build(name, state, weights)
     labels = imagenet_labels() if _rows(model, model.state_dict()) == len(imagenet_labels()) else None
-    return _classifier(name, model, published.DEFAULT, labels, f"file {weights}")
+    return _classifier(name, model, published.DEFAULT, labels, state.origin)
 
 
 def published_state(name: str, weights: str) -> tuple[dict[str, Tensor], str]:
@@ -78,8 +82,16 @@ def _entry(published: Any, weights: str) -> Any:
     return next((one for one in published if weights in (one.name, str(one))), None)
 
 
-def _read(name: str, path: Path) -> dict[str, Tensor]:
-    state = read_weights(path)
+def _read(name: str, path: str | Path) -> State:
+    """The weights in a file that are this network's, with its side heads or without."""
+    for settings in (
+        ({"init_weights": False}, {"init_weights": False, "aux_logits": False}) if name in INCEPTIONS else ({},)
+    ):
+        with torch.device("meta"):
+            own = models.get_model(name, weights=None, **settings).state_dict()
+        state = read_weights(path, own)
+        if state.keys() == own.keys():
+            return state
     if name.startswith("densenet"):  # its published files date from before module names could not hold a dot
         for key in list(state):
             state[re.sub(r"(norm|conv)\.([12])\.", r"\1\2.", key)] = state.pop(key)
@@ -97,9 +109,9 @@ def build_torchvision(name: str, num_classes: int, size: tuple[int, int]) -> nn.
     return model
 
 
-def _build(name: str, path: Path | None = None) -> nn.Module:
-    """The architecture with as many classes as the file has, and its weights loaded; random without a file."""
-    state = _read(name, path) if path else {}
+def _build(name: str, state: Mapping[str, Tensor] | None = None, path: str | Path = "") -> nn.Module:
+    """The architecture with as many classes as the weights of a file have, loaded; random without them."""
+    random, state = state is None, state or {}
     settings: dict[str, Any] = {}
     if name in INCEPTIONS:
         aux = any(key.startswith(("aux", "Aux")) for key in state)
@@ -107,7 +119,7 @@ def _build(name: str, path: Path | None = None) -> nn.Module:
     if name.startswith("vit_") and (side := _image_size(state)):
         settings["image_size"] = side
     model: nn.Module = models.get_model(name, weights=None, **settings)
-    if path:
+    if not random:
         if _rows(model, state) != _rows(model, model.state_dict()):
             model = models.get_model(name, weights=None, num_classes=_rows(model, state), **settings)
         load_weights(model, state, path)
@@ -118,13 +130,13 @@ def _build(name: str, path: Path | None = None) -> nn.Module:
     return model
 
 
-def _rows(model: nn.Module, state: dict[str, Tensor]) -> int:
+def _rows(model: nn.Module, state: Mapping[str, Tensor]) -> int:
     """Classes in `state`: rows of the tensor that comes last in each of these architectures, the classifier's."""
     *_, last = model.state_dict()
     return state[last].shape[0] if last in state and state[last].ndim else len(imagenet_labels())
 
 
-def _image_size(state: dict[str, Tensor]) -> int | None:
+def _image_size(state: Mapping[str, Tensor]) -> int | None:
     """The side of the image that a ViT's position embedding and patches were made for, in pixels."""
     positions, patches = state.get("encoder.pos_embedding"), state.get("conv_proj.weight")
     if positions is None or patches is None or positions.ndim != 3 or patches.ndim != 4:

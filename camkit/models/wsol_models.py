@@ -1,6 +1,6 @@
 """The papers' backbones as classifiers: `wsol:NAME`, with weights of one's own."""
 
-from pathlib import Path
+import torch
 
 from camkit.errors import CamkitError
 from camkit.models.checkpoint import load_weights, read_weights
@@ -26,8 +26,10 @@ def load_wsol(spec: str, weights: str) -> Classifier:
         raise CamkitError(
             f"{spec} has no published weights: train it, name a file with --weights, or take --weights none (random)"
         )
-    state = read_weights(Path(weights))
+    with torch.device("meta"):
+        own = backbone.build(1).state_dict()
+    state = read_weights(weights, own)
     last = [value for key, value in state.items() if key.endswith((".bias", ".weight")) and value.ndim][-1:]
     model = backbone.build(last[0].shape[0] if last else 1)
     load_weights(model, state, weights)
-    return Classifier(model, spec, backbone.input, None, f"file {weights}", spec)
+    return Classifier(model, spec, backbone.input, None, state.origin, spec)

@@ -60,11 +60,12 @@ class ThresholdedAvgPool2d(nn.Module):
         self.theta = theta
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Pool (N, C, h, w) to (N, C, 1, 1)."""
+        """Pool (N, C, h, w) to (N, C, 1, 1); half precision is added up in float32, where a sum does not overflow."""
         threshold = self.theta * features.amax((-2, -1), keepdim=True)
         active = features > threshold
-        total = (features * active).sum((-2, -1), keepdim=True)
-        return total / active.sum((-2, -1), keepdim=True).clamp(min=1)
+        wide = torch.promote_types(features.dtype, torch.float32)
+        total = (features * active).sum((-2, -1), keepdim=True, dtype=wide)
+        return (total / active.sum((-2, -1), keepdim=True).clamp(min=1)).to(features.dtype)
 
     def extra_repr(self) -> str:
         return f"theta={self.theta}"

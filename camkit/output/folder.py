@@ -147,7 +147,7 @@ class RunFolder:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            return Failure(image, "its pictures do not fit into memory: give --no-overlays, or a smaller image")
+            return Failure(image, "not enough memory for its pictures; give --no-overlays, or make it smaller")
         return result
 
     def finish(self, facts: Row) -> tuple[list[Row], list[Row]]:

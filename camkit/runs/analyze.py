@@ -55,7 +55,6 @@ def run_analyze(
             batch_size=shared.batch_size,
             workers=shared.readers(inference),
             max_pixels=shared.max_pixels,
-            seed=shared.seed,
             progress=shared.progress("analyze"),
         )
         own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}

@@ -60,7 +60,8 @@ def run_evaluate(
         if isinstance(source, Path):
             maps = MapFolder(source, annotated.records)
             threads = shared.workers or None
-            found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads, **measured)
+            found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads,
+                                  max_pixels=shared.max_pixels, **measured)  # fmt: skip
             if maps.unread():
                 lines.append(f"{maps.unread()} of the maps in {source} belong to no image of the split")
         else:
@@ -99,7 +100,7 @@ def run_ablate(
                      progress=shared.progress(inference.classifier.name), **shared.looking(inference))
             for inference in inferences
         ]  # fmt: skip
-        found = founds[0] if tap is None else together(founds[0], founds[1], "tap:", shared.seed)
+        found = founds[0] if tap is None else together(founds[0], founds[1], "tap:")
         record = {
             "settings": {
                 **model_facts(classifier),

@@ -21,8 +21,8 @@ from camkit.runs.measured import told, write_json, write_table
 from camkit.runs.results import holding, publishing
 from camkit.runs.shared import Shared
 from camkit.training import Descent, Finetuned, MinMax, Schedule, finetune_fc
-from camkit.training.minmax.sets import repeated
 from camkit.training.minmax.trials import CRITERION, TRIED, metrics, score
+from camkit.training.sets import repeated
 
 FILES = ("model.safetensors", "fc.safetensors", "log.csv", "sweep.csv", "sweep.png", "metrics.json", "failures.csv",
          "run.json")  # fmt: skip

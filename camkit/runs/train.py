@@ -31,7 +31,7 @@ def run_train(
     if not done.first:
         return Report([], 0)
     facts = {
-        "settings": asdict(settings),
+        "settings": asdict(done.settings),
         "images": done.images,
         "dropped_each_epoch": done.dropped,
         "problems": done.problems,
@@ -52,7 +52,7 @@ def closing_lines(settings: TrainSettings, done: TrainResult) -> list[str]:
     if len(done.problems) > SHOWN:
         lines.append(f"... and {len(done.problems) - SHOWN} more, all in {done.out / 'run.json'}")
     if done.dropped:
-        unit = "set or a batch" if settings.minmax else "batch"
+        unit = "set or a batch" if done.in_sets else "batch"
         lines.append(f"{done.dropped} of {done.images} images do not fill a {unit}: each epoch leaves out others")
     rows = done.log.to_dict("records")
     for name, row in (("last", rows[-1]), ("best", rows[done.best_epoch - 1])):

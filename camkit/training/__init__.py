@@ -4,10 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from camkit.training.diverged import Diverged
     from camkit.training.minmax.finetune import finetune_fc
     from camkit.training.minmax.losses import common_region_regularization, full_region_regularization, object_maps
     from camkit.training.minmax.settings import Descent, MinMax, Schedule
-    from camkit.training.minmax.stages import Diverged, Losses, Plain, StageOne, StageTwo
+    from camkit.training.minmax.stages import Losses, PlainFeatures, StageOne, StageTwo
     from camkit.training.minmax.trials import Finetuned, Trial
     from camkit.training.run import TrainResult, train
     from camkit.training.settings import TrainSettings
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 # Loaded when first used: the command line lists the settings without loading torch.
 MODULE_OF = {
     "Descent": "minmax.settings",
-    "Diverged": "minmax.stages",
+    "Diverged": "diverged",
     "Finetuned": "minmax.trials",
     "Losses": "minmax.stages",
     "MinMax": "minmax.settings",
-    "Plain": "minmax.stages",
+    "PlainFeatures": "minmax.stages",
     "Schedule": "minmax.settings",
     "StageOne": "minmax.stages",
     "StageTwo": "minmax.stages",
@@ -39,7 +40,7 @@ __all__ = [
     "Finetuned",
     "Losses",
     "MinMax",
-    "Plain",
+    "PlainFeatures",
     "Schedule",
     "StageOne",
     "StageTwo",

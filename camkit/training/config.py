@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 from camkit.errors import CamkitError
 from camkit.training.settings import TrainSettings, option, written
+from camkit.training.shorthands import SHORTHANDS, expanded
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -15,12 +16,12 @@ else:
     import tomli as tomllib
 
 FIELDS = {one.name: one for one in fields(TrainSettings)}
-TYPES = get_type_hints(TrainSettings)
+TYPES = get_type_hints(TrainSettings) | {name: one.kind for name, one in SHORTHANDS.items()}
 REQUIRED = [name for name, one in FIELDS.items() if one.default is MISSING and one.default_factory is MISSING]
 
 
 def make_settings(*layers: dict[str, Any]) -> TrainSettings:
-    """Settings from typed values; where several layers have one, the last counts.
+    """Settings from typed values; where several layers have one, the last counts, and of a method's options each.
 
     Raises
     ------
@@ -29,7 +30,10 @@ def make_settings(*layers: dict[str, Any]) -> TrainSettings:
     """
     values: dict[str, Any] = {}
     for layer in layers:
-        values |= layer
+        anew = layer.get("method", values.get("method")) != values.get("method")  # its options are another's
+        options = {} if anew else values.get("method_options", {})
+        values |= {**layer, "method_options": {**options, **layer.get("method_options", {})}}
+    values = expanded(values)
     missing = [name for name in REQUIRED if name not in values]
     if missing:
         raise CamkitError(f"{option(missing[0])} is missing: give it, or a --config that holds it")
@@ -61,7 +65,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 def typed(values: dict[str, Any], where: str) -> dict[str, Any]:
     """Values as TOML holds them (integers for floats, lists for tuples, one value for a list of one) as their types."""
-    unknown = [key for key in values if key not in FIELDS]
+    unknown = [key for key in values if key not in TYPES]
     if unknown:
         raise CamkitError(f"{where}: {unknown[0]!r} is no setting; the settings are {', '.join(FIELDS)}")
     return {key: _typed(key, value, where) for key, value in values.items()}
@@ -103,4 +107,12 @@ def differences(before: TrainSettings, now: TrainSettings) -> list[str]:
     """What differs between a run and what it shall be resumed with, of the settings that its result depends on."""
     old, new = asdict(before), asdict(now)
     changed = [key for key, one in FIELDS.items() if old[key] != new[key] and not one.metadata.get("same_result")]
-    return [f"{option(key)} {written(old[key])} -> {written(new[key])}" for key in changed]
+    return [line for key in changed for line in _told(option(key), old[key], new[key])]
+
+
+def _told(name: str, old: Any, new: Any) -> list[str]:
+    """The difference of one setting; of several in one, each."""
+    if not isinstance(old, dict):
+        return [f"{name} {written(old)} -> {written(new)}"]
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    return [f"--method-option {key}={old.get(key, '')} -> {new.get(key, 'left out')}" for key in keys]

@@ -87,7 +87,7 @@ class TrainingImages(Dataset[tuple[Tensor, int] | str]):
     def __init__(self, data: AnnotatedSet, settings: TrainSettings, spec: InputSpec) -> None:
         self.labels = [int(record.label or 0) for record in data.records]
         self.settings = settings
-        self.originals = RecordDataset(data.records, Preprocess(spec), upright=data.upright)
+        self.originals = RecordDataset(data.records, Preprocess(spec), upright=data.upright, truncated=data.truncated)
         self.augmentations = {size: augmentation(settings, size, spec) for size in settings.size}
         self.cached: list[Tensor] | None = None
 
@@ -132,6 +132,8 @@ def augmentation(settings: TrainSettings, size: int, spec: InputSpec) -> v2.Tran
     steps = [v2.RandomResizedCrop(size, scale=(scale, 1), antialias=True) if scale else v2.RandomCrop(size)]
     if settings.flip:
         steps.append(v2.RandomHorizontalFlip())
+    if settings.flip_vertical:
+        steps.append(v2.RandomVerticalFlip())
     if settings.jitter:
         steps.append(v2.RandomApply([v2.ColorJitter(*[settings.jitter] * 3)], p=0.5))
     return v2.Compose([*steps, v2.ToDtype(torch.float32, scale=True), v2.Normalize(spec.mean, spec.std)])

@@ -31,7 +31,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CamkitError(
-            f"{path}: cannot be written ({error.strerror or error}); what was saved before is still there: make room, "
+            f"{error.filename or path}: cannot be written ({error.strerror or error}); what was saved before is still there: make room, "
             "then go on with --resume"
         ) from error
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD
 from torch.utils.data import DataLoader
@@ -17,17 +16,19 @@ from torch.utils.data import DataLoader
 from camkit.errors import CamkitError
 from camkit.processes import Processes
 from camkit.training.data import TrainingImages, stacked
-from camkit.training.methods import Method
-from camkit.training.minmax.stages import Diverged, StageTwo
+from camkit.training.diverged import Diverged
+from camkit.training.method import Method
+from camkit.training.network import Network
 from camkit.training.optimizer import set_learning_rate
 from camkit.training.randomness import STEP, derived_seed, seed_generators
-from camkit.training.sampler import SharedBatches, SharedSets
+from camkit.training.sampler import DistributedBatchSampler, DistributedSetSampler
 from camkit.training.schedules import schedule
 from camkit.training.settings import TrainSettings
+from camkit.training.step import StepModule
 
 Losses = dict[str, float]
+Batch = tuple[Tensor, Tensor]
 
-NAMES = ("loss", "crr", "frr")
 CHECKED = 10  # steps from one look at the losses to the next: each look makes a GPU wait
 
 
@@ -54,50 +55,44 @@ class Clock:
 
 
 class Loop:
-    """A network, its optimizer and its data.
+    """A network, its method, its optimizer and its data.
 
     Parameters
     ----------
-    model : nn.Module
-        On the processes' device.
+    network : Network
+        On the processes' device, with the modules that the method trains beside it.
     method : Method
     optimizer : SGD
     images : TrainingImages
-    num_classes : int
     settings : TrainSettings
-    together : Processes
     workers : int
-    stage_two : StageTwo, optional
-        MinMaxCAM's second half of each step.
+        Processes that read images.
     """
 
     def __init__(
         self,
-        model: nn.Module,
+        network: Network,
         method: Method,
         optimizer: SGD,
         images: TrainingImages,
-        num_classes: int,
         settings: TrainSettings,
-        together: Processes,
         workers: int,
-        stage_two: StageTwo | None = None,
     ) -> None:
-        self.network, self.method, self.optimizer = together.wrap(model), method, optimizer
-        self.num_classes, self.settings, self.together = num_classes, settings, together
-        self.stage_two = stage_two
-        self.batches = make_batches(images, settings, together)
+        self.network, self.method, self.optimizer, self.settings = network, method, optimizer, settings
+        self.processes = network.processes
+        self.module = self.processes.wrap(StepModule(network, method))
+        self.batches = make_batches(images, method, settings, self.processes)
         self.loader = DataLoader(
             images,
             batch_sampler=self.batches,
             num_workers=workers,
             collate_fn=stacked,
-            pin_memory=together.device.type == "cuda",
+            pin_memory=self.processes.device.type == "cuda",
             persistent_workers=workers > 0,
             generator=torch.Generator(),  # it draws a number for the workers: not from the one that a step has seeded
         )
         self.share = schedule(settings, self.batches.steps)
-        self.autocast = torch.bfloat16 if settings.precision == "bf16" else None
+        self.names: list[str] = []  # of a step's figures
 
     @property
     def steps(self) -> int:
@@ -113,7 +108,7 @@ class Loop:
             From 0.
         losses : list of dict from name to float
             Of the steps that are done; those of the others are added, averaged over all processes. A step has its
-            loss, and with a second stage crr and frr.
+            loss, and what else the method measures.
         clock : Clock
         after : callable
             Called with the number of steps done in the epoch, whenever all losses up to there are known to be finite.
@@ -121,11 +116,11 @@ class Loop:
         Raises
         ------
         CamkitError
-            A loss is no finite number, the second stage diverges, or an image cannot be read.
+            A loss is no finite number, the method diverges, or an image cannot be read.
         """
         self.batches.epoch, self.batches.start = epoch, len(losses)
         parts = self._parts(clock)
-        self.network.train()
+        self.module.train()
         waiting: list[Tensor] = []
         for step in range(len(losses), self.steps):
             waiting.append(self.step(epoch * self.steps + step, parts))
@@ -135,43 +130,41 @@ class Loop:
                 waiting.clear()
                 after(step + 1)
 
-    def step(self, step: int, parts: Iterator[tuple[Tensor, Tensor]]) -> Tensor:
-        """One step of the run, counted from 0: this process's share of a batch; its losses, without gradient."""
-        device, accumulate = self.together.device, self.settings.accumulate
-        seed_generators(derived_seed(self.settings.seed, STEP, step, self.together.rank), device)
+    def step(self, step: int, parts: Iterator[Batch]) -> Tensor:
+        """One step of the run, counted from 0: this process's share of a batch; its figures, without gradient."""
+        accumulate = self.settings.accumulate
+        seed_generators(derived_seed(self.settings.seed, STEP, step, self.processes.rank), self.processes.device)
         set_learning_rate(self.optimizer, self.share(step))
         self.optimizer.zero_grad()
-        total = torch.zeros((), device=device)
-        for part in range(accumulate):
-            images, labels = next(parts)
-            with self._exchange(last=part == accumulate - 1):
-                loss = self.loss(images, labels) / accumulate
-                loss.backward()
-            total += loss.detach()
-        self.optimizer.step()
-        return total[None] if self.stage_two is None else torch.stack([total, *self._regularize(step, images, labels)])
-
-    def _regularize(self, step: int, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The second stage: on images as they are, with the backbone that the first left; CRR and FRR before it."""
-        assert self.stage_two is not None
-        set_learning_rate(self.stage_two.optimizer, self.share(step))
+        batch, figures = list[Batch](), dict[str, Tensor]()
         try:
-            crr, frr, _ = self.stage_two.step(images, labels)
-        except CamkitError as error:  # from a network that stage I broke, too
-            remedy = str(error) if isinstance(error, Diverged) else "try a lower --lr"
-            raise self._stopped(step, "stage II diverged", remedy) from error
-        return crr, frr
+            for part in range(accumulate):
+                batch.append(next(parts))
+                with self._exchange(last=part == accumulate - 1):
+                    its = {name: figure / accumulate for name, figure in self.module(*batch[-1]).items()}
+                    its["loss"].backward()
+                figures = {name: figures.get(name, 0) + figure.detach() for name, figure in its.items()}
+            self.optimizer.step()
+            images, labels = batch[0] if accumulate == 1 else map(torch.cat, zip(*batch, strict=True))
+            with torch.no_grad():
+                figures |= self.method.after_step(self.network, images, labels)
+        except Diverged as error:
+            raise self._stopped(step, f"{error.during} diverged", str(error)) from error
+        self._check_names(figures)
+        return torch.stack([figures[name].detach().float() for name in self.names])
 
-    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The method's loss of one part of a batch."""
-        images, labels = self.method.mix(images, labels, self.num_classes)
-        with torch.autocast(images.device.type, self.autocast) if self.autocast else nullcontext():
-            logits = self.network(images)
-        return self.method.loss(logits.float(), smoothed(labels, self.settings.label_smoothing, self.num_classes))
+    def _check_names(self, figures: dict[str, Tensor]) -> None:
+        """Each step measures the same: the log has a column for each figure."""
+        self.names = self.names or list(figures)
+        if set(figures) != set(self.names):
+            raise CamkitError(
+                f"--method {self.settings.method}: a step gave {', '.join(figures)}, and the first one "
+                f"{', '.join(self.names)}: give the same figures in every step"
+            )
 
-    def _parts(self, clock: Clock) -> Iterator[tuple[Tensor, Tensor]]:
+    def _parts(self, clock: Clock) -> Iterator[Batch]:
         """Images and labels on the device, with a clock on the wait for them."""
-        before, device = time.perf_counter(), self.together.device
+        before, device = time.perf_counter(), self.processes.device
         for batch in self.loader:
             clock.waiting += time.perf_counter() - before
             if isinstance(batch, str):
@@ -185,8 +178,8 @@ class Loop:
 
     def _exchange(self, last: bool) -> Any:
         """Gradients are averaged over the processes with the last part of a batch alone."""
-        if isinstance(self.network, DistributedDataParallel) and not last:
-            return self.network.no_sync()
+        if isinstance(self.module, DistributedDataParallel) and not last:
+            return self.module.no_sync()
         return nullcontext()
 
     def _looks_after(self, steps: int) -> bool:
@@ -194,7 +187,8 @@ class Loop:
         return bool(saves) or steps % CHECKED == 0 or steps == self.steps
 
     def _finite(self, waiting: list[Tensor], epoch: int, done: int) -> list[Losses]:
-        losses = [dict(zip(NAMES, row, strict=False)) for row in self.together.mean(torch.stack(waiting)).tolist()]
+        (means,) = self.processes.mean([torch.stack(waiting)]) or []
+        losses = [dict(zip(self.names, row, strict=True)) for row in means.tolist()]
         for step, its in enumerate(losses, done):
             if not math.isfinite(its["loss"]):
                 raise self._stopped(epoch * self.steps + step, f"the loss is {its['loss']}", "try a lower --lr")
@@ -208,17 +202,12 @@ class Loop:
         )
 
 
-def make_batches(images: TrainingImages, settings: TrainSettings, together: Processes) -> SharedBatches:
+def make_batches(
+    images: TrainingImages, method: Method, settings: TrainSettings, processes: Processes
+) -> DistributedBatchSampler:
     """Which images a process sees, step by step."""
-    share: Any = {"rank": together.rank, "processes": together.count, "seed": settings.seed}
-    if settings.minmax:
-        return SharedSets(images.labels, settings.sets, settings.set_size, **share)
-    return SharedBatches(len(images), settings.batch_size, accumulate=settings.accumulate, **share)
-
-
-def smoothed(labels: Tensor, share: float, num_classes: int) -> Tensor:
-    """Labels (N,) or probabilities (N, K) with a share of each given to all classes alike (Szegedy et al. 2016)."""
-    if share == 0:
-        return labels
-    probabilities = F.one_hot(labels, num_classes).float() if labels.ndim == 1 else labels
-    return (1 - share) * probabilities + share / num_classes
+    share: Any = {"rank": processes.rank, "world_size": processes.count, "seed": settings.seed}
+    wanted = method.class_sets()
+    if wanted is not None:
+        return DistributedSetSampler(images.labels, *wanted, **share)
+    return DistributedBatchSampler(len(images), settings.batch_size, accumulate=settings.accumulate, **share)

@@ -1,69 +1,184 @@
-"""The network that a run trains: its architecture, where its weights come from, and what a checkpoint says of it."""
+"""The network in training, as a method's step sees it: logits, features, class maps, inner layers, tails."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from camkit.input_spec import InputSpec
-from camkit.models import BACKBONES, Card, build, load_pretrained, pretrained_state
-from camkit.training.settings import TrainSettings
-
-WSOL, NONE = "wsol:", "none"
+from camkit.cam import CAM, Fc, find_fc
+from camkit.cam.trace import Place, tensors_in
+from camkit.errors import CamkitError
+from camkit.processes import Processes
+from camkit.training.frozen import frozen
+from camkit.training.tail import Point, recorded, replayed
 
 
 @dataclass(frozen=True, eq=False)
+class Pass:
+    """What one forward pass gave, with gradients.
+
+    Attributes
+    ----------
+    images : Tensor (N, 3, H, W)
+    logits : Tensor (N, K), float32
+    features : Tensor (N, C, h, w), float32
+        The last feature map, which class maps are made of.
+    inner : dict of str to Tensor
+        Outputs of the modules that were asked for, in the network's precision.
+    points : dict of str to Point
+        What `Network.tail` needs of them.
+    """
+
+    images: Tensor
+    logits: Tensor
+    features: Tensor
+    points: dict[str, Point]
+
+    @property
+    def inner(self) -> dict[str, Tensor]:
+        return {name: point.output for name, point in self.points.items()}
+
+
+@dataclass(eq=False)
 class Network:
-    """A network before its first step.
+    """A classifier in training.
 
     Attributes
     ----------
     model : nn.Module
-    card : Card
-        What a checkpoint says of it.
-    new : frozenset of str
-        Names of the parameters that do not start from given weights.
-    adl_at : tuple of str
-        Where the papers put ADL; empty where they do not say.
-    loaded : str
-        What was loaded and what starts fresh, in words.
+    num_classes : int
+    labels : tuple of str or None
+        Names of the classes.
+    input_size : tuple of int
+        Height and width that the head is searched with.
+    processes : Processes
+    precision : {"fp32", "bf16"}
+    label_smoothing : float
+    modules : nn.ModuleDict
+        What the method trains beside it.
     """
 
     model: nn.Module
-    card: Card
-    new: frozenset[str]
-    adl_at: tuple[str, ...]
-    loaded: str
+    num_classes: int
+    labels: tuple[str, ...] | None
+    input_size: tuple[int, int]
+    processes: Processes
+    precision: str = "fp32"
+    label_smoothing: float = 0.0
+    modules: nn.ModuleDict = field(default_factory=nn.ModuleDict)
 
-    def described(self, row: dict[str, Any], settings: dict[str, Any]) -> Card:
-        """The card, with how the network was trained and what it scored."""
-        return replace(self.card, facts={"trained": settings, **row})
+    def __call__(self, images: Tensor) -> Tensor:
+        """Logits (N, K), float32."""
+        with self.autocast():
+            logits: Tensor = self.model(images)
+        return logits.float()
+
+    def forward(self, images: Tensor, at: Sequence[str] = ()) -> Pass:
+        """One forward pass, with the features and the outputs of the modules named in `at`.
+
+        Raises
+        ------
+        CamkitError
+            The head cannot be found (`camkit inspect` tells why), or a name is none of the model's, or its module does
+            not run exactly once.
+        """
+        place = self.cam.head.feature_map.place  # found before anything is recorded
+        with recorded(self.model, at) as points:
+            return Pass(images, *self._run(images, place), points)
+
+    def tail(self, passed: Pass, at: str, inner: Tensor) -> Pass:
+        """The layers after the module `at` once more, on another output of it; what ran before it is not run again.
+
+        Parameters
+        ----------
+        passed : Pass
+            By `forward`, with `at` among its names.
+        at : str
+        inner : Tensor
+            Of the shape of ``passed.inner[at]``.
+        """
+        with replayed(self.model, at, passed.points[at], inner):
+            return Pass(passed.images, *self._run(passed.images, self.cam.head.feature_map.place), {})
+
+    def class_maps(self, features: Tensor, classes: Tensor) -> Tensor:
+        """Signed class maps (N, h, w) of each image's class in `classes` (N,), with gradients to features and fc.
+
+        Where a norm lies between pooling and fc, up to the norm's positive number for each image.
+        """
+        return torch.einsum("nc,nchw->nhw", self.fc.class_weights(classes), features.to(self.fc.weight.dtype))
+
+    def head_logits(self, features: Tensor) -> Tensor:
+        """Logits (N, K) of features (N, C, h, w) by pooling and fc alone, without dropout."""
+        return self.fc.logits(self.cam.head.pooled(features.to(self.fc.weight.dtype)))
+
+    def channels_at(self, name: str) -> int:
+        """Channels of a module's output."""
+        with frozen(self.model, []), torch.no_grad(), recorded(self.model, [name]) as points:
+            parameter = next(self.model.parameters())
+            self.model(torch.zeros(2, 3, *self.input_size, device=parameter.device, dtype=parameter.dtype))
+        return points[name].output.shape[1]
+
+    @property
+    def cam(self) -> CAM:
+        """The head, found when first asked for."""
+        return self._found[0]
+
+    @property
+    def fc(self) -> Fc:
+        """The last linear layer; `CamkitError` where class maps are not made by one."""
+        fc = self._found[1]
+        if isinstance(fc, CamkitError):
+            raise fc
+        return fc
+
+    @cached_property
+    def _found(self) -> tuple[CAM, Fc | CamkitError]:
+        """Both at once: what is found of the head are the weights that it has then, and fc is checked against them."""
+        with frozen(self.model, []):
+            cam = CAM(self.model, self.input_size)
+            try:
+                return cam, find_fc(cam.model, cam.head)
+            except CamkitError as error:  # logits and features there are all the same
+                return cam, error
+
+    def smoothed(self, labels: Tensor) -> Tensor:
+        """Labels, or probabilities, with ``--label-smoothing``."""
+        return smoothed(labels, self.label_smoothing, self.num_classes)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """``--precision``; modules of a method's own may run in it, too."""
+        if self.precision != "bf16":
+            return nullcontext()
+        return torch.autocast(self.processes.device.type, torch.bfloat16)
+
+    def _run(self, images: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+        """Logits, and features, which are picked up at `place`."""
+        held: list[Tensor] = []
+
+        def keep(tensors: Any) -> None:
+            held[:] = [list(tensors_in(tensors))[place.position].clone()]  # the model may change it in place
+
+        module = self.model.get_submodule(place.module)
+        if place.side == "input":
+            handle = module.register_forward_pre_hook(lambda _m, a, k: keep((a, k)), with_kwargs=True)
+        else:
+            handle = module.register_forward_hook(lambda _m, _a, out: keep(out))
+        try:
+            logits = self(images)
+        finally:
+            handle.remove()
+        features = self.cam.head.feature_map.read(held[0], (images.shape[-2], images.shape[-1]))
+        return logits, features.float()
 
 
-def make_network(settings: TrainSettings, num_classes: int, labels: Sequence[str] | None) -> Network:
-    """A network with its first weights; what is random comes from PyTorch's default generator.
-
-    Raises
-    ------
-    CamkitError
-        The backbone, its pooling or its stride is unknown, or the weights cannot be had.
-    """
-    backbone = BACKBONES.get(settings.backbone.removeprefix(WSOL))
-    usual = InputSpec() if backbone is None else backbone.input
-    side = settings.size[-1]
-    spec = replace(usual, size=(side, side), resize=side if settings.crop_scale else settings.resize)
-    name = settings.backbone if backbone is None else f"{WSOL}{settings.backbone.removeprefix(WSOL)}"
-    names = None if labels is None else tuple(labels)
-    card = Card(name, num_classes, spec, names, settings.pool, settings.output_stride or None, settings.dilation)
-    model = build(card)
-    adl_at = () if backbone is None else backbone.adl_at
-    parameters = [parameter for parameter, _ in model.named_parameters()]
-    if settings.weights.lower() == NONE:
-        return Network(model, card, frozenset(parameters), adl_at, f"{name}: all weights start fresh")
-    state, said = pretrained_state(name, settings.weights)
-    loaded, fresh = load_pretrained(model, state)
-    new = frozenset(fresh).intersection(parameters)
-    layers = sorted({parameter.rpartition(".")[0] for parameter in new})
-    told = f"{name}: {len(loaded)} of {len(loaded) + len(fresh)} tensors from {said}"
-    return Network(model, card, new, adl_at, f"{told}; fresh: {', '.join(layers) or 'none'}")
+def smoothed(labels: Tensor, share: float, num_classes: int) -> Tensor:
+    """Labels (N,) or probabilities (N, K) with a share of each given to all classes alike (Szegedy et al. 2016)."""
+    if share == 0:
+        return labels
+    probabilities = F.one_hot(labels, num_classes).float() if labels.ndim == 1 else labels
+    return (1 - share) * probabilities + share / num_classes

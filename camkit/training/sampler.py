@@ -1,20 +1,18 @@
 """Which images a process trains on, step by step: its part of each batch that all processes share."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 import torch
-from torch import Tensor
 from torch.utils.data import Sampler
 
 from camkit.errors import CamkitError
-from camkit.training.minmax.sets import SetSampler
 from camkit.training.randomness import ORDER, derived_seed
+from camkit.training.sets import ClassSets, dealt
 
 Key = tuple[int, int]  # epoch, index: all that an image's augmentation depends on
 
 
-class SharedBatches(Sampler[list[Key]]):
+class DistributedBatchSampler(Sampler[list[Key]]):
     """The batches of one epoch, cut between processes and into parts.
 
     Every epoch has an order of its own. Batch b is the b-th `batch_size` images of it, whatever the number of
@@ -27,7 +25,7 @@ class SharedBatches(Sampler[list[Key]]):
         Length of the data set.
     batch_size : int
         Images to one step, over all processes.
-    rank, processes : int
+    rank, world_size : int
         Which process this is, of how many.
     accumulate : int
         Parts that a process takes one after the other.
@@ -35,11 +33,18 @@ class SharedBatches(Sampler[list[Key]]):
     start : int
         Batches to leave out, done before the run was stopped.
 
+    Attributes
+    ----------
+    small : dict from int to int
+        See `ClassSets`.
+
     Raises
     ------
     CamkitError
         The batch cannot be cut into equal parts, or the images do not fill one.
     """
+
+    small: dict[int, int] = {}  # noqa: RUF012 - none, and nothing is added
 
     def __init__(
         self,
@@ -47,22 +52,21 @@ class SharedBatches(Sampler[list[Key]]):
         batch_size: int,
         *,
         rank: int = 0,
-        processes: int = 1,
+        world_size: int = 1,
         accumulate: int = 1,
         seed: int = 0,
         epoch: int = 0,
         start: int = 0,
     ) -> None:
-        if batch_size % (processes * accumulate):
+        if batch_size % (world_size * accumulate):
             raise CamkitError(
-                f"--batch-size {batch_size} cannot be cut into equal parts for {processes} processes with "
-                f"--accumulate {accumulate}: take a multiple of {processes * accumulate}"
+                f"--batch-size {batch_size} cannot be cut into equal parts for {world_size} processes with "
+                f"--accumulate {accumulate}: take a multiple of {world_size * accumulate}"
             )
         if images < batch_size:
             raise CamkitError(f"{images} training images do not fill one batch: take --batch-size {images} or less")
-        self.images, self.batch_size, self.rank, self.start = images, batch_size, rank, start
-        self.part, self.accumulate = batch_size // (processes * accumulate), accumulate
-        self.seed, self.epoch = seed, epoch
+        self.images, self.batch_size, self.rank, self.world_size = images, batch_size, rank, world_size
+        self.start, self.accumulate, self.seed, self.epoch = start, accumulate, seed, epoch
 
     @property
     def steps(self) -> int:
@@ -72,24 +76,22 @@ class SharedBatches(Sampler[list[Key]]):
     @property
     def distinct(self) -> int:
         """Different images in the epoch's batches."""
-        return len(self._order()[: self.steps * self.batch_size].unique())
-
-    def _order(self) -> Tensor:
-        """The epoch's images, one batch after the other."""
-        generator = torch.Generator().manual_seed(derived_seed(self.seed, ORDER, self.epoch))
-        return torch.randperm(self.images, generator=generator)
+        return self.steps * self.batch_size
 
     def __len__(self) -> int:
         return (self.steps - self.start) * self.accumulate
 
     def __iter__(self) -> Iterator[list[Key]]:
-        for batch in self._order()[: self.steps * self.batch_size].split(self.batch_size)[self.start :]:
-            share = batch.split(self.part)[self.rank * self.accumulate : (self.rank + 1) * self.accumulate]
-            yield from ([(self.epoch, index) for index in part.tolist()] for part in share)
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, ORDER, self.epoch))
+        order = torch.randperm(self.images, generator=generator)[: self.steps * self.batch_size]
+        for batch in order.split(self.batch_size)[self.start :]:
+            parts = batch.split(self.batch_size // (self.world_size * self.accumulate))
+            for part in parts[self.rank * self.accumulate : (self.rank + 1) * self.accumulate]:
+                yield [(self.epoch, index) for index in part.tolist()]
 
 
-class SharedSets(SharedBatches):
-    """The same of sets: the mini-batches of `SetSampler`; a process has whole sets.
+class DistributedSetSampler(DistributedBatchSampler):
+    """The same of sets of one class: the mini-batches of `ClassSets`, of which each process takes as many whole sets.
 
     Parameters
     ----------
@@ -97,7 +99,7 @@ class SharedSets(SharedBatches):
         The class of each image.
     sets, set_size : int
         N, over all processes, and S.
-    rank, processes, seed : int
+    rank, world_size, seed : int
 
     Raises
     ------
@@ -106,16 +108,21 @@ class SharedSets(SharedBatches):
     """
 
     def __init__(
-        self, labels: Sequence[int], sets: int, set_size: int, *, rank: int = 0, processes: int = 1, seed: int = 0
+        self, labels: Sequence[int], sets: int, set_size: int, *, rank: int = 0, world_size: int = 1, seed: int = 0
     ) -> None:
-        if sets % processes:
-            raise CamkitError(f"--sets {sets} for {processes} processes: take a multiple of {processes}")
-        self.sampler = SetSampler(labels, sets, set_size, seed)
-        if self.sampler.count < sets:
-            raise CamkitError(f"{len(labels)} training images make {self.sampler.count} sets: lower --sets {sets}")
-        images = self.sampler.count * set_size
-        super().__init__(images, sets * set_size, rank=rank, processes=processes, seed=seed)
+        if sets % world_size:
+            raise CamkitError(f"--sets {sets} for {world_size} processes: take a multiple of {world_size}")
+        self.class_sets = ClassSets(labels, sets, set_size, seed)
+        self.small = self.class_sets.small
+        if self.class_sets.count < sets:
+            raise CamkitError(f"{len(labels)} training images make {self.class_sets.count} sets: lower --sets {sets}")
+        images = self.class_sets.count * set_size
+        super().__init__(images, sets * set_size, rank=rank, world_size=world_size, seed=seed)
 
-    def _order(self) -> Tensor:
-        self.sampler.epoch = self.epoch
-        return torch.tensor(list(chain.from_iterable(self.sampler)))
+    @property
+    def distinct(self) -> int:
+        return len({index for batch in self.class_sets.batches(self.epoch) for index in dealt(batch, 0, 1)})
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for batch in self.class_sets.batches(self.epoch)[self.start :]:
+            yield [(self.epoch, index) for index in dealt(batch, self.rank, self.world_size)]

@@ -2,15 +2,13 @@
 
 import math
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, get_args
+from typing import Any
 
 from camkit.errors import CamkitError
-from camkit.training.minmax.settings import MinMax, Norm
 
 SCHEDULES = ("multistep", "cosine", "one-cycle", "constant")
 PRECISIONS = ("fp32", "bf16")
 CRITERIA = ("top1_cls", "gt_loc", "top1_loc", "max_box_acc_v2")
-USUAL_BATCH = 32
 LARGEST = 4096  # pixels along a side of the input
 
 
@@ -41,21 +39,13 @@ class TrainSettings:
     output_stride: int = _setting(0, "Pixels to one map position, 16 or 8; 0 is the backbone's own.")
     dilation: bool = _setting(True, "Dilate the layers behind a stride that --output-stride takes away.")
 
-    method: str = _setting("none", "none, has, adl, cutmix, or path/to/file.py:Name.")
+    method: str = _setting(
+        "none", "none, has, adl, cutmix, minmax, path/to/file.py:Name, or several with + between them."
+    )
     method_options: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "One of the method's own settings, as KEY=VALUE; may be repeated."}
     )
     adl_at: tuple[str, ...] = _setting((), "Modules after which ADL goes; none: the paper's for the backbone.")
-
-    minmax: bool = _setting(False, "MinMaxCAM: after each step, one on fc's weight alone, along its two losses.")
-    crr: float = _setting(MinMax.crr, "MinMaxCAM: weight of CRR, which narrows maps.")
-    frr: float = _setting(MinMax.frr, "MinMaxCAM: weight of FRR, which widens maps.")
-    sets: int = _setting(MinMax.sets, "MinMaxCAM: sets in a batch, over all processes.")
-    set_size: int = _setting(MinMax.set_size, "MinMaxCAM: images of one class in a set.")
-    norm: str = _setting(
-        MinMax.norm, "MinMaxCAM: mean over channels, as published weights are meant, or sum, as the paper prints it.",
-        choices=get_args(Norm),
-    )  # fmt: skip
 
     train_split: str = _setting("train", "What is trained on.")
     val_split: str = _setting("val", "What is measured after an epoch; holdout:N keeps N images a class from training.")
@@ -63,11 +53,12 @@ class TrainSettings:
     resize: int = _setting(256, "Side to which an image is resized before a random crop; 0 with --crop-scale.")
     crop_scale: float = _setting(0.0, "Smallest share of the area that a random resized crop takes; 0 is --resize.")
     flip: bool = _setting(True, "Mirror half of the images.")
+    flip_vertical: bool = _setting(False, "Turn half of the images upside down.")
     jitter: float = _setting(0.0, "Strength of a change of brightness, contrast and saturation in half of the images.")
     cache: float = _setting(2.0, "Keep decoded images in memory where they take at most so many GiB.", same_result=True)
 
     epochs: int = _setting(50, "Times through the training images.")
-    batch_size: int = _setting(0, "Images to one step, over all processes; 0: 32, with --minmax --sets x --set-size.")
+    batch_size: int = _setting(0, "Images to one step, over all processes; 0: 32, or as the method's sets make.")
     accumulate: int = _setting(1, "Parts into which each process cuts its share of a batch, to save memory.")
     lr: float = _setting(1e-3, "Learning rate at its highest.")
     lr_new: float = _setting(10.0, "Times this for layers that do not start from pretrained weights.")
@@ -92,18 +83,15 @@ class TrainSettings:
     tensorboard: bool = _setting(False, "Log for TensorBoard, too.", same_result=True)
 
     def __post_init__(self) -> None:
-        self._check_minmax()
-        if self.batch_size == 0:
-            object.__setattr__(self, "batch_size", self.sets * self.set_size if self.minmax else USUAL_BATCH)
         for one in fields(self):
             self._check_choice(one.name, one.metadata.get("choices"))
-        for name in ("epochs", "batch_size", "accumulate", "val_every"):
+        for name in ("epochs", "accumulate", "val_every"):
             self._require(name, getattr(self, name) >= 1, "give 1 or more")
         for name, value in vars(self).items():
             self._require(name, not isinstance(value, float) or math.isfinite(value), "give a finite number")
         for name in ("lr", "lr_new", "gamma"):
             self._require(name, getattr(self, name) > 0, "give a number above 0")
-        for name in ("seed", "weight_decay", "jitter", "save_every", "cache", "resize"):
+        for name in ("seed", "batch_size", "weight_decay", "jitter", "save_every", "cache", "resize"):
             self._require(name, getattr(self, name) >= 0, "give 0 or more")
         for name in ("momentum", "rise", "crop_scale", "label_smoothing"):
             self._require(name, 0 <= getattr(self, name) < 1, "give a number from 0 to below 1")
@@ -117,18 +105,6 @@ class TrainSettings:
         self._require("milestones", list(self.milestones) == sorted(set(self.milestones)), "give epochs in order")
         self._require("milestones", not self.milestones or self.schedule == "multistep", "they are multistep's")
 
-    def _check_minmax(self) -> None:
-        """The settings of the second stage, and those that it does not go together with."""
-        if not self.minmax:
-            for one in fields(MinMax):
-                own = getattr(self, one.name, one.default)  # not all of them are settings here
-                self._require(one.name, own == one.default, "it is MinMaxCAM's, give --minmax as well")
-            return
-        images = self.stage_two.sets * self.stage_two.set_size
-        self._require("batch_size", self.batch_size in (0, images), f"--sets x --set-size make {images}, leave it out")
-        self._require("accumulate", self.accumulate == 1, "--minmax takes a batch in one part; give fewer --sets")
-        self._require("method", self.method != "cutmix", "it mixes classes, and --minmax needs sets of one class")
-
     def _require(self, name: str, holds: bool, remedy: str) -> None:
         if not holds:
             raise CamkitError(f"{option(name)} {written(getattr(self, name))}: {remedy}")
@@ -136,11 +112,6 @@ class TrainSettings:
     def _check_choice(self, name: str, choices: tuple[str, ...] | None) -> None:
         if choices:
             self._require(name, getattr(self, name) in choices, f"choose one of {', '.join(choices)}")
-
-    @property
-    def stage_two(self) -> MinMax:
-        """What MinMaxCAM's second stage minimises, and on what."""
-        return MinMax(self.crr, self.frr, self.sets, self.set_size, self.norm)  # type: ignore[arg-type]
 
     def size_of(self, epoch: int) -> int:
         """Side of the input in this epoch: each size has an equal share of the epochs."""

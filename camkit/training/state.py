@@ -32,8 +32,10 @@ class State:
         Of the steps of an epoch that is not finished, by name.
     log : list of dict
         A row for each finished epoch.
-    stage_two : dict
-        The state dict of the second stage's optimizer, where there is one.
+    method : dict
+        The method's state dict.
+    modules : dict of str to Tensor
+        The state dict of what the method trains beside the network.
     """
 
     settings: dict[str, Any]
@@ -42,7 +44,8 @@ class State:
     optimizer: dict[str, Any]
     losses: list[dict[str, float]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
-    stage_two: dict[str, Any] = field(default_factory=dict)
+    method: dict[str, Any] = field(default_factory=dict)
+    modules: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save_state(folder: Path, state: State, name: str = FILE) -> None:
@@ -70,7 +73,10 @@ def read_state(folder: Path) -> State | None:
     if not path.exists():
         return None
     try:
-        return State(**torch.load(path, map_location="cpu", weights_only=True))
+        held = torch.load(path, map_location="cpu", weights_only=True)
+        if "stage_two" in held:  # until 0.1.0
+            held["method"] = held.pop("stage_two")
+        return State(**held)
     except Exception as error:  # torch.load has many for a broken file
         raise CamkitError(
             f"{path}: damaged, or no state of a training run; give --overwrite or another --out"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
@@ -63,7 +62,8 @@ class Validation:
         problems : list of str
             A line for each image that could not be judged.
         """
-        model: nn.Module = classifier.model.eval()
+        model = classifier.model
+        model.eval()
         measured = self._located(classifier) if self.has_boxes else self._classified(classifier)
         model.train()
         return measured

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camkit.boxes import normalize_maps, pixels_inside, resize_maps
+from camkit.boxes.score_maps import is_constant
 from camkit.errors import CamkitError
 
 SIDE = st.integers(1, 9)
@@ -122,3 +123,12 @@ def test_a_map_flat_to_rounding_is_constant_in_float32_and_nothing_is_in_float64
     assert normalize_maps(rounding).tolist() == [[[0.0] * 3] * 2]
     exact = normalize_maps(1 + 3e-7 * torch.arange(6.0, dtype=torch.float64).reshape(1, 2, 3))
     torch.testing.assert_close(exact, torch.arange(6.0, dtype=torch.float64).reshape(1, 2, 3) / 5, rtol=1e-6, atol=1e-6)
+
+
+def test_a_constant_is_told_from_a_map_in_its_own_precision():
+    def says(span, dtype):
+        return not is_constant(torch.tensor([[-1000.0, -1000.0 * (1 - span)]], dtype=torch.float64).to(dtype)).item()
+
+    assert [says(span, torch.float32) for span in (1e-6, 1e-4)] == [False, True]
+    assert [says(span, torch.float64) for span in (1e-13, 1e-6)] == [False, True]
+    assert is_constant(torch.zeros(2, 3, 3)).flatten().tolist() == [True, True]

@@ -195,7 +195,7 @@ def hooks(model):
 def test_hooks_are_gone_after_an_exception():
     model = perturb(Plain())
     cam = CAM(model, (32, 32))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(CamkitError, match="own forward fails"):
         cam(torch.rand(2, 4, 32, 32))
     assert hooks(model) == 0
     with pytest.raises(HeadNotFound):

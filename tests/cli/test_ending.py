@@ -194,7 +194,7 @@ def test_an_image_too_large_for_memory_is_its_own_failure(place, monkeypatch):
     assert call(place)[0] == 1
     reasons = {row["image"]: row["reason"] for row in rows(place, "failures.csv")}
     assert set(reasons) == {"large.png", "larger.png"}
-    assert all("do not fit into memory" in reason for reason in reasons.values())
+    assert all("not enough memory for" in reason for reason in reasons.values())
     assert len(rows(place)) == 4
 
 

@@ -55,7 +55,12 @@ def test_an_error_that_nobody_foresaw_is_a_failure_too(files):
         raise MemoryError("cannot\nallocate")
 
     sample = ImageDataset(files, no_memory)[0]
-    assert sample.error == "MemoryError: cannot allocate"
+    assert sample.error == "not enough memory for it; leave it out, or lower --max-pixels"
+
+    def unforeseen(image):
+        raise KeyError("a\nb")
+
+    assert ImageDataset(files, unforeseen)[0].error == r"KeyError: 'a\nb'"
 
 
 @pytest.mark.parametrize(("workers", "context"), [(0, None), (2, "fork"), (1, "spawn")])
@@ -82,9 +87,10 @@ def test_records_are_read_as_files_are_and_travel_to_workers(tmp_path, workers, 
     for row, sample in zip(batch.input, batch.samples, strict=True):
         assert torch.equal(row, preprocess(read_image(tmp_path / f"{sample.name}.png"))[0])
     assert [failure.error for failure in failures] == [
-        "'2': the box from 5, 5 to 22, 6 (half open) reaches outside the image of 20 x 10 pixels",
+        "'2': the box from 5, 5 to 22, 6 (half open) reaches outside the image of 20 x 10 pixels; "
+        "mend the box, or the image is another one",
         "'3' has 20 x 10 pixels, and its annotation speaks of 10 x 20",
-        f"cannot read '{tmp_path / 'gone.png'}': no such file; check the path and its rights",
+        f"cannot read '{tmp_path / 'gone.png'}': No such file or directory; check the path and its rights",
     ]
 
 

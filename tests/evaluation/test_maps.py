@@ -4,6 +4,7 @@ import csv
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -144,7 +145,7 @@ def test_a_stem_that_two_images_share_names_neither(tmp_path):
 
 def test_no_code_is_run_by_a_map(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(CamkitError, match="cannot be read as a map"):
+    with pytest.raises(CamkitError, match="type object"):
         MapFolder(tmp_path, [Record("a.jpg", bytes, 0)]).read("a.jpg", 0)
 
 
@@ -167,5 +168,54 @@ def test_the_public_metadata_does_without_images_and_counts_add_up(tmp_path):
     assert "image_ids.txt, line 7" in done.output
     assert "localization.txt, line 6" in done.output
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())
-    assert metrics["mean_iou"] | {"low": 1, "high": 1} == metrics["mean_iou"]
+    assert (metrics["mean_iou"]["value"], metrics["mean_iou"]["high"]) == (1, 1)
     assert (metrics["gt_loc"]["n"], metrics["max_box_acc"]["value"]) == (5, 100)
+
+
+@pytest.mark.parametrize("protocol", ["paper", "wsol"])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_a_constant_map_has_no_box_in_whatever_type_it_is_saved(place, protocol, kind):
+    """Rounding noise of float32 stays noise when it is saved in float64."""
+    for file in (place / "maps/a").iterdir():
+        file.unlink()
+    for i in range(N):
+        noise = np.random.default_rng(i).integers(-3, 4, (7, 7)) * (1e-7 if kind is not np.float16 else 0)
+        write(place / "maps/a", f"{i}", (np.float32(1 / 3) * (1 + noise)).astype(np.float32).astype(kind))
+    run(place, "--protocol", protocol)
+    metrics = json.loads((place / "out/metrics.json").read_text())
+    table = pd.read_csv(place / "out/per_image.csv")
+    assert (table[["x0", "y0", "x1", "y1"]] == 0).all(axis=None)
+    assert metrics["gt_loc"]["value"] == metrics["max_box_acc"]["value"] == 0
+
+
+def test_a_faint_map_that_needs_float64_is_judged(place):
+    for file in (place / "maps/a").iterdir():
+        file.unlink()
+    for i in range(N):
+        score_map = np.full((48, 64), 1 / 3)
+        score_map[2 * i : 2 * i + 20, 4 * i : 4 * i + 20] += 1e-9
+        write(place / "maps/a", f"{i}", score_map)
+    run(place)
+    assert json.loads((place / "out/metrics.json").read_text())["gt_loc"]["value"] == 100
+
+
+def test_an_absurd_size_is_that_images_problem(tmp_path):
+    meta = tmp_path / "meta/test"
+    meta.mkdir(parents=True)
+    sizes = {"0.jpg": "64,48", "1.jpg": "400000,300000", "2.jpg": f"{10**30},3"}
+    (meta / "image_ids.txt").write_text("".join(f"{name}\n" for name in sizes))
+    (meta / "class_labels.txt").write_text("".join(f"{name},0\n" for name in sizes))
+    (meta / "image_sizes.txt").write_text("".join(f"{name},{size}\n" for name, size in sizes.items()))
+    (meta / "localization.txt").write_text("".join(f"{name},0,0,19,19\n" for name in sizes))
+    for i in range(3):
+        score_map = np.zeros((48, 64))
+        score_map[:20, :20] = 1
+        write(tmp_path / "maps", f"{i}", score_map)
+    arguments = ["evaluate", "--maps", str(tmp_path / "maps"), "--dataset", "wsol", "--root", str(tmp_path / "meta")]
+    for protocol in ("paper", "wsol"):
+        out = tmp_path / protocol
+        done = CliRunner().invoke(cli, [*arguments, "--split", "test", "--protocol", protocol, "--out", str(out)])
+        assert done.exit_code == 1, done.output
+        assert "3 images: 1 judged, 2 failed" in done.output
+        assert "an image of 400000 x 300000 pixels" in (out / "failures.csv").read_text()
+        assert json.loads((out / "metrics.json").read_text())["gt_loc"]["value"] == 100

@@ -1,132 +1,137 @@
-from dataclasses import astuple
+"""Each interval against its formula written out, another's code, or what it must be."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from camkit.errors import CamkitError
-from camkit.metrics.intervals import accuracy, best_accuracy, bootstrap, deviation, in_canonical_order, mean, median
+from camkit.metrics.intervals import (
+    accuracy,
+    deviation,
+    jackknife,
+    mean,
+    median,
+    paired_difference,
+    score_interval,
+)
 
 
 def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def test_mean_of_many_is_as_wide_as_the_central_limit_says():
-    values = rng(1).normal(3.0, 2.0, 4000)
-    estimate = mean(values, rng())
-    assert estimate.value == pytest.approx(values.mean(), rel=1e-12)
-    assert estimate.n == 4000
-    half_width = 1.96 * values.std() / np.sqrt(4000)
-    assert estimate.low == pytest.approx(values.mean() - half_width, abs=0.15 * half_width)
-    assert estimate.high == pytest.approx(values.mean() + half_width, abs=0.15 * half_width)
-
-
-def test_accuracy_of_many_agrees_with_the_binomial():
-    correct = np.arange(2000) < 1400
-    estimate = accuracy(correct, rng())
-    assert estimate.value == 70.0
-    exact = stats.binom(2000, 0.7).ppf([0.025, 0.975]) / 20
-    assert [estimate.low, estimate.high] == pytest.approx(exact, abs=0.3)
-
-
-@pytest.mark.parametrize(("right", "n"), [(5, 5), (0, 5), (3, 40), (391, 400)])
-def test_few_right_or_wrong_outcomes_get_wilsons_interval(right, n):
+@pytest.mark.parametrize(("right", "n"), [(5, 5), (0, 5), (3, 40), (391, 400), (700, 1000)])
+def test_right_or_wrong_gets_wilsons_interval(right, n):
     z, p = stats.norm.ppf(0.975), right / n
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half_width = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    estimate = accuracy(np.arange(n) < right, rng())
+    estimate = accuracy(np.arange(n) < right)
     assert estimate.value == pytest.approx(100 * p)
     assert [estimate.low, estimate.high] == pytest.approx([100 * (middle - half_width), 100 * (middle + half_width)])
 
 
-def test_the_interval_holds_the_truth_about_95_times_in_100():
-    truth = 60.0
-    drawn = rng(2)
-    estimates = [accuracy(drawn.random(100) < truth / 100, drawn) for _ in range(100)]
-    held = sum(e.low <= truth <= e.high for e in estimates)
-    assert 88 <= held <= 99
+@pytest.mark.parametrize(("right", "n"), [(5, 5), (0, 5), (1, 1), (3, 40), (391, 400)])
+def test_the_score_interval_of_a_proportion_is_wilsons(right, n):
+    p = right / n
+    wilson = stats.binomtest(right, n).proportion_ci(0.95, method="wilson")
+    assert score_interval(p, p * (1 - p) / n, n) == pytest.approx(tuple(wilson))
 
 
-def naive_best_accuracy(correct, counts):
-    """Every draw spelt out: repeat the images, walk over criteria and thresholds."""
-    values = []
-    for draw in counts:
-        drawn = np.repeat(correct, draw, axis=0)
-        curves = [
-            [100.0 * int(right.sum()) / len(drawn) for right in by_threshold]
-            for by_threshold in drawn.transpose(1, 2, 0)
-        ]
-        values.append(sum(max(curve) for curve in curves) / len(curves))
-    return np.array(values)
+def test_a_bounded_mean_of_many_is_students():
+    values = rng(1).beta(4, 3, 4000)
+    bounded, free = mean(values, (0, 1)), mean(values)
+    assert bounded.value == free.value == pytest.approx(values.mean(), rel=1e-12)
+    known = stats.t(3999, values.mean(), stats.sem(values)).interval(0.95)
+    assert (free.low, free.high) == pytest.approx(known)
+    assert (bounded.low, bounded.high) == pytest.approx(known, abs=1e-5)
 
 
-@settings(max_examples=10, deadline=None)
-@given(st.integers(0, 10**6), st.integers(25, 40), st.integers(1, 3), st.integers(1, 5))
-def test_best_accuracy_equals_a_loop_over_draws(seed, n, criteria, thresholds):
-    correct = rng(seed).random((n, criteria, thresholds)) < rng(seed + 1).random(thresholds)
-    correct[:10], correct[10:20] = True, False  # so that the bootstrap, not Wilson, answers
-    ordered = in_canonical_order(correct.reshape(n, -1)).reshape(correct.shape)
-    loop = bootstrap(lambda counts: naive_best_accuracy(ordered, counts), n, rng(seed))
-    assert astuple(best_accuracy(correct, rng(seed))) == pytest.approx(astuple(loop), abs=1e-9)
+@given(st.lists(st.sampled_from([0.0, 0.25, 1.0]) | st.floats(0, 1), min_size=1, max_size=30), st.floats(-3, 3))
+def test_a_bounded_mean_keeps_its_value_and_its_bounds(values, shift):
+    estimate = mean(np.array(values) + shift, (shift, shift + 1))
+    assert shift - 1e-9 <= estimate.low <= estimate.value <= estimate.high <= shift + 1 + 1e-9
+    assert estimate.low < estimate.high  # never surer than the images allow
 
 
-def test_best_accuracy_by_hand():
-    # Criterion 0: threshold 0 has 2 of 4 right, threshold 1 has 3; criterion 1: 1 and 0.
-    correct = np.array([[[1, 1], [1, 0]], [[1, 1], [0, 0]], [[0, 1], [0, 0]], [[0, 0], [0, 0]]], bool)
-    assert best_accuracy(correct, rng()).value == (75.0 + 25.0) / 2
+@given(st.lists(st.floats(-1, 1), min_size=1, max_size=30))
+def test_the_opposite_values_have_the_opposite_interval(values):
+    there, back = mean(np.array(values), (-1, 1)), mean(-np.array(values), (-1, 1))
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-6)
 
 
-def test_the_interval_of_a_best_threshold_lets_every_draw_choose_its_own():
-    # Images are right by chance, at every threshold alike: the best threshold's excess is luck, and draws have it too.
-    correct = rng(3).random((200, 1, 100)) < 0.5
-    fixed = accuracy(correct[:, 0, correct.sum(axis=0)[0].argmax()], rng())
-    assert best_accuracy(correct, rng()).low > fixed.low
+def test_where_no_two_images_differ_an_unseen_share_of_them_may():
+    unseen = stats.t.ppf(0.975, 19) ** 2 / (20 + stats.t.ppf(0.975, 19) ** 2)
+    estimate = mean(np.full(20, 0.7), (0, 1))
+    assert (estimate.low, estimate.high) == pytest.approx((0.7 * (1 - unseen), 0.7 + 0.3 * unseen))
 
 
-@pytest.mark.parametrize("estimator", [mean, accuracy])
+def test_one_image_alone():
+    assert (mean(np.array([3.0])).low, mean(np.array([3.0])).high) == (-np.inf, np.inf)
+    bounded = mean(np.array([0.5]), (0, 1))
+    assert bounded.low < 0.15
+    assert bounded.high > 0.85
+
+
+def test_the_jackknife_of_a_mean_is_the_mean():
+    values = rng(2).beta(2, 5, 40)
+    left_out = np.array([np.delete(values, i).mean() for i in range(40)])
+    known = mean(values, (0, 1))
+    found = jackknife(float(values.mean()), left_out, (0, 1))
+    assert (found.value, found.low, found.high) == pytest.approx((known.value, known.low, known.high))
+
+
+def test_a_paired_difference_by_hand():
+    # 100 images: 60 both right, 20 both wrong, 15 only the second right, 5 only the first; half of one more in each.
+    first = np.repeat([True, False, False, True], [60, 20, 15, 5])
+    second = np.repeat([True, False, True, False], [60, 20, 15, 5])
+    estimate = paired_difference(first, second)
+    middle, error = 10 / 102, np.sqrt(15.5 + 5.5 - 10**2 / 102) / 102
+    z = stats.norm.ppf(0.975)
+    assert estimate.value == pytest.approx(10)
+    assert (estimate.low, estimate.high) == pytest.approx((100 * (middle - z * error), 100 * (middle + z * error)))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=40))
+def test_a_paired_difference_lies_inside_its_interval(pairs):
+    first, second = np.array(pairs).T
+    there, back = paired_difference(first, second), paired_difference(second, first)
+    assert -100 <= there.low <= there.value <= there.high <= 100
+    assert there.low < there.high
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+
+
+@pytest.mark.parametrize("n", [3, 7, 40])
+def test_median_and_deviation_are_numpys(n):
+    values = rng(n).normal(size=n) ** 3
+    for estimate, known in ((median, np.median), (deviation, np.std)):
+        found = estimate(values)
+        assert found.value == pytest.approx(known(values), abs=1e-12)
+        assert found.low < found.value < found.high
+
+
+def test_the_median_lies_between_order_statistics():
+    # Of 20 fair coins 6 to 14 show heads in 95.86 % of the throws: the 6th and the 15th of 20 values.
+    estimate = median(np.arange(1.0, 21))
+    assert (estimate.low, estimate.high) == (6, 15)
+    assert (median(np.arange(5.0)).low, median(np.arange(5.0)).high) == (-np.inf, np.inf)
+
+
+def test_the_deviation_of_many_is_as_sure_as_chi_squared_says():
+    values = rng(3).normal(0, 2, 4000)
+    estimate = deviation(values)
+    known = np.sqrt(values.var() * 4000 / stats.chi2(3999).ppf([0.975, 0.025]))
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(known), rel=2e-3)
+
+
+@pytest.mark.parametrize("estimator", [mean, lambda v: mean(v, (0, 1)), lambda v: accuracy(v < 0.4), median, deviation])
 def test_the_order_of_images_changes_nothing(estimator):
     outcomes = rng(4).random(100)
-    if estimator is accuracy:
-        outcomes = outcomes < 0.4
-    assert estimator(outcomes, rng()) == estimator(outcomes[::-1].copy(), rng())
+    assert estimator(outcomes) == estimator(outcomes[::-1].copy())
 
 
-def test_order_of_images_changes_nothing_over_thresholds():
-    correct = rng(5).random((80, 3, 20)) < 0.4
-    assert best_accuracy(correct, rng()) == best_accuracy(correct[rng(6).permutation(80)], rng())
-
-
-@given(st.integers(0, 1000))
-def test_canonical_order_is_a_permutation_that_forgets_the_order(seed):
-    rows = rng(seed).integers(0, 3, (12, 4)).astype(np.uint8)
-    ordered = in_canonical_order(rows)
-    assert sorted(map(tuple, ordered)) == sorted(map(tuple, rows))
-    assert (ordered == in_canonical_order(rows[::-1])).all()
-
-
-def test_seed_decides():
-    values = rng(7).random(50)
-    assert mean(values, rng(1)) == mean(values, rng(1))
-    assert mean(values, rng(1)) != mean(values, rng(2))
-
-
-def test_no_image_is_refused():
+@pytest.mark.parametrize("estimator", [mean, median, deviation, lambda v: accuracy(v > 0)])
+def test_no_image_is_refused(estimator):
     with pytest.raises(CamkitError, match="empty"):
-        mean(np.zeros(0), rng())
-    with pytest.raises(CamkitError, match="empty"):
-        accuracy(np.zeros(0, bool), rng())
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 40])
-def test_median_and_deviation_are_numpys(n):
-    values = np.random.default_rng(n).normal(size=n) ** 3
-    for estimate, known in ((median, np.median), (deviation, np.std)):
-        found = estimate(values, np.random.default_rng(0))
-        assert found.value == pytest.approx(known(values), abs=1e-12)
-        rng = np.random.default_rng(0)
-        ordered = np.sort(values)
-        draws = [known(ordered[rng.integers(n, size=n)]) for _ in range(1000)]
-        assert (found.low, found.high) == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=1e-9)
+        estimator(np.zeros(0))

@@ -112,3 +112,17 @@ def test_what_the_map_does_not_cover_counts_as_its_minimum():
     np.testing.assert_allclose(scores[:, 56:168], expected, rtol=0, atol=5e-15)
     assert not scores[:, :56].any()
     assert not scores[:, 168:].any()
+
+
+@pytest.mark.parametrize("value", [1 / 3, -2.5, 3e7, 1e-30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(7, 7), (13, 5), (300, 500)])
+def test_the_rounding_noise_of_a_constant_map_is_not_judged(value, dtype, shape):
+    """The public code stretches what resizing leaves of it to 0..1."""
+    class_map = torch.full(shape, value, dtype=dtype)
+    assert not protocol_map(class_map).any()
+    assert not protocol_map(class_map, (50, 100), (25, 0, 75, 50)).any()
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    noisy = class_map * (1 + torch.finfo(dtype).eps * noise)
+    assert not protocol_map(noisy).any()
+    assert protocol_map(class_map * (1 + 0.01 * noise)).max() == 1

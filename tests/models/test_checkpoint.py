@@ -13,7 +13,7 @@ from torch import nn
 
 from camkit.errors import CamkitError
 from camkit.models import load_weights, read_weights
-from camkit.models.checkpoint import read_metadata
+from camkit.models.weights_file import read_metadata
 
 
 def small() -> nn.Sequential:

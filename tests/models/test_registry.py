@@ -227,7 +227,8 @@ def test_labels_beside_the_file_are_not_taken_unasked(factory_file, tmp_path):
 @pytest.mark.parametrize(
     "line",
     [
-        "MEAN = 0.5",
+        "MEAN = (0.5, 0.5)",
+        "MEAN = 'grey'",
         "STD = (1, 0, 1)",
         "STD = (1, float('nan'), 1)",
         "SIZE = 22.4",

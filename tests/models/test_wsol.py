@@ -240,3 +240,16 @@ def test_the_page_says_what_is_built():
         assert all(f"`{part}`" in row for part in BACKBONES[name].new_layers)
         if name != "vgg16":
             assert row.endswith(f"| {', '.join(BACKBONES[name].adl_at)} |")
+
+
+def test_inceptions_dropouts_stand_before_its_last_three_layers_in_training_alone():
+    """As in SPG's code; GoogLeNet in the same form has none."""
+    names = [name for name, _ in BACKBONES["inception-v3"].build(3).named_children()]
+    assert names[-10:-1] == ["drop6", "conv6", "relu6", "drop7", "conv7", "relu7", "drop", "pool", "flatten"]
+    torch.manual_seed(0)
+    tail = BACKBONES["inception-v3"].build(3)[-10:]
+    x = torch.rand(2, 768, 5, 5)
+    assert torch.equal(tail.eval()(x), tail(x))
+    assert not torch.equal(tail.train()(x), tail(x))
+    assert all(module.p == 0.5 for module in tail if isinstance(module, nn.Dropout))
+    assert all(module.p == 0 for module in BACKBONES["googlenet"].build(3).children() if isinstance(module, nn.Dropout))

@@ -57,6 +57,24 @@ def test_a_channel_without_activation_pools_to_zero():
     assert ThresholdedAvgPool2d(0.1)(torch.zeros(2, 3, 4, 4)).tolist() == torch.zeros(2, 3, 1, 1).tolist()
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_tap_in_half_precision_is_that_of_float32(dtype):
+    """112 x 112 positions of 8 sum to 100,352, and float16 ends at 65,504."""
+    features = torch.full((1, 2, 112, 112), 8.0, dtype=dtype)
+    features[:, 1, 56:] = 0
+    features.requires_grad_()
+    pooled = ThresholdedAvgPool2d(0.1)(features)
+    assert pooled.dtype == dtype
+    assert pooled.flatten().tolist() == [8, 8]
+    pooled.sum().backward()
+    ones = features.detach() > 0
+    expected = ones / ones.sum((-2, -1), keepdim=True)
+    torch.testing.assert_close(features.grad, expected.to(dtype), rtol=0, atol=0)
+    random = (10 * torch.rand(2, 3, 112, 112)).to(dtype)
+    found, wide = (ThresholdedAvgPool2d(0.1)(one).flatten().float() for one in (random, random.float()))
+    torch.testing.assert_close(found, wide.to(dtype).float(), rtol=torch.finfo(dtype).eps, atol=0)
+
+
 @pytest.mark.parametrize("name", ["gap", "tap:0.3", "max", "lse:5"])
 def test_gradient(name):
     """TAP jumps where a position crosses the threshold, the maximum bends where two share it: values keep apart."""

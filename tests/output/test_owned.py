@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from commands import NAMES, call, make_place, rows, run
+from commands import call, make_place, rows, run
 from PIL import Image
 
 from camkit.data import find_images

@@ -68,6 +68,18 @@ def test_without_anything_random_it_is_the_validations_input():
     assert (found - expected).abs().max() < 0.05  # torchvision's two versions resize uint8 in other arithmetic
 
 
+def test_half_of_the_images_are_upside_down():
+    plain = replace(SETTINGS, size=(36,), resize=36, flip=False, jitter=0.0, epochs=10)
+    as_they_are, turned = images(plain), images(replace(plain, flip_vertical=True))
+    upright = 0
+    for index in range(12):
+        for epoch in range(10):
+            before, after = as_they_are[epoch, index][0], turned[epoch, index][0]
+            assert torch.equal(after, before) or torch.equal(after, before.flip(-2))
+            upright += torch.equal(after, before)
+    assert upright == pytest.approx(60, abs=22)  # of 120: four standard deviations
+
+
 def test_no_cache_where_the_images_do_not_fit():
     data = images(replace(SETTINGS, cache=12 * 36 * 36 * 3 / 2**30 - 1e-9))
     data.cache()

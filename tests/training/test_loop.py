@@ -2,6 +2,7 @@
 
 import multiprocessing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +16,8 @@ from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.processes import Processes
 from camkit.training.data import TrainingImages
-from camkit.training.loop import smoothed
-from camkit.training.sampler import SharedBatches
+from camkit.training.network import smoothed
+from camkit.training.sampler import DistributedBatchSampler
 from camkit.training.schedules import schedule
 from camkit.training.settings import TrainSettings
 
@@ -41,7 +42,7 @@ def obvious(settings):
     optimizer = torch.optim.SGD(model.parameters(), settings.lr, 0.9, weight_decay=5e-4, nesterov=True)
     share, losses, step = schedule(settings, 40 // settings.batch_size), [], 0
     for epoch in range(settings.epochs):
-        for keys in SharedBatches(40, settings.batch_size, epoch=epoch):
+        for keys in DistributedBatchSampler(40, settings.batch_size, epoch=epoch):
             optimizer.param_groups[0]["lr"] = settings.lr * share(step)
             samples = [data[key] for key in keys]
             labels = torch.tensor([label for _, label in samples])
@@ -82,24 +83,51 @@ def test_two_processes_are_one(alone, tmp_path):
 
 def test_both_stages_in_two_processes_are_one(tmp_path):
     multiprocessing.set_forkserver_preload(["camkit.training.run"])
-    settings = replace(SETTINGS, minmax=True, crr=2.0, frr=3.0, sets=4, set_size=2, label_smoothing=0.0, epochs=4)
+    options = {"crr": 2.0, "frr": 3.0, "sets": 4, "set_size": 2}
+    settings = replace(SETTINGS, method="minmax", method_options=options, label_smoothing=0.0, epochs=4)
     one, meeting = looped(ALONE, settings), f"file://{tmp_path}/meeting"
-    without = looped(ALONE, replace(settings, crr=0.0, frr=0.0))
+    without = looped(ALONE, replace(settings, method_options={**options, "crr": 0.0, "frr": 0.0}))
     assert not torch.allclose(one[1][2], without[1][2])  # the two losses do something
     mp.start_processes(looping, (meeting, 2, settings, str(tmp_path)), nprocs=2, start_method="forkserver")
     for rank in range(2):
         close(one, torch.load(tmp_path / f"{rank}.pt", weights_only=True), 1e-4)
 
 
+def test_modules_beside_the_network_learn_in_two_processes_as_in_one(tmp_path):
+    """A branch's gradients are averaged, and a bank is told of all processes' images."""
+    multiprocessing.set_forkserver_preload(["camkit.training.run"])
+    method, meeting = f"{Path(__file__).parents[1]}/own_methods.py:Guided", f"file://{tmp_path}/meeting"
+    settings = replace(SETTINGS, method=method, method_options={"at": "1"}, label_smoothing=0.0, epochs=3, lr=0.01)
+    one = looped(ALONE, settings)
+    mp.start_processes(looping, (meeting, 2, settings, str(tmp_path)), nprocs=2, start_method="forkserver")
+    for rank in range(2):
+        close(one, torch.load(tmp_path / f"{rank}.pt", weights_only=True), 1e-4)
+
+
 @pytest.mark.parametrize(
-    ("values", "said"), [({"crr": 1e300}, "(CRR|the loss) is (nan|inf): give a lower"), ({"lr": 1e20}, "lower --lr")]
+    ("options", "said"),
+    [
+        ({}, "gave loss, part 2, and the first one loss, part 1"),
+        ({"lossless": True}, "step gave other: one figure"),
+    ],
 )
-def test_a_second_stage_that_diverges_stops_the_run_and_says_where(values, said):
+def test_figures_that_are_not_the_same_in_each_step(options, said):
+    method = f"{Path(__file__).parents[1]}/own_methods.py:Fickle"
+    with pytest.raises(CamkitError, match=said):
+        looped(ALONE, replace(SETTINGS, method=method, method_options=options))
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "said"),
+    [({}, {"crr": 1e300}, "(CRR|the loss) is (nan|inf): give a lower"), ({"lr": 1e20}, {}, "lower --lr")],
+)
+def test_a_second_stage_that_diverges_stops_the_run_and_says_where(values, options, said):
     where = (
         r"stage II diverged at epoch 1, step \d of 5: training stopped, and what was saved before is still there; .*"
     )
+    options = {"sets": 4, "set_size": 2, **options}
     with pytest.raises(CamkitError, match=where + said):
-        looped(ALONE, replace(SETTINGS, minmax=True, sets=4, set_size=2, **values))
+        looped(ALONE, replace(SETTINGS, method="minmax", method_options=options, **values))
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_says_where():

@@ -9,6 +9,7 @@ import random
 import resource
 import time
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -73,16 +74,54 @@ def test_stopped_at_a_step(alone, tmp_path, monkeypatch, step):
 
 def test_with_both_stages_broken_off_in_an_epoch(tmp_path, monkeypatch):
     """Stage II's momentum and the unfinished epoch's CRR and FRR are part of the state."""
-    both = replace(SETTINGS, method="none", minmax=True, sets=2, set_size=2, batch_size=4, size=(24, 28), frr=5.0)
+    options = {"sets": 2, "set_size": 2, "frr": 5.0}
+    both = replace(SETTINGS, method="minmax", method_options=options, size=(24, 28))
     train(both, tmp_path / "alone")
     log = pd.read_csv(tmp_path / "alone" / "log.csv")
     assert (log[["crr", "frr"]] > 0).all(axis=None)
     begin_and_stop(monkeypatch, tmp_path / "stopped", 4, both)
     state = read_state(tmp_path / "stopped")
     assert len(state.losses) == 1
-    assert state.stage_two["state"][0]["momentum_buffer"].any()
+    assert state.method["state"][0]["momentum_buffer"].any()
     train(both, tmp_path / "stopped", resume=True)
     assert_same(tmp_path / "stopped", tmp_path / "alone")
+
+
+@pytest.mark.parametrize("name", ["Guided", "Averaged"])
+def test_with_a_method_s_own_state_broken_off_in_an_epoch(tmp_path, monkeypatch, name):
+    """A bank with counters, modules with momentum, averaged weights: tests/own_methods.py."""
+    own = replace(SETTINGS, method=f"{Path(__file__).parents[1]}/own_methods.py:{name}", val_every=1)
+    own = replace(own, root="n=24,size=32,classes=3", batch_size=8)
+    train(own, tmp_path / "alone")
+    begin_and_stop(monkeypatch, tmp_path / "stopped", 4, own)
+    train(own, tmp_path / "stopped", resume=True)
+    assert_same(tmp_path / "stopped", tmp_path / "alone")
+    states = [read_state(tmp_path / folder) for folder in ("stopped", "alone")]
+    for one, other in zip(*(flat(vars(state)) for state in states), strict=True):
+        assert torch.equal(one, other)
+
+
+def flat(tree):
+    """Every tensor in nested dicts and lists."""
+    if isinstance(tree, torch.Tensor):
+        yield tree
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from flat(item)
+
+
+def test_a_state_of_0_1_0_goes_on(tmp_path, monkeypatch):
+    """It has MinMaxCAM's settings by name, and the momentum of its second stage under another key."""
+    options = {"crr": 2.0, "frr": 5.0, "sets": 2, "set_size": 2, "norm": "mean"}
+    both = replace(SETTINGS, method="minmax", method_options=options)
+    train(both, tmp_path / "alone")
+    begin_and_stop(monkeypatch, tmp_path / "old", 4, both)
+    held = torch.load(tmp_path / "old" / "state.pt", weights_only=True)
+    held["stage_two"] = held.pop("method")
+    del held["modules"], held["settings"]["flip_vertical"]
+    held["settings"] |= {**options, "method": "none", "method_options": {}, "minmax": True}
+    torch.save(held, tmp_path / "old" / "state.pt")
+    train(both, tmp_path / "old", resume=True)
+    assert_same(tmp_path / "old", tmp_path / "alone")
 
 
 def test_killed_at_random_moments(alone, tmp_path):

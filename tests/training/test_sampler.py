@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camkit.errors import CamkitError
-from camkit.training.sampler import SharedBatches, SharedSets
+from camkit.training.sampler import DistributedBatchSampler, DistributedSetSampler
 
 quick = settings(max_examples=40, deadline=None)
 shares = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(0, 40))
@@ -16,11 +16,9 @@ shares = st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.i
 def test_processes_and_parts_make_the_same_batches_as_one_process(share, epoch):
     processes, accumulate, part, more = share
     size = processes * accumulate * part
-    alone = list(SharedBatches(size + more, size, epoch=epoch))
-    several = [
-        list(SharedBatches(size + more, size, epoch=epoch, rank=rank, processes=processes, accumulate=accumulate))
-        for rank in range(processes)
-    ]
+    alone = list(DistributedBatchSampler(size + more, size, epoch=epoch))
+    cut = {"epoch": epoch, "world_size": processes, "accumulate": accumulate}
+    several = [list(DistributedBatchSampler(size + more, size, rank=rank, **cut)) for rank in range(processes)]
     for step, batch in enumerate(alone):
         parts = [its[step * accumulate + i] for its in several for i in range(accumulate)]
         assert [key for part_keys in parts for key in part_keys] == batch
@@ -31,7 +29,7 @@ def test_processes_and_parts_make_the_same_batches_as_one_process(share, epoch):
 def test_an_epoch_takes_each_image_at_most_once_and_can_be_entered_anywhere(images, size, epoch, start):
     if size > images:
         return
-    batches = SharedBatches(images, size, epoch=epoch)
+    batches = DistributedBatchSampler(images, size, epoch=epoch)
     whole = list(batches)
     keys = [key for batch in whole for key in batch]
     assert len(keys) == len(set(keys)) == batches.steps * size > images - size
@@ -44,7 +42,7 @@ def test_an_epoch_takes_each_image_at_most_once_and_can_be_entered_anywhere(imag
 
 def test_epochs_and_seeds_have_orders_of_their_own():
     orders = [
-        [index for batch in SharedBatches(50, 10, epoch=e, seed=s) for _, index in batch]
+        [index for batch in DistributedBatchSampler(50, 10, epoch=e, seed=s) for _, index in batch]
         for e, s in ((0, 0), (1, 0), (0, 1))
     ]
     assert len({tuple(order) for order in orders}) == 3
@@ -53,15 +51,15 @@ def test_epochs_and_seeds_have_orders_of_their_own():
 
 def test_unequal_parts_are_refused():
     with pytest.raises(CamkitError, match=r"--batch-size 10 .* 4 processes .* a multiple of 8"):
-        SharedBatches(100, 10, processes=4, accumulate=2)
+        DistributedBatchSampler(100, 10, world_size=4, accumulate=2)
     with pytest.raises(CamkitError, match="7 training images do not fill one batch: take --batch-size 7 or less"):
-        SharedBatches(7, 8)
+        DistributedBatchSampler(7, 8)
 
 
 def test_sets_are_shared_whole_and_equally():
     labels = [0] * 7 + [1] * 5 + [2]  # 3 + 2 + 1 sets, the last of the same image twice
-    alone = SharedSets(labels, 4, 2, seed=3)
-    shared = [SharedSets(labels, 4, 2, seed=3, rank=rank, processes=2) for rank in range(2)]
+    alone = DistributedSetSampler(labels, 4, 2, seed=3)
+    shared = [DistributedSetSampler(labels, 4, 2, seed=3, rank=rank, world_size=2) for rank in range(2)]
     assert (alone.steps, len(alone)) == (1, 1)  # two sets wait
     orders = []
     for epoch in range(5):
@@ -84,4 +82,4 @@ def test_sets_are_shared_whole_and_equally():
 )
 def test_sets_that_cannot_be_shared(sets, processes, said):
     with pytest.raises(CamkitError, match=said):
-        SharedSets([0] * 7 + [1] * 5 + [2], sets, 2, processes=processes)
+        DistributedSetSampler([0] * 7 + [1] * 5 + [2], sets, 2, world_size=processes)

@@ -1,6 +1,6 @@
 """Settings: ranges, the way through TOML, and what may change on the way to a resumed run."""
 
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from camkit.errors import CamkitError
 from camkit.training.config import differences, make_settings, parse_toml, read_config, to_toml, typed
+from camkit.training.methods import METHODS, load_method
 from camkit.training.presets import preset, presets
 from camkit.training.settings import TrainSettings
+from camkit.training.shorthands import SHORTHANDS
+from camkit.training.trainer import with_batch_size
 
 SHAPES = TrainSettings(dataset="shapes", root="n=40")
 
@@ -58,13 +61,7 @@ def test_later_layers_win():
         ({"milestones": (5, 3)}, "--milestones 5,3: give epochs in order"),
         ({"milestones": (5,), "schedule": "cosine"}, "--milestones 5: they are multistep's"),
         ({"output_stride": 4}, "--output-stride 4"),
-        ({"batch_size": -1}, "--batch-size -1: give 1 or more"),
-        ({"minmax": True, "batch_size": 32}, "--batch-size 32: --sets x --set-size make 60"),
-        ({"minmax": True, "batch_size": 0, "method": "cutmix"}, "--method cutmix: it mixes classes"),
-        ({"minmax": True, "batch_size": 0, "accumulate": 2}, "--accumulate 2: --minmax takes a batch in one part"),
-        ({"minmax": True, "batch_size": 0, "crr": -1.0}, "--crr -1.0: the weight of a loss"),
-        ({"minmax": True, "batch_size": 0, "set_size": 1}, "--set-size 1: CRR compares"),
-        ({"frr": 5.0}, "--frr 5.0: it is MinMaxCAM's, give --minmax"),
+        ({"batch_size": -1}, "--batch-size -1: give 0 or more"),
     ],
 )
 def test_values_out_of_range_are_refused(values, message):
@@ -103,6 +100,11 @@ def test_only_what_changes_the_result_is_a_difference():
         "--lr 0.001 -> 0.5",
         "--milestones  -> 3,4",
     ]
+    has = replace(SHAPES, method="has", method_options={"grid": 8, "p": 0.5})
+    assert differences(has, replace(has, method_options={"grid": 16})) == [
+        "--method-option grid=8 -> 16",
+        "--method-option p=0.5 -> left out",
+    ]
 
 
 def test_each_epoch_has_its_size():
@@ -126,11 +128,60 @@ def test_the_papers_thresholds_are_in_the_presets():
     assert "rethinking/openimages/mobilenet-v1-tap" not in presets()
 
 
+def counted(*layers):
+    settings = make_settings(*layers)
+    return with_batch_size(settings, load_method(settings.method, **settings.method_options))
+
+
 def test_a_batch_is_its_sets():
-    assert SHAPES.batch_size == 32
-    settings = make_settings(preset("minmaxcam/cub/resnet50"), {"root": "cub"})
+    assert counted({"dataset": "shapes", "root": "n=40"}).batch_size == 32
+    settings = counted(preset("minmaxcam/cub/resnet50"), {"root": "cub"})
     assert (settings.batch_size, settings.output_stride, settings.dilation) == (50, 8, False)
-    assert make_settings(preset("minmaxcam/ilsvrc/vgg16"), {"root": "x", "set_size": 4}).batch_size == 48
+    assert counted(preset("minmaxcam/ilsvrc/vgg16"), {"root": "x", "set_size": 4}).batch_size == 48
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"minmax": True, "batch_size": 32}, "--batch-size 32: --method minmax takes 12 sets of 5 images .* make 60"),
+        ({"minmax": True, "method": "cutmix"}, "cutmix mixes classes"),
+        ({"minmax": True, "accumulate": 2}, "--accumulate 2: --method minmax takes .* in one part"),
+        ({"minmax": True, "crr": -1.0}, "--crr -1.0: the weight of a loss"),
+        ({"minmax": True, "set_size": 1}, "--set-size 1: CRR compares"),
+        ({"frr": 5.0}, "--frr 5.0: it is MinMaxCAM's, give --minmax"),
+    ],
+)
+def test_sets_that_contradict_a_setting(values, message):
+    with pytest.raises(CamkitError, match=message):
+        counted({"dataset": "shapes", "root": "n=40"}, values)
+
+
+HELD_0_1_0 = {"dataset": "shapes", "root": "n=40", "minmax": False, "crr": 1.0, "frr": 1.0, "sets": 12, "set_size": 5,
+              "norm": "mean", "batch_size": 32}  # fmt: skip
+
+
+def test_files_of_0_1_0_are_read():
+    """They hold every setting, MinMaxCAM's too."""
+    plain = make_settings(typed(HELD_0_1_0, "config.toml"))
+    assert (plain.method, plain.method_options, plain.batch_size) == ("none", {}, 32)
+    both = make_settings(typed({**HELD_0_1_0, "minmax": True, "method": "has", "method_options": {"grid": 8},
+                                "batch_size": 60}, "config.toml"))  # fmt: skip
+    assert both.method == "has+minmax"
+    assert both.method_options == {"grid": 8, "crr": 1.0, "frr": 1.0, "sets": 12, "set_size": 5, "norm": "mean"}
+    assert counted(asdict(both)).batch_size == 60
+
+
+def test_the_options_of_a_method_are_layers_too():
+    held = {"dataset": "shapes", "root": "n=40", "method": "has+minmax", "method_options": {"grid": 8, "frr": 5.0}}
+    assert make_settings(held, {"crr": 2.0}).method_options == {"grid": 8, "frr": 5.0, "crr": 2.0}
+    assert make_settings(held, {"method_options": {"grid": 16}}).method_options == {"grid": 16, "frr": 5.0}
+    assert make_settings(held, {"method": "adl"}).method_options == {}
+    assert make_settings(held, {"method": "has+minmax"}).method_options == {"grid": 8, "frr": 5.0}
+
+
+def test_shorthands_have_the_method_s_own_defaults():
+    own = {field.name: field.default for field in fields(METHODS["minmax"])}
+    assert {name: one.default for name, one in SHORTHANDS.items() if name != "minmax"} == own
 
 
 def test_parse_toml_names_the_file():

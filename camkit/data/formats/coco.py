@@ -1,86 +1,39 @@
 """COCO's JSON (Lin et al. 2014): boxes and masks of several classes an image.
 
 ``images`` (id, file_name, width, height), ``categories`` (id, name) and ``annotations`` (image_id, category_id, bbox,
-segmentation, iscrowd).
+segmentation, iscrowd). Without annotations, as of COCO's test splits, there are the images alone.
 
 A bbox is ``x, y, width, height``, **0-based** in continuous coordinates, so **half open**: ``x, y, x + width,
-y + height``. A segmentation is polygons ``x0, y0, x1, y1, ...`` in the same coordinates, of which a pixel belongs to
-those that hold its centre, or run lengths, plain or compressed.
+y + height``; where it is missing, the box around the segmentation. A segmentation is polygons ``x0, y0, x1, y1, ...``
+in the same coordinates, drawn as COCO's own code does, or run lengths, plain or compressed.
 
 An image gives one record for each class in it, with that class's boxes and the union of its masks. Regions flagged
-``iscrowd`` are not boxes but pixels that do not count. Labels number the categories in the order of their ids.
+``iscrowd`` are not boxes but pixels that do not count.
+
+Labels number all categories, also those without an object: in the order of their ids where these are numbers, else in
+the order of the file. An id is the same as 1, 1.0 and "1". What is wrong with the list of categories spoils the labels
+of all, and the file is refused; but a category without a name goes by its id.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from skimage.draw import polygon2mask
-
-from camkit.data.annotations import AnnotatedSet, Box, check_inside
-from camkit.data.formats.draft import Draft, Entry, checked_box
-from camkit.data.formats.rle import decode_counts, mask_from_counts
-from camkit.data.images import MAX_PIXELS
+from camkit.data.annotations import AnnotatedSet, Box
+from camkit.data.formats.coco_files import Places, find_annotations
+from camkit.data.formats.coco_json import Ids, Row, finite, load, rows
+from camkit.data.formats.corners import HALF_OPEN
+from camkit.data.formats.draft import Draft, by_class
+from camkit.data.formats.entry import Entry, Incomplete, told
+from camkit.data.formats.segmentations import Masks, Segmentation
+from camkit.data.formats.tables import shown
 from camkit.data.records import Record
-from camkit.data.sources import source
-from camkit.errors import CamkitError
+from camkit.data.sources import Read
+from camkit.errors import CamkitError, UnreadableImage
 
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Segmentations:
-    """Draws the masks of one class in one image when it is called.
-
-    Parameters
-    ----------
-    size : tuple of int
-        Height and width.
-    objects, crowds : tuple
-        Segmentations as the JSON has them: lists of polygons, or mappings with counts.
-
-    Raises
-    ------
-    CamkitError
-        A segmentation is neither, or does not fit the size.
-    """
-
-    size: tuple[int, int]
-    objects: tuple[Any, ...]
-    crowds: tuple[Any, ...] = ()
-
-    def __call__(self) -> tuple[Mask, Mask]:
-        mask, ignore = self._union(self.objects), self._union(self.crowds)
-        return mask, ignore & ~mask
-
-    def _union(self, segmentations: tuple[Any, ...]) -> Mask:
-        mask = np.zeros(self.size, np.bool_)
-        for segmentation in segmentations:
-            mask |= draw(segmentation, self.size)
-        return mask
-
-
-def draw(segmentation: Any, size: tuple[int, int]) -> Mask:
-    """The mask (H, W) of one segmentation."""
-    try:
-        if isinstance(segmentation, Mapping):
-            counts = segmentation["counts"]
-            if tuple(segmentation["size"]) != size:
-                raise CamkitError(f"a mask of {segmentation['size']} (height, width) in an image of {list(size)}")
-            return mask_from_counts(decode_counts(counts) if isinstance(counts, str) else counts, size)
-        mask = np.zeros(size, np.bool_)
-        for polygon in segmentation:
-            points = np.array(polygon, np.float64).reshape(-1, 2)
-            mask |= polygon2mask(size, points[:, ::-1] - 0.5)  # pixel 0 has its centre at 0.5
-        return mask
-    except (TypeError, ValueError, KeyError) as error:
-        if isinstance(error, CamkitError):
-            raise
-        raise CamkitError(f"a segmentation is neither polygons nor run lengths: {error}") from None
+FLAGS = {0: False, "0": False, "": False, None: False, 1: True, "1": True}
 
 
 def read_coco(root: Path, split: str) -> AnnotatedSet:
@@ -91,6 +44,8 @@ def read_coco(root: Path, split: str) -> AnnotatedSet:
     root : Path
         The annotations are ``annotations/instances_<split>.json``, ``annotations/<split>.json`` or ``<split>.json``;
         the images lie in ``<split>``, ``images/<split>``, ``images``, each also as a zip archive, or in ``root``.
+        Roboflow's, FiftyOne's, CVAT's and Label Studio's own names are found as well (`coco_files`). Or the JSON file
+        itself, whatever the split.
     split : str
         Such as val2017.
 
@@ -101,102 +56,177 @@ def read_coco(root: Path, split: str) -> AnnotatedSet:
     Raises
     ------
     CamkitError
-        There is no such file, it is not COCO's JSON, an annotation is of no image listed, or no image can be used.
+        There is no such file, it is not COCO's JSON, its categories cannot be numbered, or no image can be used.
     """
-    names = f"annotations/instances_{split}.json", f"annotations/{split}.json", f"{split}.json"
-    listing = next((root / name for name in names if (root / name).exists()), root / names[0])
-    content = _load(listing)
-    categories = sorted(_rows(content, listing, "categories", id=int, name=str), key=lambda row: int(row["id"]))
-    label_of = {row["id"]: label for label, row in enumerate(categories)}
-    if len(label_of) < len(categories):
-        raise CamkitError(f"{listing}: two categories have the same id, so labels are not known; mend it")
+    listing, places = find_annotations(root, split)
+    content = load(listing)
     draft = Draft("coco", split, listing)
-    for row in _rows(content, listing, "images", id=int, file_name=str):
-        where = f"{listing}, image {row['id']!r}"
-        entry = draft.add(str(row["id"]), row["file_name"], where)
-        if "width" in row and "height" in row:
-            try:
-                entry.set_size(int(row["height"]), int(row["width"]))
-            except (TypeError, ValueError, OverflowError) as error:
-                entry.refuse(f"{where}: {error}")
+    names, labels = _categories(rows(content, listing, "categories"), draft)
+    images = _Images(draft, places)
+    for row in rows(content, listing, "images"):
+        images.add(row)
     draft.require_images()
-    objects: dict[Entry, dict[int, list[_Object]]] = {}
-    for row in _rows(content, listing, "annotations", image_id=int, category_id=int, bbox=list):
-        where = f"{listing}, annotation {row.get('id')!r}"
-        key = str(row["image_id"])
-        if key not in draft.entries:
-            raise CamkitError(f"{where}: image {key} is none of those listed; mend either")
-        entry = draft.entries[key]
+    if not content.get("annotations"):
+        return draft.finish(places, names, lambda _, record: [record])
+    objects = _Objects(labels)
+    for row in rows(content, listing, "annotations"):
         try:
-            thing = _object(row, label_of)
-            objects.setdefault(entry, {}).setdefault(thing.label, []).append(thing)
+            entry = images.of(row)
         except CamkitError as error:
-            entry.refuse(f"{where}: {error}")
-    images = source(root / split, root / "images" / split, root / "images", root)
-    labels = [row["name"] for row in categories]
-    return draft.finish(images, labels, lambda entry, record: _by_class(entry, record, objects.get(entry, {})))
+            draft.stray(row.where, error)
+        else:
+            objects.add(row, entry)
+    return draft.finish(places, names, objects.complete)
+
+
+def _categories(found: Iterable[Row], draft: Draft) -> tuple[list[str], Ids[int]]:
+    """The names by label, and the labels by id."""
+    named: list[tuple[Any, str]] = []
+    ids: Ids[int] = Ids()
+    for position, row in enumerate(found):
+        try:
+            written = row.value("id")
+            if ids.add(written, position) != position:
+                raise CamkitError("two categories have the same id, so labels are not known; mend it")
+        except CamkitError as error:
+            raise CamkitError(f"{row.where}: {error}; labels cannot be numbered") from None
+        try:
+            named.append((written, row.text("name")))
+        except CamkitError as error:
+            draft.stray(row.where, f"{error}; until then it is called {shown(written)}")
+            named.append((written, shown(written)))
+    if not named:
+        raise CamkitError(f"{draft.listing}: its list of categories is empty, so there are no labels; add them")
+    with suppress(CamkitError):  # where ids are names, the order is the file's own
+        named.sort(key=lambda category: finite(category[0], "id"))
+    labels: Ids[int] = Ids()
+    for label, (written, _) in enumerate(named):
+        labels.add(written, label)
+    return [name for _, name in named], labels
+
+
+class _Images:
+    """The images that the file lists, by id."""
+
+    def __init__(self, draft: Draft, places: Places) -> None:
+        self.draft, self.places = draft, places
+        self.ids: Ids[Entry] = Ids()
+        self.files: dict[Read, Entry] = {}
+
+    def add(self, row: Row) -> None:
+        """List an image. Another entry for the same file name is a problem, but its annotations are the image's."""
+        try:
+            written, listed = row.value("id"), row.text("file_name" if row.fields.get("file_name") else "coco_url")
+            known = self.draft.entries.get(listed)
+            entry = self.draft.add(listed, listed.replace("\\", "/"), row.where)
+            holder = self.ids.add(written, known or entry)
+        except CamkitError as error:
+            self.draft.stray(row.where, error)
+            return
+        if holder is not (known or entry):
+            for one, other in ((holder, entry), (entry, holder)):
+                one.refuse(f"{row.where}: {one.image!r} and {other.image!r} have the same id; mend it")
+        entry = known or entry
+        with entry.reading(row.where):
+            entry.set_size(row.number("height"), row.number("width"))
+        if known is None:
+            with entry.reading(f"{row.where}: {listed!r}"):
+                self._find(entry, listed)
+
+    def _find(self, entry: Entry, listed: str) -> None:
+        try:
+            entry.image, entry.read = self.places.find(listed)
+        except UnreadableImage:
+            if entry.image.startswith("/") or ":" in entry.image:
+                raise
+            return  # whether it is missed is seen when the records are made
+        other = self.files.setdefault(entry.read, entry)
+        if other is not entry:
+            other.refuse(f"{other.where}: its file {entry.image!r} is also that of {entry.where}; mend the names")
+            raise CamkitError(f"its file {entry.image!r} is also that of {other.where}; mend the names")
+
+    def of(self, row: Row) -> Entry:
+        """The image of an annotation; `CamkitError` where it is none of those listed."""
+        written = row.value("image_id")
+        entry = self.ids.find(written)
+        if entry is None:
+            raise CamkitError(f"image {shown(written)} is none of those listed; mend either")
+        return entry
 
 
 @dataclass(frozen=True, eq=False)
 class _Object:
     label: int
-    box: Box
-    crowd: bool
-    segmentation: Any
+    box: Box | None  # None of a crowd
+    segmentation: Segmentation
 
 
-def _object(row: Mapping[str, Any], label_of: Mapping[Any, int]) -> _Object:
-    if row["category_id"] not in label_of:
-        raise CamkitError(f"category {row['category_id']!r} is none of the {len(label_of)} categories")
-    try:
-        x, y, width, height = (float(number) for number in row["bbox"])
-    except (TypeError, ValueError):
-        raise CamkitError(f"bbox {row['bbox']!r} is not four numbers") from None
-    box, crowd = (x, y, x + width, y + height), bool(row.get("iscrowd"))
-    return _Object(label_of[row["category_id"]], checked_box(box), crowd, row.get("segmentation"))
+class _Objects:
+    """The objects of each image, and what is wrong with others of their classes."""
+
+    def __init__(self, labels: Ids[int]) -> None:
+        self.labels = labels
+        self.found: dict[Entry, list[_Object]] = {}
+        self.faults: dict[tuple[Entry, int], str] = {}
+
+    def add(self, row: Row, entry: Entry) -> None:
+        """Take an annotation; what is wrong with it leaves it out."""
+        with entry.annotation(row.where):
+            written = row.value("category_id")
+            label = self.labels.find(written)
+            if label is None:
+                raise CamkitError(f"category {shown(written)} is none of those listed; mend either")
+            try:
+                segmentation = Segmentation(row.where, row.fields.get("segmentation"))
+                box = None if _is_crowd(row) else _box(row, segmentation, entry)
+            except CamkitError as error:
+                self.faults.setdefault((entry, label), told(row.where, error))
+                raise
+            self.found.setdefault(entry, []).append(_Object(label, box, segmentation))
+
+    def complete(self, entry: Entry, record: Record) -> list[Record]:
+        """An image's records, one for each class that has a box."""
+        objects = self.found.get(entry, [])
+        if objects and all(thing.box is None for thing in objects):
+            raise Incomplete("all its objects are crowds; take the image out")
+        boxes: dict[int, list[Box]] = {}
+        for thing in objects:
+            if thing.box is not None:
+                boxes.setdefault(thing.label, []).append(thing.box)
+        try:
+            records = by_class(entry, record, boxes)
+        except Incomplete:
+            raise
+        except CamkitError as error:
+            raise CamkitError(f"{error}; a bbox is x, y, width, height") from None
+        return [self._with_masks(entry, each) for each in records]
+
+    def _with_masks(self, entry: Entry, record: Record) -> Record:
+        """Without masks unless all objects are segmented: a union of some would call the others background."""
+        things = [thing for thing in self.found[entry] if thing.label == record.label]
+        if not all(thing.segmentation for thing in things):
+            return record
+        objects, crowds = ([t.segmentation for t in things if (t.box is None) is crowd] for crowd in (False, True))
+        fault = self.faults.get((entry, things[0].label))
+        return replace(record, read_mask=Masks(record.image, record.read, record.size, objects, crowds, fault))
 
 
-def _by_class(entry: Entry, record: Record, objects: Mapping[int, list[_Object]]) -> list[Record]:
-    """One record for each class that has a box, in the order of labels."""
-    records = []
-    for label, things in sorted(objects.items()):
-        boxes = [thing.box for thing in things if not thing.crowd]
-        if entry.size is not None:
-            check_inside(boxes, entry.size)
-        if boxes:
-            masks = _masks(entry, things)
-            records.append(replace(record, label=label, boxes=np.array(boxes, np.float64), read_mask=masks))
-    if not records:
-        raise CamkitError("it has no object" if not objects else "all its objects are crowds")
-    return records
+def _is_crowd(row: Row) -> bool:
+    flag = row.fields.get("iscrowd")
+    if isinstance(flag, list | dict) or flag not in FLAGS:
+        raise CamkitError(f"iscrowd {shown(flag)} is neither 0 nor 1; mend it")
+    return FLAGS[flag]
 
 
-def _masks(entry: Entry, things: list[_Object]) -> Segmentations | None:
-    """None unless all objects are segmented: a union of some of them would call the others background."""
-    if entry.size is None or not all(thing.segmentation for thing in things):
-        return None
-    if entry.size[0] * entry.size[1] > MAX_PIXELS:
-        raise CamkitError(f"masks of {entry.size[1]} x {entry.size[0]} pixels exceed {MAX_PIXELS}")
-    objects = tuple(thing.segmentation for thing in things if not thing.crowd)
-    return Segmentations(entry.size, objects, tuple(thing.segmentation for thing in things if thing.crowd))
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise CamkitError(f"{path}: cannot be read: {error.strerror}; check --root and --split") from None
-    except json.JSONDecodeError as error:
-        raise CamkitError(f"{path}, line {error.lineno}: no JSON, or cut off: {error.msg}") from None
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise CamkitError(f"{path}: no JSON: {' '.join(str(error).split())}") from None
-
-
-def _rows(content: Any, path: Path, key: str, **wanted: type) -> list[dict[str, Any]]:
-    rows = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(rows, list):
-        raise CamkitError(f"{path}: it has no list {key!r}, so it is not COCO's JSON of objects")
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not all(isinstance(row.get(name), kind) for name, kind in wanted.items()):
-            raise CamkitError(f"{path}: {key} entry {number} lacks one of {', '.join(wanted)}; mend it")
-    return rows
+def _box(row: Row, segmentation: Segmentation, entry: Entry) -> Box:
+    bbox = row.fields.get("bbox")
+    if bbox in (None, []):
+        if not segmentation:
+            raise CamkitError("it has neither bbox nor segmentation; add one, or take it out")
+        return entry.half_open(segmentation.box(), HALF_OPEN)
+    if not isinstance(bbox, list) or len(bbox) != len(("x", "y", "width", "height")):
+        raise CamkitError(f"bbox {shown(bbox)} is not four numbers x, y, width, height; mend it")
+    x, y, width, height = (finite(number, "in bbox,") for number in bbox)
+    if not (width > 0 and height > 0):
+        raise CamkitError(f"bbox {shown(bbox)} has no width or no height, so its box is empty; mend it or take it out")
+    return entry.half_open((x, y, x + width, y + height), HALF_OPEN)

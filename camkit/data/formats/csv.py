@@ -1,18 +1,26 @@
-"""A plain CSV of boxes: ``image,label,x0,y0,x1,y1``.
+"""A plain CSV of boxes: ``image,label,x0,y0,x1,y1``, in any order, beside other columns.
 
 Corners are **0-based** and **half open**, camkit's own, in pixels of the image **upright**, as `camkit localize` writes
 them: a box over all of an image of 500 pixels is ``0 ... 500``. An image may have several lines, one for each box.
+
+Labels are whole numbers, ``3`` or ``3.0``, or names. Which of the two is what most lines have; the others' labels are
+problems of their lines. Where the column is called ``name`` instead of ``label`` all are names, also those like ``7``.
 """
 
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.formats.corners import HALF_OPEN
 from camkit.data.formats.draft import Draft, with_label_and_box
-from camkit.data.formats.tables import table
+from camkit.data.formats.tables import Line, Table, shown
 from camkit.data.sources import source
 from camkit.errors import CamkitError
 
-COLUMNS = ("image", "label", "x0", "y0", "x1", "y1")
+CORNERS = ("x0", "y0", "x1", "y1")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 def read_csv(root: Path, split: str) -> AnnotatedSet:
@@ -21,34 +29,67 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
     Parameters
     ----------
     root : Path
-        The folder with ``<split>.csv``. Its images' paths are below ``root/images``, which may be a zip archive, where
-        that is there, else below ``root``.
+        The folder with ``<split>.csv``, or the CSV itself, whatever the split. Images' paths are below the folder
+        ``images`` beside the CSV, which may be a zip archive, where that is there, else below the CSV's own folder.
     split : str
 
     Returns
     -------
     AnnotatedSet
-        Where every label is a whole number, these are the labels; else all are names, numbered in sorted order.
+        Where labels are names, they are numbered in sorted order.
 
     Raises
     ------
     CamkitError
         The file or a column is missing, or no image can be used.
     """
-    draft = Draft("csv", split, root / f"{split}.csv")
-    rows = list(table(draft.listing, COLUMNS))
-    found = {line.fields[1].strip() for line in rows if not line.fault} - {""}
-    names = None if all(map(str.isdecimal, found)) else sorted(found)
-    labels = {name: label for label, name in enumerate(names or ())}
+    listing = root if root.is_file() else root / f"{split}.csv"
+    draft = Draft("csv", split, listing)
+    table = Table(listing)
+    column = "name" if "label" not in table.columns and "name" in table.columns else "label"
+    rows = list(table.lines(("image", column, *CORNERS)))
+    names = _names(rows, column)
+    label = _whole if names is None else _numbered(names)
     for line in rows:
         image = line.fields[0]
-        if image not in draft.entries:
+        if image not in draft.entries and not line.fault:
             draft.add(image, image, line.where)
-        with draft.reading(line) as entry:
-            name = line.text(1)
-            if not name:
+        with draft.annotation(line) as entry:
+            if not line.text(1):
                 raise CamkitError("it has no label")
-            entry.set_label(line.whole(1) if names is None else labels[name])
+            entry.set_label(label(line))
             x0, y0, x1, y1 = line.numbers(2, 6)
-            entry.add_box(x0, y0, x1, y1)
-    return draft.finish(source(root / "images", root), names, with_label_and_box, upright=True)
+            entry.add_box((x0, y0, x1, y1), HALF_OPEN)
+    images = source(listing.parent / "images", listing.parent)
+    done = draft.finish(images, names, with_label_and_box, upright=True)
+    return replace(done, numbered=names is None)
+
+
+def _names(rows: Sequence[Line], column: str) -> list[str] | None:
+    """The classes' names in sorted order; None where most labels are numbers."""
+    found = [line.text(1) for line in rows if not line.fault and line.text(1)]
+    if column == "label":
+        names = [label for label in found if not NUMBER.fullmatch(label)]
+        if 2 * len(names) <= len(found):
+            return None
+        found = names
+    return sorted(set(found))
+
+
+def _whole(line: Line) -> int:
+    try:
+        return line.whole(1)
+    except CamkitError as error:
+        raise CamkitError(f"label {error}; mend it, or call the column 'name' where labels are names") from None
+
+
+def _numbered(names: Sequence[str]) -> Callable[[Line], int]:
+    numbers = {name: number for number, name in enumerate(names)}
+
+    def number(line: Line) -> int:
+        if line.text(1) not in numbers:
+            said = shown(line.text(1))
+            raise CamkitError(f"label {said} is a number among names; mend it, or call the column 'name' if it is one")
+        return numbers[line.text(1)]
+
+    return number

@@ -6,20 +6,26 @@
 each image.
 
 The upper left corner ``x, y`` is **0-based**, and ``x + width, y + height`` is the last pixel **inside** the box: a box
-over all of an image of 500 pixels is written ``0 ... 499``. A record's box ends at ``x + width + 1``. In a mask the
+over all of an image of 500 pixels is written ``0 ... 499``. A record's box ends at ``x + width + 1``, or where the
+image ends: 78 boxes of the 11,788 reach further, and the public WSOL lists have them clipped as well. In a mask the
 grey value is the share of annotators who called the pixel bird; the object is where more than half did (> 127).
 """
 
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from camkit.data.annotations import AnnotatedSet
-from camkit.data.formats.draft import Draft, Entry, with_label_and_box
+from camkit.data.formats.corners import INCLUSIVE
+from camkit.data.formats.draft import Draft, with_label_and_box
+from camkit.data.formats.entry import Entry, told
 from camkit.data.formats.masks import MaskFiles
-from camkit.data.formats.tables import Line, lines, mending
+from camkit.data.formats.tables import Line, lines, mending, shown
+from camkit.data.images import read_size
 from camkit.data.records import Record
 from camkit.data.sources import Source, find_source, source
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, UnreadableImage
 
 IS_TRAINING = {"train": "1", "test": "0"}
 HALF = 127
@@ -42,13 +48,12 @@ def read_cub(root: Path, split: str) -> AnnotatedSet:
     Raises
     ------
     CamkitError
-        The split is unknown, a file is missing or annotates an image that ``images.txt`` does not list, or no image
-        can be used.
+        The split is unknown, a file is missing, the classes or the splits cannot be told, or no image can be used.
     """
     if split not in IS_TRAINING:
         raise CamkitError(f"CUB-200-2011 has no split {split!r}: use train or test; CUBV2's val is in the wsol format")
     draft = Draft("cub", split, root / "images.txt")
-    chosen = _chosen(root, IS_TRAINING[split])
+    chosen, unknown = _chosen(root, IS_TRAINING[split])
     others = set()
     for line in lines(draft.listing, 2):
         key = line.fields[0]
@@ -56,8 +61,10 @@ def read_cub(root: Path, split: str) -> AnnotatedSet:
             others.add(key)
             continue
         entry = draft.add(key, line.fields[-1], line.where)
-        if line.fault or key not in chosen:
-            entry.refuse(f"{line.where}: {line.fault or 'train_test_split.txt does not name the image'}")
+        with entry.reading(line.where):
+            line.check()
+            if key not in chosen:
+                raise CamkitError(unknown.get(key, "train_test_split.txt does not name the image; add it there"))
     draft.require_images()
     names: dict[int, str] = {}
     for line in lines(root / "classes.txt", 2):
@@ -75,37 +82,55 @@ def read_cub(root: Path, split: str) -> AnnotatedSet:
         x, y, width, height = line.numbers(1, 5)
         if entry.boxes:
             raise CamkitError("a second box for the image")
-        entry.add_box(x, y, x + width + 1, y + height + 1)
+        entry.add_box((x, y, x + width, y + height), INCLUSIVE)
 
     for file, wanted, read in (("image_class_labels.txt", 2, label), ("bounding_boxes.txt", 5, box)):
         for line in lines(root / file, wanted):
             if line.fields[0] not in others:
                 with draft.reading(line) as entry:
+                    line.check()
                     read(entry, line)
     masks = find_source(root / "segmentations", root.parent / "segmentations")
     return draft.finish(
         source(root / "images"),
         [names[number] for number in sorted(names)],
-        lambda entry, record: _with_mask(entry, record, masks),
+        lambda entry, record: _complete(entry, record, masks),
     )
 
 
-def _chosen(root: Path, wanted: str) -> dict[str, bool]:
-    """Whether an image is of the split, by id."""
+def _chosen(root: Path, wanted: str) -> tuple[dict[str, bool], dict[str, str]]:
+    """Whether an image is of the split, by id, and why that is not known of others."""
     chosen: dict[str, bool] = {}
+    unknown: dict[str, str] = {}
     for line in lines(root / "train_test_split.txt", 2):
-        with mending(line):
-            key, is_training = line.fields
-            if is_training not in IS_TRAINING.values():
-                raise CamkitError(f"{is_training!r} is neither 1 nor 0")
-            if chosen.setdefault(key, is_training == wanted) != (is_training == wanted):
-                raise CamkitError(f"the image {key!r} is in the other split already")
-    return chosen
+        key = line.fields[0]
+        try:
+            line.check()
+            if line.fields[1] not in IS_TRAINING.values():
+                raise CamkitError(f"{shown(line.fields[1])} is neither 1 nor 0")
+            if chosen.setdefault(key, line.fields[1] == wanted) != (line.fields[1] == wanted):
+                raise CamkitError("the image is in the other split already")
+        except CamkitError as error:
+            unknown[key] = told(line.where, error)
+    return {key: its for key, its in chosen.items() if key not in unknown}, unknown
 
 
-def _with_mask(entry: Entry, record: Record, masks: Source | None) -> list[Record]:
+def _complete(entry: Entry, record: Record, masks: Source | None) -> list[Record]:
     [record] = with_label_and_box(entry, record)
+    record = _clipped(record)
     if masks is None:
         return [record]
     file = str(Path(record.image).with_suffix(".png").as_posix())
     return [replace(record, read_mask=MaskFiles((masks.reader(file),), above=HALF))]
+
+
+def _clipped(record: Record) -> Record:
+    """The record with its box inside its image, whose size no file of CUB states."""
+    try:
+        height, width = size = read_size(record.read(), record.image, upright=False)
+    except UnreadableImage:
+        return record  # who reads the image is told why it cannot be read
+    boxes = np.minimum(record.boxes, [width, height, width, height])
+    if (boxes[:, 2:] <= boxes[:, :2]).any():
+        raise CamkitError(f"its box lies outside the image of {width} x {height} pixels; mend it")
+    return replace(record, boxes=boxes, size=size)

@@ -1,67 +1,26 @@
-"""A split while it is read: each image that is listed becomes a record or one line that says why it does not."""
+"""A split while it is read: each entry of its files becomes part of a record, or one line that says why it does not."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from camkit.data.annotations import AnnotatedSet, Box, check_inside
-from camkit.data.formats.tables import Line
+from camkit.data.formats.entry import Entry, Incomplete, told
+from camkit.data.formats.tables import Line, shown
 from camkit.data.records import Record, no_boxes
-from camkit.data.sources import Source
+from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
 
 
-@dataclass(eq=False)
-class Entry:
-    """What is known so far of one image."""
+class Images(Protocol):
+    """Where the images lie: a `Source`, or something that finds them as one does."""
 
-    image: str
-    where: str
-    label: int | None = None
-    boxes: list[Box] = field(default_factory=list)
-    size: tuple[int, int] | None = None
-    problem: str | None = None
-
-    def add_box(self, x0: float, y0: float, x1: float, y1: float) -> None:
-        """Half open, 0-based; `CamkitError` where the box is empty."""
-        self.boxes.append(checked_box((x0, y0, x1, y1)))
-
-    @contextmanager
-    def reading(self, line: Line) -> "Iterator[Entry]":
-        """What is wrong with a line that annotates the image is the image's problem; the first one is told."""
-        try:
-            yield self
-        except CamkitError as error:
-            self.refuse(f"{line.where}: {error}")
-
-    def set_label(self, label: int, classes: int | None = None) -> None:
-        """`CamkitError` where the label is none of `classes`, or another than before."""
-        if classes is not None and label >= classes:
-            raise CamkitError(f"label {label} is none of the {classes} classes, which count from 0")
-        if self.label not in (None, label):
-            raise CamkitError(f"a second label: {label} after {self.label}")
-        self.label = label
-
-    def set_size(self, height: int, width: int) -> None:
-        """`CamkitError` where a side is not above 0."""
-        if min(height, width) < 1:
-            raise CamkitError(f"an image of {width} x {height} pixels has none")
-        self.size = height, width
-
-    def refuse(self, problem: str) -> None:
-        """Give the image a problem, unless it has one."""
-        self.problem = self.problem or problem
-
-
-def checked_box(box: Box) -> Box:
-    """A half-open box with an inside; `CamkitError` for another."""
-    x0, y0, x1, y1 = box
-    if not (x1 > x0 and y1 > y0):
-        raise CamkitError(f"the box from {x0:g}, {y0:g} to {x1:g}, {y1:g} (half open) is empty")
-    return box
+    def reader(self, name: str) -> Read:
+        """What reads the image of this name; `UnreadableImage` where there is none."""
 
 
 class Draft:
@@ -78,36 +37,62 @@ class Draft:
     def __init__(self, name: str, split: str, listing: Path) -> None:
         self.name, self.split, self.listing = name, split, listing
         self.entries: dict[str, Entry] = {}
-        self.duplicates: list[str] = []
+        self.strays: list[str] = []  # what is wrong with lines that belong to no image
 
     def add(self, key: str, image: str, where: str) -> Entry:
         """List an image; one that is listed already is a problem of its second line."""
         if key in self.entries:
-            self.duplicates.append(f"{where}: {key!r} is listed a second time; the first, {self.entries[key].where}")
+            first = self.entries[key].where
+            self.stray(where, f"{shown(key)} is listed a second time (first in {first}); take one out")
             return Entry(image, where)
         return self.entries.setdefault(key, Entry(image, where))
+
+    def stray(self, where: str, reason: str | CamkitError) -> None:
+        """Tell of a line that belongs to no image."""
+        self.strays.append(told(where, reason))
+
+    def add_line(self, line: Line, image: str | None = None) -> Entry:
+        """List the image of a line, which is its own key; it is the line's first field unless it is given."""
+        image = image or line.fields[0]
+        entry = self.add(image, image, line.where)
+        with entry.reading(line.where):
+            line.check()
+        return entry
 
     def require_images(self) -> None:
         """`CamkitError` where the split is empty: said first, else every annotation seems to be of another split."""
         if not self.entries:
-            raise CamkitError(f"{self.listing}: lists no image of the split {self.split!r}; check --root and --split")
+            first = f"; the first line that cannot be used: {self.strays[0]}" if self.strays else ""
+            raise CamkitError(
+                f"{self.listing}: lists no image of the split {self.split!r}; check --root and --split{first}"
+            )
 
-    def reading(self, line: Line) -> AbstractContextManager[Entry]:
-        """The image whose key is a line's first field, as `Entry.reading`.
+    @contextmanager
+    def reading(self, line: Line) -> Iterator[Entry]:
+        """The image whose key is a line's first field, as `Entry.reading`."""
+        entry = self._entry(line)
+        with entry.reading(line.where):
+            yield entry
 
-        Raises
-        ------
-        CamkitError
-            The line annotates no image of the listing, so that its annotation would be lost.
-        """
+    @contextmanager
+    def annotation(self, line: Line) -> Iterator[Entry]:
+        """The image whose key is a line's first field, as `Entry.annotation`."""
+        entry = self._entry(line)
+        with entry.annotation(line.where):
+            yield entry
+
+    def _entry(self, line: Line) -> Entry:
+        """The image that a line annotates; where it annotates none that is listed, that is the line's problem."""
         key = line.fields[0]
-        if key not in self.entries:
-            raise CamkitError(f"{line.where}: {key!r} is none of the images that {self.listing} lists; mend either")
-        return self.entries[key].reading(line)
+        if key in self.entries:
+            return self.entries[key]
+        reason = line.fault or f"{shown(key)} is none of the images that {self.listing} lists; mend either"
+        self.stray(line.where, reason)
+        return Entry(key, line.where)
 
     def finish(
         self,
-        images: Source,
+        images: Images,
         labels: Sequence[str] | None,
         complete: Callable[[Entry, Record], list[Record]],
         upright: bool = False,
@@ -116,42 +101,58 @@ class Draft:
 
         Parameters
         ----------
-        images : Source
+        images : Images
         labels : sequence of str or None
         complete : callable
-            Gives an image's records from its entry and the record that the entry makes; it raises `CamkitError` where
+            Gives an image's records from its entry and the record that the entry makes; it raises `Incomplete` where
             the entry lacks what the format requires.
         upright : bool
 
         Raises
         ------
         CamkitError
-            The split is empty, or no image of it can be used.
+            The split is empty, its boxes are not in pixels, or no image of it can be used.
         """
         self.require_images()
+        self._require_pixels()
         records: list[Record] = []
         problems = []
         for entry in self.entries.values():
             try:
-                records += complete(entry, self._record(entry, images))
+                records += complete(entry, _record(entry, images))
             except CamkitError as error:
-                problems.append(entry.problem or f"{entry.where}: {entry.image!r}: {error}")
-        problems += self.duplicates
+                if entry.problem:
+                    problems.append(entry.problem)
+                elif not entry.left_out or (entry.shares and not isinstance(error, Incomplete)):
+                    problems.append(told(f"{entry.where}: {shown(entry.image)}", error))
+            problems += entry.left_out
+        problems += self.strays
         if not records:
-            raise CamkitError(f"none of the {len(problems)} images can be used; the first: {problems[0]}")
+            raise CamkitError(f"none of the {len(self.entries)} images can be used; the first: {problems[0]}")
         names = None if labels is None else tuple(labels)
         return AnnotatedSet(self.name, self.split, records, names, problems, upright)
 
-    def _record(self, entry: Entry, images: Source) -> Record:
-        if entry.problem:
-            raise CamkitError(entry.problem)
-        if entry.size is not None:
-            check_inside(entry.boxes, entry.size)
-        boxes = np.array(entry.boxes, np.float64) if entry.boxes else no_boxes()
-        return Record(entry.image, _reader(entry, images), entry.label, boxes, entry.size)
+    def _require_pixels(self) -> None:
+        """`CamkitError` where all boxes lie between 0 and 1: taken for pixels they would all be one pixel."""
+        shares = [share for entry in self.entries.values() for share in entry.shares]
+        larger = any(entry.size != (1, 1) for entry in self.entries.values())
+        if shares and all(shares) and larger:
+            raise CamkitError(
+                f"{self.listing}: all {len(shares)} boxes lie between 0 and 1, as shares of the image's sides do "
+                "(normalised); boxes are in pixels: multiply x by the image's width and y by its height"
+            )
 
 
-def _reader(entry: Entry, images: Source) -> Callable[[], bytes]:
+def _record(entry: Entry, images: Images) -> Record:
+    if entry.problem:
+        raise CamkitError(entry.problem)
+    if entry.size is not None:
+        check_inside(entry.boxes, entry.size)
+    boxes = np.array(entry.boxes, np.float64) if entry.boxes else no_boxes()
+    return Record(entry.image, entry.read or _reader(entry, images), entry.label, boxes, entry.size)
+
+
+def _reader(entry: Entry, images: Images) -> Callable[[], bytes]:
     """Where the image's size is stated a missing file is missed only by who wants to read it: maps can do without."""
     try:
         return images.reader(entry.image)
@@ -174,12 +175,22 @@ class Missing:
 def with_label(entry: Entry, record: Record) -> list[Record]:
     """A record that must have a label."""
     if entry.label is None:
-        raise CamkitError("it has no label")
+        raise Incomplete("it has no label")
     return [record]
 
 
 def with_label_and_box(entry: Entry, record: Record) -> list[Record]:
     """A record that must have a label and a box."""
     if not entry.boxes:
-        raise CamkitError("it has no box")
+        raise Incomplete("it has no box")
     return with_label(entry, record)
+
+
+def by_class(entry: Entry, record: Record, boxes: Mapping[int, Sequence[Box]]) -> list[Record]:
+    """One record for each class that has a box, in the order of labels."""
+    found = {label: its for label, its in sorted(boxes.items()) if its}
+    if not found:
+        raise Incomplete("it has no object")
+    if entry.size is not None:
+        check_inside([box for its in found.values() for box in its], entry.size)
+    return [replace(record, label=label, boxes=np.array(its, np.float64)) for label, its in found.items()]

@@ -23,11 +23,17 @@ def read_splits(dataset: str, root: str | Path, split: str, val_split: str) -> t
     Raises
     ------
     CamkitError
-        A split cannot be read, or N is no number above 0.
+        A split cannot be read, N is no number above 0, or two splits are the same images.
     """
     train = read_dataset(dataset, root, split)
     if not val_split.startswith(HOLDOUT):
-        return train, read_dataset(dataset, root, val_split)
+        validation = read_dataset(dataset, root, val_split)
+        if val_split != split and {r.read for r in validation.records} == {r.read for r in train.records}:
+            raise CamkitError(
+                f"{root}: the splits {split!r} and {val_split!r} are the same images, as the data set is not divided; "
+                f"use {HOLDOUT}10 to keep 10 images of each class apart"
+            )
+        return train, validation
     count = val_split.removeprefix(HOLDOUT)
     if not count.isdecimal() or int(count) < 1:
         raise CamkitError(f"--val-split {val_split}: write {HOLDOUT}N with N images of each class, such as holdout:10")

@@ -11,17 +11,21 @@ Corners are **0-based** and **inclusive**, in the CSV and in the XML: boxes at t
 pixels end at 499. A record's box ends one further, at 500.
 """
 
+import re
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.formats.corners import INCLUSIVE
 from camkit.data.formats.draft import Draft, with_label, with_label_and_box
-from camkit.data.formats.tables import Line, lines, table
+from camkit.data.formats.tables import Line, Table, lines, shown
 from camkit.data.formats.voc_xml import read_voc_xml
 from camkit.data.images import SUFFIXES
 from camkit.data.sources import Folder, source
 from camkit.errors import CamkitError
 
 MAPPING = "LOC_synset_mapping.txt"
+WNID = re.compile(r"n\d+")
 GROUP = 5  # wnid xmin ymin xmax ymax
 
 
@@ -44,8 +48,7 @@ def read_ilsvrc(root: Path, split: str) -> AnnotatedSet:
     Raises
     ------
     CamkitError
-        There are no images, a class folder is empty and nothing else tells the classes, a line of the CSV annotates an
-        image that is not there, or no image can be used.
+        There are no images, a class folder is empty and nothing else tells the classes, or no image can be used.
     """
     images = source(root / "ILSVRC" / "Data" / "CLS-LOC" / split, root / split)
     draft = Draft("ilsvrc", split, Path(str(images)))
@@ -62,13 +65,14 @@ def read_ilsvrc(root: Path, split: str) -> AnnotatedSet:
     solution = root / f"LOC_{split}_solution.csv"
     places = [root / "ILSVRC/Annotations/CLS-LOC", root / "Annotations/CLS-LOC", root / "Annotations"]
     folder = next((place / split for place in places if (place / split).is_dir()), None)
+    complete = with_label_and_box
     if solution.exists():
         _read_solution(solution, draft, wnids)
     elif folder is not None:
         _read_xml(folder, draft, wnids)
     else:
-        return draft.finish(images, wnids.all, with_label)
-    return draft.finish(images, wnids.all, with_label_and_box)
+        complete = with_label
+    return replace(draft.finish(images, wnids.all, complete), wnids=tuple(wnids.all))
 
 
 def _require_full_folders(images: Folder, draft: Draft) -> None:
@@ -90,7 +94,8 @@ class _Wnids:
         else:
             found = {PurePosixPath(entry.image).parts[0] for entry in draft.entries.values() if "/" in entry.image}
         if not found and solution.exists():
-            found = {line.fields[1].split(" ")[0] for line in table(solution, ("ImageId", "PredictionString"))}
+            said = (line.fields[1].split(" ")[0] for line in Table(solution).lines(("ImageId", "PredictionString")))
+            found = set(filter(WNID.fullmatch, said))
         if not found:
             raise CamkitError(
                 f"{root}: nothing says which classes there are; add LOC_synset_mapping.txt, or sort the images of "
@@ -101,31 +106,31 @@ class _Wnids:
 
     def label(self, wnid: str) -> int:
         if wnid not in self._label:
-            raise CamkitError(f"{wnid!r} is none of the {len(self.all)} classes")
+            raise CamkitError(f"{shown(wnid)} is none of the {len(self.all)} classes")
         return self._label[wnid]
 
 
 def _read_solution(path: Path, draft: Draft, wnids: _Wnids) -> None:
-    for line in table(path, ("ImageId", "PredictionString")):
+    for line in Table(path).lines(("ImageId", "PredictionString")):
         with draft.reading(line) as entry:
             fields = line.text(1).split()
             if not fields or len(fields) % GROUP:
                 raise CamkitError(f"{len(fields)} fields are no groups of wnid xmin ymin xmax ymax; it may be cut off")
             for start in range(0, len(fields), GROUP):
-                entry.set_label(wnids.label(fields[start]))
-                x0, y0, x1, y1 = Line(line.where, fields).numbers(start + 1, start + GROUP)
-                entry.add_box(x0, y0, x1 + 1, y1 + 1)
+                with entry.annotation(f"{line.where}, object {start // GROUP + 1}"):
+                    x0, y0, x1, y1 = Line(line.where, fields).numbers(start + 1, start + GROUP)
+                    entry.set_label(wnids.label(fields[start]))
+                    entry.add_box((x0, y0, x1, y1), INCLUSIVE)
 
 
 def _read_xml(folder: Path, draft: Draft, wnids: _Wnids) -> None:
     for key, entry in draft.entries.items():
         by_class = folder / PurePosixPath(entry.image).with_suffix(".xml")
         path = by_class if by_class.exists() else folder / f"{key}.xml"
-        with entry.reading(Line(str(path), [])):
+        with entry.reading(str(path)):
             annotation = read_voc_xml(path)
-            if annotation.size is not None:
-                entry.set_size(*annotation.size)
+            entry.set_size(*annotation.size)
             for thing in annotation.objects:
-                entry.set_label(wnids.label(thing.name))
-                x0, y0, x1, y1 = thing.corners
-                entry.add_box(x0, y0, x1 + 1, y1 + 1)
+                with entry.annotation(f"{path}, object {thing.number}"):
+                    entry.set_label(wnids.label(thing.name))
+                    entry.add_box(thing.corners(), INCLUSIVE)

@@ -1,19 +1,25 @@
 """Text files with one annotation a line: every line knows where it is and what is wrong with it."""
 
+import codecs
 import csv
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from camkit.errors import CamkitError
+
+WHOLE = re.compile(r"[0-9]{1,9}(\.0*)?")  # pandas writes whole numbers as 3.0 beside an empty field
+REMEDY = "check --root and --split"  # where a file cannot be read
+SHOWN = 160  # characters of a value in a message
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a table: where it is, its fields, and what is wrong with their number.
+    """One line of a table: where it is, its fields, and what is wrong with it as a whole.
 
     The methods refuse a line with a fault; `fields` can be looked at all the same, to know which image it annotates.
     """
@@ -35,12 +41,9 @@ class Line:
     def number(self, index: int) -> float:
         """A field as a finite number; `CamkitError` where it is none."""
         text = self.text(index)
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = number_of(text)
         if not math.isfinite(number):
-            raise CamkitError(f"{text!r} is not a number")
+            raise CamkitError(f"{shown(text)} is not a number")
         return number
 
     def numbers(self, start: int, stop: int) -> list[float]:
@@ -48,11 +51,28 @@ class Line:
         return [self.number(index) for index in range(start, stop)]
 
     def whole(self, index: int) -> int:
-        """A field as a whole number, not negative; `CamkitError` where it is none."""
+        """A field as a whole number, not negative; `CamkitError` where it is none. ``3.0`` is 3."""
         text = self.text(index)
-        if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise CamkitError(f"{text!r} is not a whole number")
-        return int(text)
+        if not WHOLE.fullmatch(text):
+            raise CamkitError(f"{shown(text)} is not a whole number")
+        return int(text.partition(".")[0])
+
+
+def number_of(text: str) -> float:
+    """The number that a text is, NaN where it is none; Python alone would also take 1_0 and digits of all scripts."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        return math.nan
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it, not at any length."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        text = "nested too deeply to be shown"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
 def lines(path: Path, wanted: int, separator: str | None = None) -> Iterator[Line]:
@@ -66,33 +86,76 @@ def lines(path: Path, wanted: int, separator: str | None = None) -> Iterator[Lin
     separator : str or None
         None for white space, which the last field may contain.
     """
-    for number, text in enumerate(_text(path), 1):
+    for number, text in enumerate(_texts(path), 1):
         fields = text.strip().split(separator, wanted - 1 if separator is None else -1)
         if fields and fields != [""]:
             yield _line(path, number, fields, len(fields), wanted)
 
 
-def table(path: Path, columns: Sequence[str]) -> Iterator[Line]:
-    """The lines of a CSV file whose first line names its columns, with the fields of `columns`, in their order.
+class Table:
+    """A CSV file whose first line names its columns.
+
+    Attributes
+    ----------
+    columns : list of str
+
+    Parameters
+    ----------
+    path : Path
+    remedy : str
+        What to do where the file cannot be read.
 
     Raises
     ------
     CamkitError
-        The file cannot be read as CSV, or a column is missing.
+        The file cannot be read, or its first line is no CSV.
     """
-    reader = csv.reader(_text(path), strict=True)
-    try:
-        header = next(reader, [])
-        missing = [column for column in columns if column not in header]
-        if missing:
-            raise CamkitError(f"{path}, line 1: the column {missing[0]!r} is missing; wanted are {','.join(columns)}")
-        places = [header.index(column) for column in columns]
-        for row in reader:
-            if row:
+
+    def __init__(self, path: Path, remedy: str = REMEDY) -> None:
+        self.path = path
+        self._rows = _rows(_texts(path, remedy))
+        _, header = next(self._rows, (1, []))
+        if isinstance(header, csv.Error):
+            raise CamkitError(f"{path}, line 1: cannot be read as CSV: {header}; mend the line")
+        self.columns = [name.strip() for name in header]
+
+    def lines(self, columns: Sequence[str]) -> Iterator[Line]:
+        """The lines with the fields of `columns`, in their order; `CamkitError` where a column is missing or twice."""
+        for column in columns:
+            if self.columns.count(column) != 1:
+                raise CamkitError(f"{self.path}, line 1: {self._wrong(column, columns)}")
+        places = [self.columns.index(column) for column in columns]
+        for number, row in self._rows:
+            if isinstance(row, csv.Error):
+                yield Line(f"{self.path}, line {number}", [""] * len(columns), f"cannot be read as CSV: {row}")
+            elif row:
                 fields = [row[place] if place < len(row) else "" for place in places]
-                yield _line(path, reader.line_num, fields, len(row), len(header))
-    except csv.Error as error:
-        raise CamkitError(f"{path}, line {reader.line_num}: cannot be read as CSV: {error}") from None
+                yield _line(self.path, number, fields, len(row), len(self.columns))
+
+    def _wrong(self, column: str, columns: Sequence[str]) -> str:
+        if column in self.columns:
+            return f"the column {column!r} is there twice; take one out"
+        for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+            if len(self.columns) == 1 and separator in self.columns[0]:
+                return f"its columns are separated by {name}; save it with commas"
+        found = f"found are {shown(','.join(self.columns))}" if any(self.columns) else "it is blank"
+        return f"the column {column!r} is missing; wanted are {','.join(columns)}, {found}"
+
+
+def _rows(texts: list[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
+    """Rows of CSV, each with the number of its first line; after one that is none, reading goes on at the next line."""
+    start = 0
+    while start < len(texts):
+        reader = csv.reader((texts[i] for i in range(start, len(texts))), strict=True)
+        before = start
+        try:
+            for row in reader:
+                yield before + 1, row
+                before = start + reader.line_num
+            return
+        except csv.Error as error:
+            yield before + 1, error
+            start = before + 1
 
 
 @contextmanager
@@ -105,14 +168,41 @@ def mending(line: Line) -> Iterator[None]:
         raise CamkitError(f"{line.where}: {error}; mend the line") from None
 
 
-def _text(path: Path) -> StringIO:
+def decoded(path: Path, remedy: str = REMEDY) -> str:
+    """A file's text; bytes that are not UTF-8 are kept as lone surrogates, for the line that has them to be told.
+
+    Raises
+    ------
+    CamkitError
+        The file cannot be read, or is in UTF-16.
+    """
     try:
-        return StringIO(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise CamkitError(f"{path}: cannot be read: {reason}; check --root and --split") from None
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise CamkitError(f"{path}: cannot be read: {error.strerror}; {remedy}") from None
+    if encoded.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise CamkitError(f"{path}: cannot be read: it is not UTF-8 text, but UTF-16; save it as UTF-8")
+    return encoded.decode("utf-8-sig", "surrogateescape")
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written as UTF-8: it holds no lone surrogate."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _texts(path: Path, remedy: str = REMEDY) -> list[str]:
+    text = decoded(path, remedy).replace("\r\n", "\n").replace("\r", "\n")
+    return [f"{line}\n" for line in text.split("\n")]  # str.splitlines would also cut at U+2028
 
 
 def _line(path: Path, number: int, fields: list[str], count: int, wanted: int) -> Line:
-    fault = None if count == wanted else f"it has {count} fields where {wanted} belong; it may be cut off"
+    fault = None
+    if not all(map(is_utf8, fields)):
+        fault = "it holds bytes that are not UTF-8 text; save the file as UTF-8"
+    elif count != wanted:
+        fault = f"it has {count} fields where {wanted} belong; it may be cut off"
     return Line(f"{path}, line {number}", fields, fault)

@@ -3,16 +3,21 @@
 A split is a folder of four text files: ``image_ids.txt`` (one id a line, the image's path), ``class_labels.txt``
 (``id,label``, labels from 0), ``image_sizes.txt`` (``id,width,height``; not with OpenImages30K) and
 ``localization.txt``, which holds either boxes, ``id,x0,y0,x1,y1``, one a line, or masks,
-``id,mask_path,ignore_path``, one object a line, the ignore path on one of an image's lines.
+``id,mask_path,ignore_path``, one object a line, the ignore path on one of an image's lines. The train splits of ILSVRC
+and OpenImages30K have labels alone: their ``localization.txt`` is empty.
 
 Corners are numbers of pixels, 0-based and **inclusive**: boxes at the right border of an image of 500 pixels end at
 499. A record's box ends one further, at 500.
 """
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet
-from camkit.data.formats.draft import Draft, Entry, with_label, with_label_and_box
+from camkit.data.formats.corners import INCLUSIVE
+from camkit.data.formats.draft import Draft, with_label, with_label_and_box
+from camkit.data.formats.entry import Entry, Incomplete
 from camkit.data.formats.masks import MaskFiles
 from camkit.data.formats.tables import Line, lines
 from camkit.data.records import Record
@@ -38,17 +43,17 @@ def read_wsol(root: Path, split: str, name: str = "wsol") -> AnnotatedSet:
     Returns
     -------
     AnnotatedSet
-        Without boxes and masks where the split has no ``localization.txt``.
+        Without boxes and masks where the split has no ``localization.txt``, or an empty one.
 
     Raises
     ------
     CamkitError
-        A file is missing or annotates an image that ``image_ids.txt`` does not list, or no image can be used.
+        A file is missing, or no image can be used.
     """
     folder = root / split
     draft = Draft(name, split, folder / "image_ids.txt")
     for line in lines(draft.listing, 1):
-        draft.add(line.fields[0], line.fields[0], line.where)
+        draft.add_line(line)
     draft.require_images()
     for line in lines(folder / "class_labels.txt", 2, ","):
         with draft.reading(line) as entry:
@@ -58,25 +63,33 @@ def read_wsol(root: Path, split: str, name: str = "wsol") -> AnnotatedSet:
             with draft.reading(line) as entry:
                 entry.set_size(line.whole(2), line.whole(1))
     images = source(root / "images", root.resolve().parent.parent / "dataset" / root.resolve().name, root)
-    if not (folder / "localization.txt").exists():
+    wanted, rows = _localization(folder / "localization.txt")
+    if not rows:
         return draft.finish(images, None, with_label)
-    rows = list(lines(folder / "localization.txt", _width(folder / "localization.txt"), ","))
-    if len(rows[0].fields) == MASK_FIELDS:
+    if wanted == MASK_FIELDS:
         masks = _MaskPaths(draft, rows, find_source(root / "masks") or images)
         return draft.finish(images, None, masks.complete)
     for line in rows:
-        with draft.reading(line) as entry:
+        with draft.annotation(line) as entry:
             x0, y0, x1, y1 = line.numbers(1, BOX_FIELDS)
-            entry.add_box(x0, y0, x1 + 1, y1 + 1)
+            entry.add_box((x0, y0, x1, y1), INCLUSIVE)
     return draft.finish(images, None, with_label_and_box)
 
 
-def _width(path: Path) -> int:
-    """Whether a localization file is of boxes or of masks: its first line tells."""
-    first = next(lines(path, BOX_FIELDS, ","), None)
-    if first is None or len(first.fields) not in (BOX_FIELDS, MASK_FIELDS):
-        raise CamkitError(f"{path}, line 1: neither id,x0,y0,x1,y1 nor id,mask_path,ignore_path; mend or remove it")
-    return len(first.fields)
+def read_openimages(root: Path, split: str) -> AnnotatedSet:
+    """Read a split of OpenImages30K, as `read_wsol`."""
+    return read_wsol(root, split, "openimages")
+
+
+def _localization(path: Path) -> tuple[int, list[Line]]:
+    """How many fields a line has, as most lines have them, of a box or of a mask; and the lines."""
+    if not path.exists():
+        return BOX_FIELDS, []
+    widths = Counter(len(line.fields) for line in lines(path, BOX_FIELDS, ","))
+    wanted = BOX_FIELDS if widths[BOX_FIELDS] >= widths[MASK_FIELDS] else MASK_FIELDS
+    if widths and not widths[wanted]:
+        raise CamkitError(f"{path}: no line is id,x0,y0,x1,y1 or id,mask_path,ignore_path; mend or remove the file")
+    return wanted, list(lines(path, wanted, ","))
 
 
 class _MaskPaths:
@@ -94,6 +107,6 @@ class _MaskPaths:
 
     def complete(self, entry: Entry, record: Record) -> list[Record]:
         if entry.image not in self.instances:
-            raise CamkitError("it has no mask")
+            raise Incomplete("it has no mask")
         masks = MaskFiles(tuple(self.instances[entry.image]), self.ignore.get(entry.image))
-        return with_label(entry, Record(record.image, record.read, record.label, record.boxes, record.size, masks))
+        return with_label(entry, replace(record, read_mask=masks))

@@ -1,9 +1,26 @@
 """Training methods that the papers compare with, one file each."""
 
+from camkit.training.diverged import Diverged
+from camkit.training.method import Method
 from camkit.training.methods.adl import AttentionDropout
+from camkit.training.methods.combined import Combined
 from camkit.training.methods.cutmix import CutMix
 from camkit.training.methods.has import HideAndSeek
-from camkit.training.methods.method import Method
 from camkit.training.methods.registry import METHODS, load_method
+from camkit.training.network import Network, Pass
+from camkit.training.tree import ClassTree, read_tree
 
-__all__ = ["METHODS", "AttentionDropout", "CutMix", "HideAndSeek", "Method", "load_method"]
+__all__ = [
+    "METHODS",
+    "AttentionDropout",
+    "ClassTree",
+    "Combined",
+    "CutMix",
+    "Diverged",
+    "HideAndSeek",
+    "Method",
+    "Network",
+    "Pass",
+    "load_method",
+    "read_tree",
+]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from camkit.errors import CamkitError
 from camkit.models.messages import did_you_mean
-from camkit.training.methods.method import Method
+from camkit.training.method import Method
 
 
 @dataclass

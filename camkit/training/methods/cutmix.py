@@ -1,18 +1,19 @@
 """CutMix: a rectangle of one image is pasted into another, and the labels are mixed by area."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torchvision.transforms import v2
 
 from camkit.errors import CamkitError
-from camkit.training.methods.method import Method
+from camkit.training.method import Method
 
 
 @dataclass
 class CutMix(Method):
-    """torchvision's CutMix.
+    """torchvision's CutMix: an image's partner is the one before it in the batch.
 
     Attributes
     ----------
@@ -25,6 +26,8 @@ class CutMix(Method):
     ----------
     Yun et al.: CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, ICCV 2019.
     """
+
+    mixes_labels: ClassVar[bool] = True
 
     alpha: float = 1.0
     p: float = 1.0

@@ -15,10 +15,11 @@ from camkit.inference import Inference
 from camkit.models import Classifier
 from camkit.processes import Processes
 from camkit.recipe import RECIPES
-from camkit.training.minmax.frozen import frozen
+from camkit.training.diverged import Diverged
+from camkit.training.frozen import frozen
 from camkit.training.minmax.images import ImageSets, LabelledImages
 from camkit.training.minmax.settings import Descent, MinMax, Schedule
-from camkit.training.minmax.stages import Diverged, StageOne, StageTwo
+from camkit.training.minmax.stages import StageOne, StageTwo
 from camkit.training.minmax.trials import Finetuned, Trial, figures, score
 
 USUAL, PUBLISHED, TEN_EPOCHS = MinMax(), Descent(), Schedule()
@@ -152,7 +153,7 @@ def tune(
     validate: Callable[[], Evaluation | None],
 ) -> Iterator[None]:
     """Take both stages each mini-batch and write down in `trial` what came of it; an item a mini-batch."""
-    val_every, waited = schedule.val_every or len(sets.sampler), 0
+    val_every, waited = schedule.val_every or len(sets.class_sets), 0
     for done, (epoch, (inputs, indices, _)) in enumerate(sets, 1):
         pixels, labels = inputs.to(images.device), images.labels[indices].to(images.device)
         plain, good = images.kept.of(indices, pixels), copied(named)

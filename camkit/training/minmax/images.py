@@ -2,19 +2,39 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from itertools import cycle, islice
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import DataLoader
 
-from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset
+from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset, Sample
 from camkit.evaluation import class_numbers
 from camkit.inference import Inference
 from camkit.localization import Failure
 from camkit.processes import Processes
 from camkit.training.minmax.kept import KeptFeatures
-from camkit.training.minmax.sets import SetBatch, SetSampler, complete_sets
 from camkit.training.minmax.settings import MinMax, Schedule
+from camkit.training.sets import ClassSets, dealt
+
+
+class SetBatch(NamedTuple):
+    """Images of whole sets, (B, 3, H, W), their numbers, and the samples that could not be read."""
+
+    images: torch.Tensor
+    indices: list[int]
+    failures: list[Sample]
+
+
+def complete_sets(samples: Sequence[Sample], set_size: int) -> SetBatch:
+    """A DataLoader's ``collate_fn``: where an image cannot be read, others of its set come again in its place."""
+    chosen: list[Sample] = []
+    for start in range(0, len(samples), set_size):
+        read = [sample for sample in samples[start : start + set_size] if sample.input is not None]
+        chosen += islice(cycle(read), set_size)  # none of a set that cannot be read at all
+    inputs = [sample.input for sample in chosen if sample.input is not None]
+    images = torch.stack(inputs) if inputs else torch.empty(0, 3, 1, 1)
+    return SetBatch(images, [s.index for s in chosen], [s for s in samples if s.input is None])
 
 
 class LabelledImages:
@@ -55,7 +75,8 @@ class LabelledImages:
         self.device, self.together = inference.device, together
         self.kept = KeptFeatures(inference.cam, len(records), memory, together.on_this_machine)
         preprocess = Preprocess(inference.classifier.input, fit)
-        self.samples = RecordDataset(records, preprocess, max_pixels, upright=dataset.upright)
+        self.samples = RecordDataset(records, preprocess, max_pixels, upright=dataset.upright,
+                                     truncated=dataset.truncated)  # fmt: skip
         self.workers = workers
 
     def sets(self, settings: MinMax, schedule: Schedule) -> "ImageSets":
@@ -80,44 +101,38 @@ class ImageSets:
 
     Attributes
     ----------
-    sampler : SetSampler
+    class_sets : ClassSets
     steps : int
         Mini-batches in all.
     """
 
     def __init__(self, images: LabelledImages, settings: MinMax, schedule: Schedule) -> None:
-        self.images, labels, together = images, images.labels.tolist(), images.together
-        self.sampler = SetSampler(
-            labels, settings.sets, settings.set_size, schedule.seed, together.rank, together.count
-        )
-        every = schedule.epochs * len(self.sampler)
+        self.images = images
+        self.class_sets = ClassSets(images.labels.tolist(), settings.sets, settings.set_size, schedule.seed)
+        every = schedule.epochs * len(self.class_sets)
         self.epochs, self.steps = schedule.epochs, min(every, schedule.steps or every)
 
     def __iter__(self) -> Iterator[tuple[int, SetBatch]]:
-        """Epoch and mini-batch, `steps` times."""
+        """Epoch and mini-batch, `steps` times: this process's sets of it, perhaps none."""
+        group = self.images.together
+        batches = ((epoch, batch) for epoch in range(self.epochs) for batch in self.class_sets.batches(epoch))
+        order = [(epoch, dealt(batch, group.rank, group.count)) for epoch, batch in islice(batches, self.steps)]
         loader = DataLoader(  # its processes end with the iteration
             self.images.samples,
-            batch_sampler=self.sampler,
+            batch_sampler=[indices for _, indices in order],
             num_workers=self.images.workers,
-            persistent_workers=self.images.workers > 0,
-            collate_fn=partial(complete_sets, set_size=self.sampler.set_size),
+            collate_fn=partial(complete_sets, set_size=self.class_sets.set_size),
         )
-        done = 0
-        for epoch in range(self.epochs):
-            self.sampler.epoch = epoch
-            for batch in loader:
-                for sample in batch.failures:
-                    self.images.failures[sample.name] = Failure(sample.name, sample.error or "")
-                yield epoch, batch
-                done += 1
-                if done == self.steps:
-                    return
+        for (epoch, _), batch in zip(order, loader, strict=True):
+            for sample in batch.failures:
+                self.images.failures[sample.name] = Failure(sample.name, sample.error or "")
+            yield epoch, batch
 
     def facts(self) -> dict[str, Any]:
         """For the record of a run."""
         return {
-            "set_size": self.sampler.set_size,
-            "sets": self.sampler.sets,
-            "steps_an_epoch": len(self.sampler),
-            "classes_with_fewer_images": {str(label): count for label, count in self.sampler.small.items()},
+            "set_size": self.class_sets.set_size,
+            "sets": self.class_sets.sets,
+            "steps_an_epoch": len(self.class_sets),
+            "classes_with_fewer_images": {str(label): count for label, count in self.class_sets.small.items()},
         }

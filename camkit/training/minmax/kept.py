@@ -13,7 +13,7 @@ import torch
 
 from camkit.cam import CAM
 from camkit.errors import CamkitError
-from camkit.training.minmax.stages import Plain
+from camkit.training.minmax.stages import PlainFeatures
 
 GIB = 2**30
 
@@ -63,7 +63,7 @@ class KeptFeatures:
             self.maps = np.memmap(file, np.float32, "w+", shape=shape)
         self.where = f"{gib:.3g} GiB on disk"
 
-    def of(self, indices: list[int], images: torch.Tensor) -> Plain:
+    def of(self, indices: list[int], images: torch.Tensor) -> PlainFeatures:
         """Features of images (B, 3, H, W) with these numbers; the network runs on those that are not kept yet."""
         missing = np.flatnonzero(~self.held[indices])
         if len(missing):
@@ -71,4 +71,4 @@ class KeptFeatures:
             self.maps[rows] = self.cam.features(images[missing]).features.cpu().numpy()
             self.held[rows] = True
         features = torch.from_numpy(self.maps[indices]).to(images.device)
-        return Plain(features, self.cam.head.pooled(features))
+        return PlainFeatures(features, self.cam.head.pooled(features))

@@ -9,17 +9,14 @@ import torch.nn.functional as F
 
 from camkit.cam import CAM, Fc, find_fc
 from camkit.errors import CamkitError
-from camkit.training.minmax.averaging import averaged
-from camkit.training.minmax.frozen import frozen
+from camkit.processes import Processes
+from camkit.training.diverged import Diverged
+from camkit.training.frozen import frozen
 from camkit.training.minmax.losses import common_region_regularization, full_region_regularization, object_maps
 from camkit.training.minmax.settings import Descent, MinMax
 
 
-class Diverged(CamkitError):
-    """A loss, its gradient or the step's outcome is NaN or infinite; the step was not made."""
-
-
-class Plain(NamedTuple):
+class PlainFeatures(NamedTuple):
     """Of images as they are: feature maps F (B, C, h, w), and f^o (B, C), as the model pools them."""
 
     features: torch.Tensor
@@ -54,7 +51,8 @@ def descend(
         is as it was, too.
     """
     parameters = optimizer.param_groups[0]["params"]
-    means = averaged([*gradients, *(loss.detach() for loss in losses.values())], count)
+    group = Processes.met(gradients[0].device)
+    means = group.mean([*gradients, *(loss.detach() for loss in losses.values())], count)
     if means is None:
         return [torch.full_like(loss, torch.nan) for loss in losses.values()]
     gradients, found = means[: len(parameters)], means[len(parameters) :]
@@ -155,13 +153,13 @@ class StageTwo:
         self.fc = find_fc(cam.model, cam.head)
         self.optimizer = sgd([self.fc.weight], descent or Descent())
 
-    def plain(self, images: torch.Tensor) -> Plain:
+    def plain(self, images: torch.Tensor) -> PlainFeatures:
         """Features of images (B, 3, H, W) as they are, without a gradient."""
         with frozen(self.cam.model, []):
             found = self.cam.features(images)
-        return Plain(found.features.to(self.fc.weight.dtype), found.pooled.to(self.fc.weight.dtype))
+        return PlainFeatures(found.features.to(self.fc.weight.dtype), found.pooled.to(self.fc.weight.dtype))
 
-    def losses(self, images: torch.Tensor, labels: torch.Tensor, plain: Plain) -> Losses:
+    def losses(self, images: torch.Tensor, labels: torch.Tensor, plain: PlainFeatures) -> Losses:
         """CRR, FRR and their weighted sum, with the gradient to fc's weight.
 
         Parameters
@@ -170,7 +168,7 @@ class StageTwo:
             The model's input, set by set.
         labels : Tensor (N * S,), int64
             As the model numbers classes, the same S times.
-        plain : Plain
+        plain : PlainFeatures
             Of these images.
 
         Raises
@@ -204,7 +202,7 @@ class StageTwo:
         maps = F.interpolate(maps, images.shape[-2:], mode="bilinear", align_corners=False)
         return self.cam.pooled(images * maps.to(images.dtype))
 
-    def step(self, images: torch.Tensor, labels: torch.Tensor, plain: Plain | None = None) -> Losses:
+    def step(self, images: torch.Tensor, labels: torch.Tensor, plain: PlainFeatures | None = None) -> Losses:
         """One step; the losses before it.
 
         Parameters
@@ -212,7 +210,7 @@ class StageTwo:
         images, labels
             See `losses`. A process without a set gives empty ones; where none has any there is no step, and losses are
             NaN.
-        plain : Plain, optional
+        plain : PlainFeatures, optional
             Where the backbone is frozen throughout, the images' features can be kept from one epoch to the next; by
             default they are computed.
 

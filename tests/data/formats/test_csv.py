@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from camkit.data import read_dataset
+from camkit.data import read_dataset, read_splits
 from camkit.errors import CamkitError
 
 HEADER = "image,label,x0,y0,x1,y1\n"
@@ -43,6 +43,7 @@ def test_what_is_wrong_with_an_image_is_one_line_and_the_others_stay(tree, line,
     data = read_dataset("csv", tree({"val.csv": f"{HEADER}a.png,0,0,0,8,6\n{line}\n", **IMAGES}), "val")
     assert [record.image for record in data.records] == ["a.png"]
     [said] = data.problems
+    assert "; " in said, "what to do"
     assert re.search(problem, said), said
 
 
@@ -53,6 +54,10 @@ def test_what_is_wrong_with_an_image_is_one_line_and_the_others_stay(tree, line,
         ("", r"val\.csv, line 1: the column 'image' is missing"),
         ("image,label,x0,y0,x1\n", r"val\.csv, line 1: the column 'y1' is missing"),
         (HEADER + 'a.png,0,0,0,8,"6\n', r"val\.csv, line 2: cannot be read as CSV"),
+        (HEADER.replace(",", ";") + "a.png;0;0;0;8;6\n", r"line 1: its columns are separated by semicolons"),
+        (HEADER.replace(",", "\t") + "a.png\t0\t0\t0\t8\t6\n", r"line 1: its columns are separated by tabs"),
+        ("image,label,x0,y0,x1,y1,x0\n", "line 1: the column 'x0' is there twice"),
+        (HEADER + "a.png,0,0.1,0.2,0.9,1\n", "all 1 boxes lie between 0 and 1, .*multiply x by the image's width"),
         (HEADER + "a.png,0,9,0,8,6\n", "none of the 1 images can be used; the first: .* is empty"),
     ],
 )
@@ -67,3 +72,89 @@ def test_bytes_that_are_no_text(tree):
     (root / "val.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(CamkitError, match="it is not UTF-8 text"):
         read_dataset("csv", root, "val")
+
+
+@pytest.mark.parametrize("label", ["{}", "{}.0", "{}.", " {} "])
+def test_labels_that_pandas_wrote_as_fractions_are_whole_numbers(tree, label):
+    text = HEADER + "".join(f"{n}.png,{label.format(n)},0,0,8,6\n" for n in range(12))
+    data = read_dataset("csv", tree({"val.csv": text, **{f"{n}.png": (8, 6) for n in range(12)}}), "val")
+    assert ([record.label for record in data.records], data.labels) == (list(range(12)), None)
+
+
+@pytest.mark.parametrize("bad", ["3a", "-1", "", "2.5", "nan", "1e3", "7" * 5000, "cat", "²"])
+def test_one_bad_label_among_numbers_is_its_lines_problem(tree, bad):
+    text = HEADER + f"a.png,1,0,0,8,6\nb.png,{bad},0,0,8,6\nc.png,10,0,0,8,6\n"
+    data = read_dataset("csv", tree({"val.csv": text, **{f"{n}.png": (8, 6) for n in "abc"}}), "val")
+    assert [(record.image, record.label) for record in data.records] == [("a.png", 1), ("c.png", 10)]
+    [problem] = data.problems
+    assert re.search(r"val\.csv, line 3: (label .* is not a whole number; mend it, or call|it has no label)", problem)
+    assert len(problem) < 500
+
+
+def test_one_number_among_names_is_its_lines_problem_unless_the_column_is_called_name(tree):
+    lines = "image,{},x0,y0,x1,y1\na.png,cat,0,0,8,6\nb.png,7,0,0,8,6\nc.png,auk,0,0,8,6\n"
+    images = {f"{n}.png": (8, 6) for n in "abc"}
+    data = read_dataset("csv", tree({"val.csv": lines.format("label"), **images}), "val")
+    assert ([record.label for record in data.records], data.labels) == ([1, 0], ("auk", "cat"))
+    assert "line 3: label '7' is a number among names; mend it, or call the column 'name'" in data.problems[0]
+    data = read_dataset("csv", tree({"val.csv": lines.format("name")}), "val")
+    assert ([record.label for record in data.records], data.labels) == ([2, 0, 1], ("7", "auk", "cat"))
+    assert (data.problems, data.numbered) == ([], False)
+
+
+def test_class_names_that_are_numbers_are_names_where_the_column_says_so(tree):
+    text = "image,name,x0,y0,x1,y1\na.png,10,0,0,8,6\nb.png,9,0,0,8,6\n"
+    data = read_dataset("csv", tree({"val.csv": text, "a.png": (8, 6), "b.png": (8, 6)}), "val")
+    assert ([record.label for record in data.records], data.labels) == ([0, 1], ("10", "9"))
+
+
+def test_a_bad_line_does_not_take_the_image_s_other_lines_with_it(tree, summary):
+    text = HEADER + "a.png,3,0,0,8,6\na.png,3a,1,1,2,2\na.png,3,4,4,4,5\na.png,3,4,4,5,5\n"
+    data = read_dataset("csv", tree({"val.csv": text, **IMAGES}), "val")
+    assert summary(data) == [("a.png", 3, [[0, 0, 8, 6], [4, 4, 5, 5]])]
+    assert [problem.split("val.csv, ")[1][:9] for problem in data.problems] == ["line 3: l", "line 4: t"]
+    text = HEADER + "a.png,3,0,0,8,6\na.png,4,1,1,2,2\nb.png,3,0,0,8,6\n"  # but two labels leave neither
+    data = read_dataset("csv", tree({"val.csv": text, "images/b.png": (8, 6)}), "val")
+    assert [record.image for record in data.records] == ["b.png"]
+    assert "line 3: a second label: 4 after 3" in data.problems[0]
+
+
+def test_the_csv_itself_as_root(tree, summary):
+    files = {"d/birds.csv": HEADER + "a.png,1,0,0,8,6\n", "d/a.png": (8, 6)}
+    root = tree(files)
+    for split in ("val", "train"):
+        assert summary(read_dataset("csv", root / "d/birds.csv", split)) == [("a.png", 1, [[0, 0, 8, 6]])]
+    with pytest.raises(CamkitError, match=r"none\.csv: there is no such folder"):
+        read_dataset("csv", root / "d/none.csv", "val")
+    with pytest.raises(CamkitError, match=r"birds\.csv: it is a file, and voc is read from a folder"):
+        read_dataset("voc", root / "d/birds.csv", "val")
+    with pytest.raises(CamkitError, match="'train' and 'val' are the same images"):
+        read_splits("csv", root / "d/birds.csv", "train", "val")
+
+
+def test_a_line_that_is_no_csv_or_no_utf8_is_its_own_problem(tree):
+    root = tree(IMAGES)
+    lines = [
+        b"image,label,x0,y0,x1,y1",
+        b"a.png,1,0,0,8,6",
+        b'"a.png"x,1,0,0,8,6',
+        b"a\xe9.png,1,0,0,8,6",
+        b'"a.png,1,0,0',
+    ]
+    for newline in (b"\n", b"\r\n", b"\r"):
+        (root / "val.csv").write_bytes(b"\xef\xbb\xbf" + newline.join([*lines, b"a.png,1,1,1,2,2"]) + newline)
+        data = read_dataset("csv", root, "val")
+        assert [record.boxes.tolist() for record in data.records] == [[[0, 0, 8, 6], [1, 1, 2, 2]]]
+        assert [problem.split("val.csv, ")[1][:35] for problem in data.problems] == [
+            "line 3: cannot be read as CSV: ',' ",
+            "line 4: it holds bytes that are not",
+            "line 5: cannot be read as CSV: unex",
+        ]
+        assert all(problem.isprintable() for problem in data.problems)
+
+
+def test_a_name_with_a_line_break_counts_lines_as_an_editor_does(tree):
+    text = HEADER + '"a\nb.png",1,0,0,8,6\nc.png,x,0,0,8,6\nd.png,2,0,0,8,6\n'
+    data = read_dataset("csv", tree({"val.csv": text, "a\nb.png": (8, 6), "d.png": (8, 6)}), "val")
+    assert [record.image for record in data.records] == ["a\nb.png", "d.png"]
+    assert "line 4: label 'x'" in data.problems[0]

@@ -31,6 +31,24 @@ def test_corners_count_from_0_and_the_far_one_is_inside(tree, summary):
     ]
 
 
+def test_a_box_that_ends_past_its_image_is_clipped_as_in_the_public_lists(tree, summary):
+    # As line 272 of the official file: of 500 x 375 pixels, written 0 0 500 375, in the public lists 0 0 499 374.
+    boxes = "1 0.0 0.0 5.0 3.0\n2 1.0 1.0 2.0 1.0\n3 2.0 1.0 9.0 1.0\n4 0.0 0.0 1.0 1.0\n"
+    data = read_dataset("cub", tree({**FOLDER, "CUB/bounding_boxes.txt": boxes}) / "CUB", "test")
+    assert summary(data) == [("001.Albatross/a.png", 0, [[0, 0, 5, 3]]), ("002.Auk/c.png", 1, [[2, 1, 5, 3]])]
+    assert ([record.size for record in data.records], data.problems) == ([(3, 5)] * 2, [])
+
+
+def test_an_annotation_of_no_image_is_a_problem_of_its_own(tree):
+    boxes = FOLDER["CUB/bounding_boxes.txt"] + "9 1 1 1 1\n"
+    root = tree({**FOLDER, "CUB/bounding_boxes.txt": boxes}) / "CUB"
+    data = read_dataset("cub", root, "test")
+    assert len(data.records) == 2
+    assert [problem.split(" that ")[0] for problem in data.problems] == [
+        f"{root}/bounding_boxes.txt, line 5: '9' is none of the images"
+    ]
+
+
 @pytest.mark.parametrize("place", ["CUB/segmentations", "segmentations"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_object_is_where_more_than_half_voted_for_it(tree, zipped, place, packed):
@@ -65,6 +83,20 @@ def test_the_object_is_where_more_than_half_voted_for_it(tree, zipped, place, pa
         ),
         ("bounding_boxes.txt", "3 2.0 1.0 1.0 0.0\n", "3 2 1 1 0\n3 2 1 1 0\n", r"boxes.txt, line 4: a second box"),
         ("bounding_boxes.txt", "3 2.0 1.0 1.0 0.0\n", "", r"images.txt, line 3: '002.Auk/c.png': it has no box"),
+        (
+            "bounding_boxes.txt",
+            "3 2.0 1.0 1.0 0.0\n",
+            "3 5 1 1 0\n",
+            r"line 3: .* its box lies outside the image of 5 x 3",
+        ),
+        (
+            "train_test_split.txt",
+            "3 0",
+            "3",
+            r"images.txt, line 3: .*split.txt, line 3: it has 1 fields where 2 belong",
+        ),
+        ("train_test_split.txt", "3 0", "3 2", r"images.txt, line 3: .*split.txt, line 3: '2' is neither 1 nor 0"),
+        ("train_test_split.txt", "3 0", "3 0\n3 1", r"split.txt, line 4: the image is in the other split already"),
     ],
 )
 def test_what_is_wrong_with_an_image_is_one_line_and_the_others_stay(tree, file, old, new, problem):
@@ -80,19 +112,18 @@ def test_an_image_of_no_split_is_a_problem_of_each(tree):
     for split in ("train", "test"):
         data = read_dataset("cub", root, split)
         assert len(data.records) == 2
-        assert data.problems == [f"{root}/images.txt, line 5: train_test_split.txt does not name the image"]
+        assert data.problems == [
+            f"{root}/images.txt, line 5: train_test_split.txt does not name the image; add it there"
+        ]
 
 
 @pytest.mark.parametrize(
     ("file", "text", "error"),
     [
         ("train_test_split.txt", "1 1\n2 1\n3 1\n4 1\n", "lists no image of the split 'test'"),
-        ("train_test_split.txt", "1 0\n2 1\n3 0\n4", "train_test_split.txt, line 4: it has 1 fields where 2 belong"),
-        ("train_test_split.txt", "1 0\n2 1\n3 2\n", "train_test_split.txt, line 3: '2' is neither 1 nor 0"),
-        ("train_test_split.txt", "1 0\n1 1\n", "train_test_split.txt, line 2: the image '1' is in the other split"),
         ("classes.txt", "1 a\n3 b\n", "classes.txt: its classes are not numbered from 1"),
         ("classes.txt", "1 a\n2\n", "classes.txt, line 2: it has 1 fields where 2 belong"),
-        ("bounding_boxes.txt", "9 1 1 1 1\n", "bounding_boxes.txt, line 1: '9' is none of the images"),
+        ("bounding_boxes.txt", "1 0 0 0.5 1\n3 0.1 0.1 0.5 0.5\n", "all 2 boxes lie between 0 and 1"),
     ],
 )
 def test_what_spoils_the_split_is_an_error(tree, file, text, error):

@@ -1,4 +1,7 @@
+import json
 import pickle
+import unicodedata
+import zipfile
 
 import numpy as np
 import pytest
@@ -92,10 +95,15 @@ def test_wherever_a_file_is_cut_nothing_is_lost_in_silence(tree, name):
                 refused += 1
                 lines.add(str(error).count("\n"))
                 continue
+            used = {record.image for record in data.records}
             # A listing that is cut lists less; nothing else may take an image away.
-            listed = 1 if len({record.image for record in data.records}) + len(data.problems) == 1 else 2
-            assert listed == 2 or file in ("val/image_ids.txt", "val.csv", "ImageSets/Main/val.txt", "boxes.csv")
-            assert len(data.records) + len(data.problems) == listed
+            listing = file in ("val/image_ids.txt", "val.csv", "ImageSets/Main/val.txt", "boxes.csv", "images.txt")
+            assert len(used) + len(data.problems) >= 2 or listing
+            assert used <= {record.image for record in whole.records}
+            for record in data.records:
+                [other] = (each for each in whole.records if each.image == record.image)
+                at_the_end = text[:end].rpartition("\n")[2]  # the line that is cut may have lost digits
+                assert record.label == other.label or file == "val.csv" or at_the_end
             partly += bool(data.problems)
         (root / file).write_text(text)
     assert refused
@@ -119,7 +127,6 @@ def test_settings_of_shapes(settings, split, error):
 
 
 def test_shapes_are_drawn_as_asked_and_splits_differ():
-    pytest.importorskip("camkit.data.formats.shapes", reason="shapes is not there yet")
     data = read_dataset("shapes", "n=6,size=48,classes=3,seed=5", "val")
     assert [record.label for record in data.records] == [0, 1, 2, 0, 1, 2]
     assert (len(data.labels), data.problems) == (3, [])
@@ -131,3 +138,40 @@ def test_shapes_are_drawn_as_asked_and_splits_differ():
     assert not ignore.any()
     others = [read_dataset("shapes", "n=6,size=48,classes=3,seed=5", split).records for split in ("train", "test")]
     assert len({records[4].read() for records in (data.records, *others)}) == 3
+
+
+@pytest.mark.parametrize("name", ["csv", "coco", "voc"])
+def test_a_name_in_another_unicode_form_or_with_backslashes_is_found(tree, name):
+    composed, apart = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    for listed, lies in ((composed, apart), (apart, composed)):
+        files = {
+            "csv": {"val.csv": f"image,label,x0,y0,x1,y1\nsub\\{listed}.png,1,0,0,8,6\n"},
+            "coco": {
+                "val.json": json.dumps(
+                    {
+                        "images": [{"id": 1, "file_name": f"sub\\{listed}.png"}],
+                        "categories": [{"id": 1, "name": "cat"}],
+                        "annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 8, 6]}],
+                    }
+                )
+            },
+            "voc": {"ImageSets/Main/val.txt": f"sub/{listed}\n", f"Annotations/sub/{listed}.xml": XML.format("dog")},
+        }[name]
+        root = tree({f"{lies}/{file}": text for file, text in files.items()}) / lies
+        tree({f"{lies}/{'JPEGImages/' if name == 'voc' else ''}sub/{lies}.png": (8, 6)})
+        data = read_dataset(name, root, "val")
+        assert data.problems == []
+        assert data.records[0].read()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("litter", [["__MACOSX/JPEGImages/._a.jpg", "JPEGImages/.DS_Store"], []])
+@pytest.mark.parametrize("top", ["JPEGImages/", "photos/", ""])
+def test_an_archive_as_file_managers_pack_it(tree, zipped, top, litter):
+    root = tree({"ImageSets/Main/val.txt": "a\n", "Annotations/a.xml": XML.format("dog"), "x/a.jpg": (8, 6, "JPEG")})
+    with zipfile.ZipFile(root / "JPEGImages.zip", "w") as archive:
+        archive.write(root / "x/a.jpg", f"{top}a.jpg")
+        for name in litter:
+            archive.writestr(name, b"x")
+    data = read_dataset("voc", root, "val")
+    assert data.problems == []
+    assert data.records[0].read()[:2] == b"\xff\xd8"

@@ -10,7 +10,8 @@ from PIL import Image
 from scipy import ndimage
 from torch.utils.data import DataLoader
 
-from camkit.data.formats.shapes import MOST_CLASSES, Shapes, draw
+from camkit.data.formats.shapes import Shapes
+from camkit.data.formats.shapes_drawing import MOST_CLASSES, draw
 from camkit.errors import CamkitError
 
 quick = settings(max_examples=25, deadline=None)

@@ -31,7 +31,7 @@ def test_the_table_counts_from_0_and_is_inclusive(tree, zipped, summary):
     data = read_dataset("tiny-imagenet", root, "val")
     assert summary(data) == [("n1/n1_3.JPEG", 0, [[5, 6, 6, 8]])]  # 1 x 2 pixels
     assert data.labels == ("fire salamander, Salamandra", "goldfish")
-    assert (data.imagenet_labels, data.problems) == ((25, 1), [])
+    assert (data.imagenet_labels, data.wnids, data.problems) == ((25, 1), ("n1", "n2"), [])
     assert summary(read_dataset("tiny-imagenet", root, "train")) == [("n2/n2_0.JPEG", 1, [[0, 10, 64, 59]])]
 
 
@@ -40,11 +40,20 @@ def test_the_official_layout_counts_from_0_and_is_inclusive(tree, zipped, summar
     zipped(root / "val/images")
     data = read_dataset("tiny-imagenet", root, "val")
     assert summary(data) == [("val_0.JPEG", 1, [[0, 0, 64, 64]]), ("val_1.JPEG", 0, [[5, 6, 6, 8]])]
-    assert (data.labels, data.imagenet_labels, data.problems) == (("n1", "n2"), None, [])
+    assert (data.labels, data.wnids) == (("n1", "n2"), ("n1", "n2"))
+    assert (data.imagenet_labels, data.problems) == (None, [])
     assert summary(read_dataset("tiny-imagenet", root, "train")) == [
         ("n1/images/n1_0.JPEG", 0, [[0, 1, 3, 4]]),
         ("n2/images/n2_0.JPEG", 1, [[4, 5, 7, 8]]),
     ]
+
+
+def test_words_name_the_classes(tree):
+    words = "n0\tentity\nn1\tcrane\nn2\tgoldfish, Carassius auratus\nn3\tcrane\n"
+    data = read_dataset("tiny-imagenet", tree({**OFFICIAL, "wnids.txt": "n2\nn1\nn3\nn4\n", "words.txt": words}), "val")
+    assert data.labels == ("crane (n1)", "goldfish, Carassius auratus", "crane (n3)", "n4")
+    assert data.wnids == ("n1", "n2", "n3", "n4")
+    assert [data.labels[record.label] for record in data.records] == ["goldfish, Carassius auratus", "crane (n1)"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +106,7 @@ def test_a_label_out_of_range_and_a_line_that_is_cut(tree):
     text = TABLE["boxes.csv"] + "val,n1/n1_4.JPEG,2,n1,5,6,5,7\nval,n1/n1_5.JPEG,0,n1,5"
     data = read_dataset("tiny-imagenet", tree({**TABLE, "boxes.csv": text}), "val")
     assert [problem.split("boxes.csv, ")[1] for problem in data.problems] == [
-        "line 4: label 2 is none of the 2 classes, which count from 0",
+        "line 4: label 2 is none of the 2 classes, which count from 0; mend it or take it out",
         "line 5: it has 5 fields where 8 belong; it may be cut off",
     ]
 

@@ -13,6 +13,7 @@ from small import Plain
 from camkit import CamkitError
 from camkit.models import BACKBONES
 from camkit.training.methods import METHODS, AttentionDropout, CutMix, HideAndSeek, Method, load_method
+from camkit.training.methods.combined import PLACES
 
 SIZES = st.integers(1, 40)
 
@@ -62,6 +63,25 @@ def test_has_hides_each_cell_of_each_image_with_probability_p(p):
     cells = (hidden[:, 0, ::2, ::2] == 0).double().flatten(1)
     assert cells.mean().item() == pytest.approx(p, abs=4 * (p * (1 - p) / 10_000) ** 0.5)
     assert len({tuple(row) for row in cells.int().tolist()}) == (100 if 0 < p < 1 else 1)
+
+
+def test_has_of_several_grids_hides_cells_of_the_one_that_an_image_drew():
+    """Of white images, each must be one that a grid could have left, and each side must be drawn as often."""
+    torch.manual_seed(0)
+    sides, n = (0, 4, 6, 9), 800
+    hidden, _ = HideAndSeek(sides, 0.5).mix(torch.ones(n, 3, 18, 18), torch.zeros(n), 1)
+    counts = dict.fromkeys(sides, 0)
+    for image in hidden[:, 0]:
+        fits = [0] if bool(image.all()) else []
+        for side in sides[1:]:
+            cells = [image[top : top + side, left : left + side] for top in range(0, 18, side)
+                     for left in range(0, 18, side)]  # fmt: skip
+            if all(len(cell.unique()) == 1 for cell in cells) and not image.all():
+                fits.append(side)
+        assert fits
+        counts[fits[-1] if len(fits) == 1 else max(fits)] += 1
+    assert counts[0] == pytest.approx(n / 4 + n / 4 / 16, abs=50)  # a 2 x 2 grid hides nothing in one of 16
+    assert counts[4] == pytest.approx(n / 4, abs=50)
 
 
 # ADL
@@ -176,11 +196,48 @@ def test_one_step_of_every_method_on_the_small_backbones(backbone, name):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+# several together
+
+
+def test_several_methods_act_one_after_the_other(tmp_path):
+    method = load_method("has+cutmix", grid=4, alpha=2.0)
+    assert (method.first, method.last) == ([HideAndSeek(4)], CutMix(2.0))
+    torch.manual_seed(3)
+    images, labels = method.mix(batch(4), torch.arange(4), 5)
+    torch.manual_seed(3)
+    expected = CutMix(2.0).mix(HideAndSeek(4).mix(batch(4), torch.arange(4), 5)[0], torch.arange(4), 5)
+    assert torch.equal(images, expected[0])
+    assert torch.equal(labels, expected[1])
+    (tmp_path / "a+b.py").write_text(MINE)
+    method = load_method(f"adl+{tmp_path}/a+b.py:Brighter+minmax", amount=0.5, crr=3.0)
+    assert [type(one).__name__ for one in (*method.first, method.last)] == ["AttentionDropout", "Brighter", "MinMaxCAM"]
+    assert (method.first[1].amount, method.class_sets()) == (0.5, (12, 5))
+    assert load_method("has+cutmix", **{"has.p": 0.25, "cutmix.p": 0.75}).first[0].p == 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("minmax+has", {}, "minmax has a .* of its own: it can only be last"),
+        ("cutmix+minmax", {}, "cutmix mixes classes, and minmax needs sets of one class"),
+        ("has+cutmix", {"p": 0.5}, "'p' is an option of has and cutmix: say has.p"),
+        ("has+has", {}, "comes twice"),
+        ("has+", {}, "no method 'has[+]'"),
+        ("has+hass", {}, "no method 'hass'; did you mean has"),
+        ("has+adl", {"crr": 1}, "no option 'crr'.*it takes grid, p, p, gamma"),
+    ],
+)
+def test_methods_that_do_not_go_together(name, options, says):
+    with pytest.raises(CamkitError, match=says):
+        load_method(name, **options)
+
+
 # load_method
 
 
 def test_options_are_the_fields_of_the_method():
     assert load_method("has", grid="16", p="0.25") == HideAndSeek(16, 0.25)
+    assert load_method("has", grid="0,16,44") == load_method("has", grid=[0, 16, 44]) == HideAndSeek((0, 16, 44), 0.5)
     assert load_method("adl", gamma=0.8) == AttentionDropout(0.75, 0.8)
     assert (load_method("has"), load_method("adl")) == (HideAndSeek(32, 0.5), AttentionDropout(0.75, 0.9))
 
@@ -197,6 +254,10 @@ class Brighter(Method):
 
     def mix(self, images: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
         return images + self.amount * (1 + self.twice), labels
+
+@dataclass
+class Named(Method):
+    step: int = 3
 
 class Other:
     pass
@@ -218,6 +279,9 @@ def test_a_method_of_ones_own(tmp_path):
         ("has", {"grid": "wide"}, "of type int"),
         ("has", {"grid": 1.5}, "of type int"),
         ("has", {"grid": 0}, "above 0"),
+        ("has", {"grid": "0"}, "above 0"),
+        ("has", {"grid": "16,-1"}, "above 0"),
+        ("has", {"grid": "16,x"}, "int, or several"),
         ("has", {"p": 1.5}, r"p in \[0, 1\]"),
         ("has", {"p": "nan"}, r"p in \[0, 1\]"),
         ("adl", {"gamma": 2}, "gamma 2"),
@@ -225,6 +289,7 @@ def test_a_method_of_ones_own(tmp_path):
         ("cutmix", {"p": 2}, "p must|p in"),
         ("{}/none.py:Brighter", {}, "no such file; --method takes"),
         ("{}/mine.py:Darker", {}, "it has Brighter"),
+        ("{}/mine.py:Named", {}, "'step' has the name of a place that methods have since camkit 0.2"),
         ("{}/mine.py:Other", {}, "no subclass"),
         ("{}/mine.py", {}, "it has Brighter"),
         ("{}/mine.py:Brighter", {"twice": "perhaps"}, "of type bool"),
@@ -239,7 +304,7 @@ def test_load_method_refuses_in_one_line(tmp_path, name, options, says):
     assert "\n" not in str(refusal.value)
 
 
-def test_the_documented_method_works(tmp_path):
+def test_the_documented_methods_are_those_that_there_are(tmp_path):
     page = (Path(__file__).parents[3] / "docs" / "methods.md").read_text(encoding="utf-8")
     code = page.split("<!-- method -->\n```python\n")[1].split("```")[0]
     (tmp_path / "lighting.py").write_text(code)
@@ -247,4 +312,6 @@ def test_the_documented_method_works(tmp_path):
     assert 0.2 < images.abs().max() <= 0.3
     for name, method in METHODS.items():
         assert f"| `{name}` |" in page
-        assert all(f"`{field.name}` {field.default:g}" in page for field in fields(method))
+        shown = [f"`{field.name}` {field.default}".replace(".0", "") for field in fields(method)]
+        assert all(text in page for text in shown), (name, shown)
+    assert all(f"`{place}" in page for place in PLACES)

@@ -22,8 +22,8 @@ from camkit.inference import Inference
 from camkit.processes import Processes
 from camkit.recipe import RECIPES
 from camkit.training import Descent, MinMax, Schedule, StageOne, StageTwo, Trial, finetune_fc
+from camkit.training.frozen import frozen
 from camkit.training.minmax.finetune import copied, tune
-from camkit.training.minmax.frozen import frozen
 from camkit.training.minmax.images import LabelledImages
 
 TWO = MinMax(sets=2, set_size=2)

@@ -11,8 +11,7 @@ from torch import nn
 from camkit.cam import CAM, find_fc
 from camkit.errors import CamkitError
 from camkit.nn import ThresholdedAvgPool2d, make_pool
-from camkit.training import Descent, Diverged, MinMax, StageOne, StageTwo
-from camkit.training import Plain as PlainFeatures
+from camkit.training import Descent, Diverged, MinMax, PlainFeatures, StageOne, StageTwo
 
 SIZE = (16, 16)
 SETS = torch.tensor([0, 0, 3, 3])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from camkit.data import Sample
 from camkit.errors import CamkitError
-from camkit.training.minmax.sets import SetSampler, complete_sets
+from camkit.training.minmax.images import complete_sets
+from camkit.training.sets import ClassSets, dealt
 
 COUNTS = st.lists(st.integers(1, 9), min_size=2, max_size=6)
 
@@ -23,11 +24,10 @@ def test_properties(counts, sets, size, epoch, processes):
     labels = labels_of(counts)
     if max(counts) < size:
         with pytest.raises(CamkitError, match="lower --set-size"):
-            SetSampler(labels, sets, size)
+            ClassSets(labels, sets, size)
         return
-    alone = SetSampler(labels, sets, size, seed=5)
-    alone.epoch = epoch
-    batches = list(alone)
+    alone = ClassSets(labels, sets, size, seed=5)
+    batches = [dealt(batch, 0, 1) for batch in alone.batches(epoch)]
     assert len(batches) == len(alone)
     seen = Counter(index for batch in batches for index in batch)
     every = sum(max(1, count // size) for count in counts)
@@ -47,10 +47,9 @@ def test_properties(counts, sets, size, epoch, processes):
     assert sum(seen.values()) == len(batches) * min(sets, every) * size
     assert alone.small == {label: count for label, count in enumerate(counts) if count < size}
 
-    shared = [SetSampler(labels, sets, size, seed=5, rank=rank, processes=processes) for rank in range(processes)]
-    for one in shared:
-        one.epoch = epoch
-    for batch, *shares in zip(batches, *shared, strict=True):
+    for batch, drawn in zip(batches, alone.batches(epoch), strict=True):
+        shares = [dealt(drawn, rank, processes) for rank in range(processes)]
+        assert max(map(len, shares)) - min(map(len, shares)) <= size
         whole = {tuple(batch[start : start + size]) for start in range(0, len(batch), size)}
         parts = [tuple(share[start : start + size]) for share in shares for start in range(0, len(share), size)]
         assert set(parts) == whole
@@ -59,9 +58,7 @@ def test_properties(counts, sets, size, epoch, processes):
 
 def test_epochs_and_seeds_differ_and_can_be_had_again():
     def drawn(seed, epoch):
-        sampler = SetSampler([0] * 20 + [1] * 20, 2, 5, seed)
-        sampler.epoch = epoch
-        return list(sampler)
+        return [dealt(batch, 0, 1) for batch in ClassSets([0] * 20 + [1] * 20, 2, 5, seed).batches(epoch)]
 
     assert drawn(0, 0) == drawn(0, 0)
     assert drawn(0, 0) != drawn(0, 1)
@@ -69,16 +66,15 @@ def test_epochs_and_seeds_differ_and_can_be_had_again():
 
 
 def test_images_that_fill_no_set_come_in_another_epoch():
-    sampler = SetSampler([0] * 7 + [1] * 7, 2, 5)
-    seen = set()
-    for sampler.epoch in range(20):
-        seen |= {index for batch in sampler for index in batch}
+    sets, seen = ClassSets([0] * 7 + [1] * 7, 2, 5), set()
+    for epoch in range(20):
+        seen |= {index for batch in sets.batches(epoch) for index in dealt(batch, 0, 1)}
     assert seen == set(range(14))
 
 
 def test_one_class_alone():
     with pytest.raises(CamkitError, match="one class alone"):
-        SetSampler([3] * 20, 12, 5)
+        ClassSets([3] * 20, 12, 5)
 
 
 def test_an_image_that_cannot_be_read_is_stood_in_for():

@@ -1,0 +1,111 @@
+"""The head of a model whose weights may have changed since it was found: read anew, or refused."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from camkit.cam.affine import tolerance
+from camkit.cam.forward import ANEW
+from camkit.cam.head import Head
+from camkit.errors import CamkitError
+
+
+@dataclass(frozen=True, eq=False)
+class PlainWeights:
+    """Class weights that are parameters of the model as they stand: nothing lies between the pooling and them.
+
+    Attributes
+    ----------
+    weight, bias : str
+        Their names; "" for no bias.
+    """
+
+    weight: str
+    bias: str
+
+    def read(self, model: nn.Module, head: Head) -> Head:
+        """The head with the weights that the model has now.
+
+        Raises
+        ------
+        CamkitError
+            The model has no such parameters any more.
+        """
+        try:
+            weight = model.get_parameter(self.weight).detach().flatten(1)
+            bias = model.get_parameter(self.bias).detach() if self.bias else weight.new_zeros(len(weight))
+        except AttributeError as error:
+            raise CamkitError(f"the model has no {self.weight} or bias as when its head was found; {ANEW}") from error
+        if weight.shape[1] != head.weight.shape[1]:
+            raise CamkitError(f"{self.weight} takes {weight.shape[1]} channels, not {head.weight.shape[1]}; {ANEW}")
+        return replace(head, weight=weight, bias=bias, scaled_bias=torch.zeros_like(bias))
+
+
+def plain_weights(model: nn.Module, head: Head) -> PlainWeights | None:
+    """Where a head's weights stand as they are among the model's parameters; None where they were computed of them."""
+    parameters = dict(model.named_parameters())
+    name = next((n for n in (f"{head.classifier}.weight", head.classifier) if n in parameters), "")
+    if not head.classifier or not name or (head.function is not None and head.function.norm is not None):
+        return None
+    bias = f"{head.classifier}.bias" if f"{head.classifier}.bias" in parameters else ""
+    held = parameters[name].detach()
+    zero = torch.zeros_like(head.bias)
+    own = parameters[bias].detach() if bias else zero
+    stands = held.ndim >= 2 and held.flatten(1).shape == head.weight.shape and own.shape == head.bias.shape
+    if not stands or not torch.equal(held.flatten(1), head.weight) or not torch.equal(own, head.bias):
+        return None
+    return PlainWeights(name, bias) if torch.equal(head.scaled_bias, zero) else None
+
+
+@torch.no_grad()
+def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: float) -> None:
+    """Refuse class weights which do not give the logits that the model gave.
+
+    A head that changed misses those of any image, so the first one is looked at: that costs as much as its row of the
+    last linear layer.
+
+    Parameters
+    ----------
+    pooled : Tensor (N, C)
+    logits : Tensor (N, K)
+    eps : float
+        Of the precision in which the network ran.
+
+    Raises
+    ------
+    CamkitError
+        They miss by more than rounding does.
+    """
+    if not len(pooled) or (head.kind == "given" and not head.completeness <= tolerance(head.weight)):
+        return
+    given, row = logits[0], pooled[:1]
+    try:
+        if head.kind == "linearised" and head.function is not None:
+            expected = head.function(row).float()[0]
+        else:
+            scale = head.scale(row).float()
+            weight = head.weight.float()
+            expected = scale * (weight @ row[0] + head.scaled_bias.float()) + head.bias.float()
+    except RuntimeError as error:
+        raise CamkitError(f"the model's head cannot be read on {row.device} in this precision; {ANEW}") from error
+    if expected.shape != given.shape:
+        raise CamkitError(f"the model gives {len(given)} logits, and its head had {len(expected)}; {ANEW}")
+    largest = torch.stack([given.abs().amax(), expected.abs().amax()]).amax()
+    miss = (expected - given).abs().amax()
+    if miss <= max(1e-3, 8 * eps) * largest:
+        return
+    beyond_rounding = bool(miss > (64 if eps < 1e-6 else 4) * eps * _terms(head, row))
+    if beyond_rounding or bool(given.isfinite().all() ^ expected.isfinite().all()):
+        raise CamkitError(
+            f"class weights miss the logits by {float(miss):.2g} where the largest is {float(largest):.2g}: the head "
+            "changed after CAM(model), or does what was not seen when it was found; make a new CAM(model)"
+        )
+
+
+def _terms(head: Head, row: torch.Tensor) -> torch.Tensor:
+    """A bound of what is added up to a logit: sums of large terms that cancel keep the rounding errors of the terms."""
+    longest = torch.linalg.vector_norm(head.weight.float(), dim=1).amax()
+    scale = head.scale(row).abs().float().amax()
+    bound: torch.Tensor = longest * torch.linalg.vector_norm(row) * scale + head.bias.abs().amax()
+    return bound

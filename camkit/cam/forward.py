@@ -1,0 +1,133 @@
+"""One forward pass of a model with its hand out for one tensor, beside other passes of the same model."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from camkit.cam.trace import Place, tensors_in
+from camkit.errors import CamkitError
+
+
+class Passes(threading.local):
+    """The passes that this thread is in, the innermost last. A module's hooks run in every pass through it."""
+
+    def __init__(self) -> None:
+        self.open: list[object] = []
+
+
+PASSES = Passes()
+ANEW = "it was changed after CAM(model): make a new one"
+
+
+def forward(model: nn.Module, images: torch.Tensor, place: Place, copy: bool = False) -> tuple[torch.Tensor, Any]:
+    """The tensor at a place of a forward pass, and what the model returns.
+
+    Any number of threads may do this with one model, and a model may do it inside its own forward.
+
+    Parameters
+    ----------
+    copy : bool
+        Copy the tensor as it passes: the model may go on to change it in place.
+
+    Raises
+    ------
+    CamkitError
+        The model fails, or does not pass by that place.
+    """
+    held: list[torch.Tensor] = []
+
+    def keep(tensors: Any) -> None:
+        if PASSES.open and PASSES.open[-1] is held:
+            tensor = list(tensors_in(tensors))[place.position]
+            held[:] = [tensor.clone() if copy else tensor]
+
+    with picking_up(model, place, keep), eager():
+        PASSES.open.append(held)
+        try:
+            returned = called(model, images)
+        finally:
+            PASSES.open.pop()
+    if not held:
+        raise CamkitError(f"the model does not come by {place.module or 'its own hooks'} any more; {ANEW}")
+    return held[0], returned
+
+
+def called(model: nn.Module, images: torch.Tensor) -> Any:
+    """What the model returns; `CamkitError` in one line where its own code fails, but for a lack of memory."""
+    try:
+        return model(images)
+    except (torch.OutOfMemoryError, MemoryError, CamkitError):
+        raise
+    except (Exception, SystemExit) as error:  # other people's networks fail in their own ways
+        kind = f"{images.dtype}".removeprefix("torch.")
+        raise CamkitError(
+            f"the model's own forward fails on {kind} images of shape {tuple(images.shape)}: {one_line(error)}"
+        ) from error
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error, after its type where that says more than that something failed."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    return first if first and type(error) is RuntimeError else f"{type(error).__name__} {first}".strip()
+
+
+@contextmanager
+def picking_up(model: nn.Module, place: Place, keep: Callable[[Any], None]) -> Iterator[None]:
+    """A hook at a place of the model while the block lasts."""
+    try:
+        module = model.get_submodule(place.module)
+    except AttributeError as error:
+        raise CamkitError(f"the model has no module {place.module} any more; {ANEW}") from error
+
+    def enter(_module: nn.Module, args: Any, named: Any = None) -> None:
+        keep((args, named or {}))  # another thread may take the hook away between its look-up and its call
+
+    def leave(_module: nn.Module, _args: Any, output: Any) -> None:
+        keep(output)
+
+    handle = (
+        module.register_forward_pre_hook(enter, with_kwargs=True)
+        if place.side == "input"
+        else module.register_forward_hook(leave)
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+class Eager:
+    """Passes that run without the compiler. PyTorch has one switch for all threads: the last one to leave resets it."""
+
+    def __init__(self) -> None:
+        self.lock, self.passes = threading.Lock(), 0
+        self.stance: Any = None
+
+    def enter(self) -> None:
+        with self.lock:
+            if self.passes == 0:
+                self.stance = torch.compiler.set_stance("force_eager")
+            self.passes += 1
+
+    def leave(self) -> None:
+        with self.lock:
+            self.passes -= 1
+            if self.passes == 0:
+                self.stance.__exit__(None, None, None)
+
+
+EAGER = Eager()
+
+
+@contextmanager
+def eager() -> Iterator[None]:
+    """Compiled parts of a model run as they were written: they would hide from hooks."""
+    EAGER.enter()
+    try:
+        yield
+    finally:
+        EAGER.leave()
