@@ -31,8 +31,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CamkitError(
-            f"{error.filename or path}: cannot be written ({error.strerror or error}); what was saved before is still there: make room, "
-            "then go on with --resume"
+            f"{error.filename or path}: cannot be written ({error.strerror or error}); what was saved before is still "
+            "there: make room, then go on with --resume"
         ) from error
 
 

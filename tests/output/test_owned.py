@@ -6,7 +6,8 @@ import pytest
 from commands import call, make_place, rows, run
 from PIL import Image
 
-from camkit.data import find_images
+from camkit.data import find_images, read_dataset
+from camkit.data.names import read_path
 from camkit.errors import CamkitError
 from camkit.output import check_free, claim, owned, photographs, remove
 from camkit.output.journal import Journal
@@ -168,3 +169,8 @@ def test_names_come_back_as_labels_and_as_a_data_set(place):
     assert status == 0, error
     assert (place / "again/boxes.csv").read_text() == (place / "out/boxes.csv").read_text()
     assert len(table) == 11
+    (place / "photos/found.csv").write_text((place / "out/boxes.csv").read_text())
+    data = read_dataset("csv", place / "photos", "found")
+    assert (len(data.records), data.problems) == (11, [])
+    assert {record.image for record in data.records} == {read_path(row["image"]) for row in table}
+    assert all(record.read() for record in data.records)
