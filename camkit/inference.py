@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from camkit.cam import CAM, Features
+from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
 from camkit.data import Batch, PreparedImages, Sample, collate
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
@@ -39,13 +39,18 @@ class Inference:
     Parameters
     ----------
     classifier : Classifier
-        Its model is moved to the device.
+        Its model is moved to the device. Its own head makes the class maps, or its `maps_by` does.
     device : str
         "auto" is the GPU where there is one.
     precision : {"fp32", "bf16", "fp16"}
         Of the network's forward pass; maps are made in float32 all the same.
     head : dict, optional
         See `camkit.CAM`.
+
+    Attributes
+    ----------
+    source : MapSource
+        Makes the class maps.
     """
 
     def __init__(
@@ -55,12 +60,35 @@ class Inference:
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
-        self.cam = CAM(moved(classifier.model, self.device), classifier.input.size, head=head)
+        self.source = self._make_source(moved(classifier.model, self.device), head)
         self.seconds = 0.0  # in forward passes
         self._read: list[PreparedImages] = []
-        names, classes = classifier.labels, self.cam.head.num_classes
+        names, classes = classifier.labels, self.source.num_classes
         if names is not None and len(names) != classes:
             raise CamkitError(f"{len(names)} class names for a model with {classes} classes: give one for each")
+
+    def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
+        size, maps_by = self.classifier.input.size, self.classifier.maps_by
+        if maps_by is None:
+            return CAM(model, size, head=head)
+        if head is not None:
+            raise CamkitError(f"maps by {maps_by.name} do not come from a head: leave out --head")
+        return FunctionMaps(model, maps_by.make, maps_by.name, size)
+
+    @property
+    def cam(self) -> CAM:
+        """The network's own head, for what needs class weights and features.
+
+        Raises
+        ------
+        CamkitError
+            The maps are made by something else.
+        """
+        if not isinstance(self.source, CAM):
+            raise CamkitError(
+                f"class weights and features are asked for, and maps by {self.source.kind} have none: leave it out"
+            )
+        return self.source
 
     @property
     def filled(self) -> list[str]:
@@ -83,7 +111,7 @@ class Inference:
         except RuntimeError as error:
             raise killed_reader(error) or error from error
 
-    def forward(self, batch: Batch) -> Features:
+    def forward(self, batch: Batch) -> Prediction:
         """One forward pass.
 
         Raises
@@ -96,7 +124,7 @@ class Inference:
         dtype = DTYPES.get(self.precision)
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
-                features = self.cam.features(images)
+                prediction = self.source.predict(images)
         except (RuntimeError, MemoryError) as error:
             if dead := killed_reader(error):
                 raise dead from error
@@ -109,7 +137,7 @@ class Inference:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
-        return features
+        return prediction
 
 
 def moved(model: nn.Module, device: torch.device) -> nn.Module:

@@ -10,7 +10,8 @@ from camkit.analysis.finding import Analysis, Finding
 from camkit.analysis.intensity import intensity
 from camkit.analysis.ioa import ioa
 from camkit.analysis.masking import masking
-from camkit.analysis.observation import Needs, Observation, observe
+from camkit.analysis.observation import MapObservation, Needs, Observation
+from camkit.analysis.observe import observe
 from camkit.analysis.overlap import overlap
 from camkit.analysis.sweep import sweep
 from camkit.analysis.zipf import zipf
@@ -20,6 +21,7 @@ __all__ = [
     "Analysis",
     "Analyzed",
     "Finding",
+    "MapObservation",
     "Needs",
     "Observation",
     "analyze",

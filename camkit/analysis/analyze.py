@@ -11,7 +11,8 @@ from camkit.analysis.finding import Analysis, Finding
 from camkit.analysis.intensity import Intensity
 from camkit.analysis.ioa import IoA
 from camkit.analysis.masking import Masking
-from camkit.analysis.observation import Needs, Observation, look
+from camkit.analysis.observation import MapObservation, Needs
+from camkit.analysis.observe import look
 from camkit.analysis.overlap import Overlap
 from camkit.analysis.sweep import Sweep
 from camkit.analysis.zipf import Zipf
@@ -119,7 +120,7 @@ def analyze(
     needs = _needs(analyses)
     failures = [Failure("", problem) for problem in dataset.problems]
 
-    def measure(seen: Observation) -> list[Any]:
+    def measure(seen: MapObservation) -> list[Any]:
         return [analysis.measure(seen) for analysis in analyses]
 
     done = 0
@@ -139,4 +140,4 @@ def analyze(
 
 
 def _needs(analyses: Sequence[Analysis[Any]]) -> Needs:
-    return reduce(Needs.__or__, (analysis.needs for analysis in analyses), Needs())
+    return reduce(Needs.__or__, (analysis.needs for analysis in analyses), Needs(head=False))

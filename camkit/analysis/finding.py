@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.observation import MapObservation, Needs
 from camkit.errors import CamkitError
 from camkit.figures import save_figure
 from camkit.localization import Failure
@@ -89,8 +89,8 @@ class Analysis(ABC, Generic[T]):
         return Needs()
 
     @abstractmethod
-    def measure(self, seen: Observation) -> T:
-        """What one image leaves."""
+    def measure(self, seen: Any) -> T:
+        """What one image leaves: an `Observation`, or a `MapObservation` where `needs` asks for no head."""
 
     @abstractmethod
     def add(self, measured: T) -> None:
@@ -101,7 +101,7 @@ class Analysis(ABC, Generic[T]):
         """What all images together say."""
 
 
-def over(analysis: Analysis[T], observations: Iterable[Observation | Failure]) -> Finding:
+def over(analysis: Analysis[T], observations: Iterable[MapObservation | Failure]) -> Finding:
     """An analysis of observations at hand; images that failed are named in the notes.
 
     Raises

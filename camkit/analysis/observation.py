@@ -1,32 +1,28 @@
 """What the analyses look at: annotated images as one pass of the network leaves them."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camkit.boxes import normalize_maps, pixels_inside, resize_maps
+from camkit.boxes import normalize_maps, pixels_inside
 from camkit.cam import weighting_named
 from camkit.cam.head import Head
-from camkit.data import AnnotatedSet, Batch, Record, View
+from camkit.data import Record, View
 from camkit.errors import CamkitError
-from camkit.evaluation import walk
-from camkit.evaluation.walk import Jobs
-from camkit.inference import Inference
-from camkit.localization import Failure, window_of
+from camkit.localization import window_of
 from camkit.recipe import Recipe
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, eq=False)
-class Observation:
-    """One annotated image as the network sees it. All tensors are float32, on the CPU.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MapObservation:
+    """One annotated image and the class map of its own class, by whatever source. Tensors are float32, on the CPU.
 
     Attributes
     ----------
@@ -36,47 +32,32 @@ class Observation:
     label : int
         The image's own class, as the model numbers classes.
     view : View
-        What of the image the features cover.
-    features : Tensor (C, h, w)
-        F.
-    weight : Tensor (C,)
-        What the mean of each channel counts for in the own class's logit: ``w_c`` of the class map ``sum_c w_c F_c``.
-    pooled : Tensor (C,)
-        ``f^o = g(B(I))``, F as the model pools it.
+        What of the image the map covers.
     logits : Tensor (K,)
-    head : Head
+    own_map : Tensor (h, w)
+        M, signed.
     pixels : Tensor (3, H, W), uint8, or None
         The image, where it was kept.
-    masked : Tensor (C,) or None
-        ``f = g(B(I * H))``, of the image times its own map `soft_mask` (MinMaxCAM, Section 3.2); a second pass.
-    dimmed : mapping from float to Tensor (C,)
-        ``g(B(a * I))`` for some intensities a; a pass each.
     """
 
     record: Record
     index: int
     label: int
     view: View
-    features: Tensor
-    weight: Tensor
-    pooled: Tensor
     logits: Tensor
-    head: Head
+    own_map: Tensor
     pixels: Tensor | None = None
-    masked: Tensor | None = None
-    dimmed: Mapping[float, Tensor] = field(default_factory=dict)
+
+    @property
+    def weightings(self) -> tuple[str, ...]:
+        """Of signed and positive weights those that the maps can be had with."""
+        return ("signed",)
 
     def class_map(self, weighting: str = "signed") -> Tensor:
         """M, (h, w), of the image's own class."""
-        weighed = weighting_named(weighting)(
-            OwnWeights(self.weight), torch.tensor([[self.label]]), self.logits[None], self.pooled[None]
-        )
-        return torch.einsum("c,chw->hw", weighed[0, 0], self.features)
-
-    @property
-    def logit_weight(self) -> Tensor:
-        """(C,) such that ``logit_weight @ pooled`` is the features' part of the own class's logit."""
-        return self.weight / self.features[0].numel() if self.head.sums else self.weight
+        if weighting != "signed":
+            raise CamkitError(f"these maps have no class weights, so that weighting {weighting!r} says nothing")
+        return self.own_map
 
     def score_map(self, recipe: Recipe, class_map: Tensor | None = None) -> NDArray[np.float64]:
         """M', (H, W), over those pixels of the image that the network saw; of the own class unless a map is given."""
@@ -107,6 +88,55 @@ class Observation:
         return inside[pixels_inside(self.view.window, self.view.size)]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Observation(MapObservation):
+    """One annotated image as a network with a head of its own sees it.
+
+    Attributes
+    ----------
+    features : Tensor (C, h, w)
+        F.
+    weight : Tensor (C,)
+        What the mean of each channel counts for in the own class's logit: ``w_c`` of the class map ``sum_c w_c F_c``.
+    pooled : Tensor (C,)
+        ``f^o = g(B(I))``, F as the model pools it.
+    head : Head
+    masked : Tensor (C,) or None
+        ``f = g(B(I * H))``, of the image times its own map `soft_mask` (MinMaxCAM, Section 3.2); a second pass.
+    dimmed : mapping from float to Tensor (C,)
+        ``g(B(a * I))`` for some intensities a; a pass each.
+    """
+
+    own_map: Tensor = field(init=False, repr=False)
+    features: Tensor
+    weight: Tensor
+    pooled: Tensor
+    head: Head
+    masked: Tensor | None = None
+    dimmed: Mapping[float, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "own_map", torch.einsum("c,chw->hw", self.weight, self.features))
+
+    @property
+    def weightings(self) -> tuple[str, ...]:
+        return ("signed", "positive")
+
+    def class_map(self, weighting: str = "signed") -> Tensor:
+        """M, (h, w), of the image's own class."""
+        if weighting == "signed":
+            return self.own_map
+        weighed = weighting_named(weighting)(
+            OwnWeights(self.weight), torch.tensor([[self.label]]), self.logits[None], self.pooled[None]
+        )
+        return torch.einsum("c,chw->hw", weighed[0, 0], self.features)
+
+    @property
+    def logit_weight(self) -> Tensor:
+        """(C,) such that ``logit_weight @ pooled`` is the features' part of the own class's logit."""
+        return self.weight / self.features[0].numel() if self.head.sums else self.weight
+
+
 @dataclass(frozen=True, eq=False)
 class OwnWeights:
     """The `ClassWeights` of one image's own class, which is all that an observation keeps."""
@@ -126,6 +156,8 @@ class Needs:
 
     Attributes
     ----------
+    head : bool
+        It looks at features and class weights, which only the network's own head has.
     boxes : bool
         It says nothing about images without ground-truth boxes.
     pixels : bool
@@ -136,6 +168,7 @@ class Needs:
         The passes for `Observation.dimmed`.
     """
 
+    head: bool = True
     boxes: bool = False
     pixels: bool = False
     masked: bool = False
@@ -144,6 +177,7 @@ class Needs:
     def __or__(self, other: "Needs") -> "Needs":
         """What both want, each pass once."""
         return Needs(
+            self.head or other.head,
             self.boxes or other.boxes,
             self.pixels or other.pixels,
             self.masked or other.masked,
@@ -154,104 +188,3 @@ class Needs:
     def passes(self) -> int:
         """Forward passes an image."""
         return 1 + self.masked + len(self.intensities)
-
-
-def observe(
-    inference: Inference, dataset: AnnotatedSet, needs: Needs = Needs(), **reading: Any
-) -> Iterator[Observation | Failure]:
-    """Annotated images through a network, in order, one at a time.
-
-    Parameters
-    ----------
-    inference : Inference
-    dataset : AnnotatedSet
-        Its records need a label; boxes are wanted by some analyses alone.
-    needs : Needs
-        ``needs_of("dispersion", "masking")`` says what analyses want; one pass an image by default.
-    **reading
-        As of `look`.
-
-    Examples
-    --------
-    >>> from camkit import analysis, load_classifier
-    >>> from camkit.data import read_dataset
-    >>> from camkit.inference import Inference
-    >>> inference = Inference(load_classifier("tiny"), "cpu", "fp32")
-    >>> dataset = read_dataset("tiny-imagenet", "tiny-imagenet/", "val").evenly(100)  # doctest: +SKIP
-    >>> seen = list(analysis.observe(inference, dataset))  # doctest: +SKIP
-    >>> analysis.ioa(seen).summary["negative"]  # doctest: +SKIP
-    """
-    return look(inference, dataset, lambda seen: seen, needs, **reading)
-
-
-def look(
-    inference: Inference,
-    dataset: AnnotatedSet,
-    work: Callable[[Observation], T],
-    needs: Needs,
-    **reading: Any,
-) -> Iterator[T | Failure]:
-    """What `work` makes of each observation, in order; threads do it beside the network.
-
-    Parameters
-    ----------
-    **reading
-        As of `camkit.evaluation.walk`: fit, batch_size, workers, max_pixels.
-
-    Raises
-    ------
-    CamkitError
-        The data set's classes are not the model's.
-    """
-
-    def start(batch: Batch, labels: Tensor) -> Jobs[T]:
-        jobs: Jobs[T] = []
-        for seen in _passes(inference, batch, labels, dataset, needs):
-            if seen.record.label is None:
-                jobs.append(partial(Failure, seen.record.image, "it has no label, and no class map is its own"))
-            elif not (seen.features.isfinite().all() and seen.logits.isfinite().all()):
-                jobs.append(partial(Failure, seen.record.image, "its features hold NaN or infinite values: try fp32"))
-            else:
-                jobs.append(partial(_try, work, seen))
-        return jobs
-
-    yield from walk(inference, dataset, start, keep_image=needs.pixels, **reading)
-
-
-def _passes(
-    inference: Inference, batch: Batch, labels: Tensor, dataset: AnnotatedSet, needs: Needs
-) -> Iterator[Observation]:
-    """A batch through the network as often as is needed."""
-    features = inference.forward(batch)
-    weights = features.class_weights(labels)[:, 0]
-    masked, dimmed = None, {}
-    if needs.masked:
-        maps = torch.einsum("nc,nchw->nhw", weights, features.features)
-        masks = resize_maps(normalize_maps(maps.nan_to_num().cpu()), (batch.input.shape[-2], batch.input.shape[-1]))
-        masked = inference.forward(replace(batch, input=batch.input * masks[:, None])).pooled.cpu()
-    for intensity in needs.intensities:
-        dimmed[intensity] = inference.forward(replace(batch, input=batch.input * intensity)).pooled.cpu()
-    own, logits, pooled = (tensor.cpu() for tensor in (features.features, features.logits, features.pooled))
-    for i, sample in enumerate(batch.samples):
-        assert sample.view is not None
-        yield Observation(
-            record=dataset.records[sample.index],
-            index=sample.index,
-            label=int(labels[i]),
-            view=sample.view,
-            features=own[i],
-            weight=weights[i].cpu(),
-            pooled=pooled[i],
-            logits=logits[i],
-            head=features.head,
-            pixels=sample.image,
-            masked=None if masked is None else masked[i],
-            dimmed={intensity: its[i] for intensity, its in dimmed.items()},
-        )
-
-
-def _try(work: Callable[[Observation], T], seen: Observation) -> T | Failure:
-    try:
-        return work(seen)
-    except CamkitError as error:
-        return Failure(seen.record.image, str(error))

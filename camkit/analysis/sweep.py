@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from camkit.analysis.finding import Analysis, Finding, Summary, over
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.observation import MapObservation, Needs
 from camkit.boxes import PercentileThreshold, boxes_at_taus
 from camkit.errors import CamkitError
 from camkit.figures import plot_surface
@@ -47,19 +47,20 @@ class Sweep(Analysis[Correct | None]):
         self.settings = list(product(thetas, percentiles))
         for theta, percentile in self.settings:
             PercentileThreshold(theta, percentile)  # refuses what is out of range
+        self.weightings: tuple[str, ...] = WEIGHTINGS
         self.correct: list[NDArray[np.uint8]] = []
         self.without_boxes = 0
 
     @property
     def needs(self) -> Needs:
-        return Needs(boxes=True)
+        return Needs(head=False, boxes=True)
 
-    def measure(self, seen: Observation) -> Correct | None:
+    def measure(self, seen: MapObservation) -> Correct | None:
         """(weightings, settings): whether the box meets the truth."""
         if not len(seen.record.boxes):
             return None
         rows = []
-        for weighting in WEIGHTINGS:
+        for weighting in seen.weightings:
             score_map = seen.score_map(self.recipe, seen.class_map(weighting))
             standards = {p: np.percentile(score_map, p) for p in {percentile for _, percentile in self.settings}}
             boxes = boxes_at_taus(score_map, [theta * standards[percentile] for theta, percentile in self.settings])
@@ -71,21 +72,22 @@ class Sweep(Analysis[Correct | None]):
         if measured is None:
             self.without_boxes += 1
         else:
+            self.weightings = WEIGHTINGS[: len(measured)]
             self.correct.append(np.packbits(measured))
 
     def finding(self) -> Finding:
         if not self.correct:
             raise CamkitError("sweep needs ground-truth boxes, and there is none: check the data set and its split")
-        shape = (len(WEIGHTINGS), len(self.settings))
+        shape = (len(self.weightings), len(self.settings))
         correct = np.unpackbits(np.stack(self.correct), axis=1, count=shape[0] * shape[1]).astype(bool)
         correct = correct.reshape(-1, *shape)
         rows = [
             {"weighting": weighting, "theta": theta, "percentile": percentile, "gt_loc": gt_loc}
-            for weighting, surface in zip(WEIGHTINGS, 100 * correct.mean(axis=0), strict=True)
+            for weighting, surface in zip(self.weightings, 100 * correct.mean(axis=0), strict=True)
             for (theta, percentile), gt_loc in zip(self.settings, surface, strict=True)
         ]
         table = pd.DataFrame(rows).assign(n=len(correct))
-        summary: Summary = {weighting: self._summary(correct[:, i]) for i, weighting in enumerate(WEIGHTINGS)}
+        summary: Summary = {weighting: self._summary(correct[:, i]) for i, weighting in enumerate(self.weightings)}
         notes = ["the best settings were chosen on these very images"]
         if self.without_boxes:
             notes.append(f"{self.without_boxes} images have no ground-truth box and are left out")
@@ -113,7 +115,7 @@ class Sweep(Analysis[Correct | None]):
 
 
 def sweep(
-    observations: Iterable[Observation | Failure],
+    observations: Iterable[MapObservation | Failure],
     thetas: Sequence[float] = THETAS,
     percentiles: Sequence[float] = PERCENTILES,
     recipe: Recipe | None = None,
@@ -123,7 +125,7 @@ def sweep(
 
     Parameters
     ----------
-    observations : iterable of Observation
+    observations : iterable of MapObservation
     thetas : sequence of float
         In [0, 1].
     percentiles : sequence of float

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from camkit.analysis.finding import SHARES, Analysis, Finding, Summary, band_table, over, table_of
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.observation import MapObservation, Needs
 from camkit.boxes import MaxThreshold, PercentileThreshold, ThresholdRule, boxes_from_maps
 from camkit.figures import Example, plot_zipf
 from camkit.localization import Failure
@@ -54,9 +54,9 @@ class Zipf(Analysis[Falloff]):
 
     @property
     def needs(self) -> Needs:
-        return Needs(pixels=True)
+        return Needs(head=False, pixels=True)
 
-    def measure(self, seen: Observation) -> Falloff:
+    def measure(self, seen: MapObservation) -> Falloff:
         score_map = seen.score_map(self.recipe)
         values = np.sort(score_map, axis=None)[::-1]
         constant = not values[0] > max(values[-1], 0)
@@ -108,7 +108,7 @@ class Zipf(Analysis[Falloff]):
 
 
 def zipf(
-    observations: Iterable[Observation | Failure],
+    observations: Iterable[MapObservation | Failure],
     theta: float = 0.35,
     percentile: float = 90.0,
     recipe: Recipe | None = None,
@@ -121,7 +121,7 @@ def zipf(
 
     Parameters
     ----------
-    observations : iterable of Observation
+    observations : iterable of MapObservation
     theta, percentile : float
         Of the two standards, ``theta * max`` and ``theta * percentile``.
     recipe : Recipe

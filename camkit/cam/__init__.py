@@ -2,9 +2,11 @@
 
 from camkit.cam.extractor import CAM
 from camkit.cam.fc import Fc, find_fc
-from camkit.cam.features import ClassMaps, Features
+from camkit.cam.features import Features
 from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
+from camkit.cam.prediction import ClassMaps, Prediction
+from camkit.cam.source import FunctionMaps, MapFunction, MapSource
 from camkit.cam.weightings import WEIGHTINGS, ClassWeights, Weighting, register_weighting, weighting_named
 
 __all__ = [
@@ -14,8 +16,12 @@ __all__ = [
     "ClassWeights",
     "Fc",
     "Features",
+    "FunctionMaps",
     "Head",
+    "MapFunction",
+    "MapSource",
     "Pooling",
+    "Prediction",
     "Weighting",
     "find_fc",
     "find_pooling",

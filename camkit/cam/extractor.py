@@ -6,11 +6,12 @@ import torch
 from torch import nn
 
 from camkit.cam.current import plain_weights
-from camkit.cam.features import Classes, ClassMaps, Features
+from camkit.cam.features import Features
 from camkit.cam.find import IMAGES, find_head
 from camkit.cam.forward import ANEW, eager, forward, one_line
 from camkit.cam.given import find_given
 from camkit.cam.logits import Output, logits_of
+from camkit.cam.prediction import Classes, ClassMaps, Prediction
 from camkit.errors import CamkitError, HeadNotFound
 
 
@@ -80,6 +81,29 @@ class CAM:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         """Nothing is left to undo: hooks live for one forward pass each."""
+
+    @property
+    def kind(self) -> str:
+        """How the maps come about: a key of `camkit.cam.head.MEANING`."""
+        return self.head.kind
+
+    @property
+    def completeness(self) -> float:
+        """How far maps and offset missed the logits when the head was found, as a share of their range."""
+        return self.head.completeness
+
+    @property
+    def num_classes(self) -> int:
+        return self.head.num_classes
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """Height and width of a class map at the input size."""
+        return self.head.map_size
+
+    def predict(self, images: torch.Tensor) -> Prediction:
+        """As a map source: `features`."""
+        return self.features(images)
 
     def features(self, images: torch.Tensor) -> Features:
         """One forward pass.

@@ -13,7 +13,7 @@ import click
 from camkit.errors import CamkitError
 
 # what `load` takes
-MODEL_OPTIONS = ("model", "weights", "fc", "names", "size", "mean", "std", "output_stride", "dilation")
+MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
 
 LARGEST = 4096  # pixels along a side of the input: more fill any memory in the first layers
 MOST_IMAGES, MOST_PROCESSES = 65_536, 512
@@ -101,11 +101,14 @@ def options_of_model(*, required: bool) -> Decorator:
                      help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, "
                           "or tiny."),
         click.option("--weights", default="DEFAULT", show_default=True,
-                     help="DEFAULT, none, or a .pt, .pth or .safetensors file (read without running code)."),
+                     help="DEFAULT, none, or a file of weights, FILE or FILE:KEY (read without running code)."),
         click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
                      help="File of a fine-tuned fc, to lay over the model."),
         click.option("--head", type=head_names, metavar="features=...,classifier=...",
                      help="Name the head's modules instead of searching them."),
+        click.option("--maps-by", metavar="FILE.py:NAME",
+                     help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
+                          "a function (images, classes) -> maps (N, K, h, w)."),
         click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
                      help="Text file with the class names, one a line. Default: the model's own."),
         click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
@@ -174,11 +177,13 @@ def load(
     mean: Any,
     std: Any,
     fc: Path | None = None,
+    maps_by: str | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
 ) -> Any:
     """The classifier that the options name, with what they override."""
-    from camkit.models import load_classifier, set_output_stride, with_fc
+    from camkit.models import MapsBy, load_classifier, set_output_stride, with_fc
+    from camkit.models.python_file import function_from
 
     classifier = load_classifier(model, weights)
     if fc is not None:
@@ -188,6 +193,9 @@ def load(
         share = classifier.input.resize / min(classifier.input.size)
         changes |= {"size": size, "resize": round(min(size) * share)}
     labels = classifier.labels if names is None else read_names(names)
+    if maps_by is not None:
+        usage = "--maps-by takes path/to/file.py:name"
+        classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
     classifier = replace(classifier, input=replace(classifier.input, **changes), labels=labels)
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier

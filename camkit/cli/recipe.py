@@ -43,10 +43,18 @@ def pop_settings(options: dict[str, Any]) -> Any:
         beside = [option for option in given(OPTIONS) if option not in own]
         if beside:
             raise click.UsageError(f"--settings names the recipe: leave out {', '.join(beside)}")
-        return read_settings(path)
+        settings = read_settings(path)
+        if options.get("maps_by") is not None and settings.recipe.weighting != "signed":
+            raise CamkitError(f"{path}: its weighting is {settings.recipe.weighting!r}, and --maps-by has no weights")
+        return settings
     for name, instead in (("weighting", "nwc"), ("threshold", "pas")):
         if chosen[name] is not None and given([instead]):
             raise click.UsageError(f"--{name} and --{instead} both name the {name}: give one of them")
+    if options.get("maps_by") is not None:
+        beside = given(["nwc", "weighting"])
+        if beside:
+            raise click.UsageError(f"--maps-by has no class weights to weigh: leave out {', '.join(beside)}")
+        chosen["weighting"] = "signed"
     normalization: Any = chosen["normalize"] or ("none" if chosen["threshold"] == "max" else "minmax")
     weighting = chosen["weighting"] or ("positive" if chosen["nwc"] else "signed")
     return Settings(Recipe(weighting, threshold_of(chosen), normalization, chosen["interpolation"]))

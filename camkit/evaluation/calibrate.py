@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from camkit.boxes import PercentileThreshold, Threshold
 from camkit.boxes.thresholds import percentile_of
+from camkit.cam import CAM
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
 from camkit.errors import CamkitError
 from camkit.evaluation.protocols import EvaluationProtocol, protocol_named
@@ -95,6 +96,8 @@ def calibrate(
     """
     if base.normalization != "minmax":
         raise CamkitError("thresholds are chosen on maps between 0 and 1: leave out --normalize none")
+    if not isinstance(inference.source, CAM):
+        weightings = ("signed",)  # other maps have no class weights
     measure = _Surface(protocol_named(protocol), base, tuple(weightings))
     results = seen_by(inference, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
                       workers=workers, max_pixels=max_pixels)  # fmt: skip

@@ -101,7 +101,7 @@ def evaluate(
     """
     if classes is not None and together.count > 1:
         raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
-    num_classes = inference.cam.head.num_classes
+    num_classes = inference.source.num_classes
     class_numbers(dataset, num_classes, inference.classifier.labels)  # all processes refuse it, or none
     most = min(MOST, num_classes) if classes is None else classes.k
     bench = _Bench(dataset, recipes, protocol, most, step, threshold_split)

@@ -48,7 +48,7 @@ def walk(
     CamkitError
         The data set's classes are not the model's.
     """
-    number = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
+    number = class_numbers(dataset, inference.source.num_classes, inference.classifier.labels)
     preprocess = Preprocess(inference.classifier.input, fit)
     images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright, dataset.truncated)
 

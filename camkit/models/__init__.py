@@ -3,7 +3,7 @@
 from camkit.models.architecture import build
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
-from camkit.models.classifier import Classifier
+from camkit.models.classifier import Classifier, MapsBy
 from camkit.models.fc import fc_file, with_fc
 from camkit.models.pools import replace_pool
 from camkit.models.pretrained import load_pretrained, pretrained_state
@@ -18,6 +18,7 @@ __all__ = [
     "Backbone",
     "Card",
     "Classifier",
+    "MapsBy",
     "TinyResNet",
     "build",
     "fc_file",

@@ -1,5 +1,6 @@
 """What a loaded classifier is: the network, and all that must be known to show it a photograph."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import torch
 import torchvision
 from torch import nn
 
+from camkit.cam import MapFunction
 from camkit.cam.extractor import example_images
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
@@ -14,6 +16,22 @@ from camkit.models.card import Card
 
 DEFAULT, NONE = "DEFAULT", "none"  # the two values of `weights` that are not a file or a published name
 RANDOM = "none (random)"
+
+
+@dataclass(frozen=True)
+class MapsBy:
+    """What makes a classifier's class maps instead of its own head.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in results.
+    make : callable
+        From the network to a `camkit.cam.MapFunction`.
+    """
+
+    name: str
+    make: Callable[[nn.Module], MapFunction]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +58,8 @@ class Classifier:
         What `set_output_stride` made of it, in pixels; None for the network's own.
     dilate : bool
         Whether that dilated the layers after.
+    maps_by : MapsBy or None
+        None: its own head.
     """
 
     model: nn.Module
@@ -51,6 +71,7 @@ class Classifier:
     pool: str | None = None
     output_stride: int | None = None
     dilate: bool = True
+    maps_by: MapsBy | None = None
 
     @torch.no_grad()
     def card(self, **facts: Any) -> Card:

@@ -36,7 +36,7 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
         `save_checkpoint` wrote, ``FILE.safetensors``, which says itself which network it is.
     weights : str or None
         ``DEFAULT``: the weights that belong to the name (of a factory: as it returns the model). ``none`` or None:
-        random. A ``.pt``, ``.pth`` or ``.safetensors`` file, read without running code; a checkpoint brings its
+        random. A file of weights as `read_weights` takes it, read without running code; a checkpoint brings its
         pooling and output stride, and must be one of the named network. For a torchvision name also one of its
         published weights, such as ``IMAGENET1K_V1``.
 

@@ -94,6 +94,8 @@ def run_ablate(
     with holding(shared.out, FILES, overwrite=shared.overwrite):
         annotated = shared.read()
         models = [classifier] if tap is None else [classifier, tap]
+        if any(model.maps_by for model in models):  # they have no class weights
+            recipes = {name: recipe for name, recipe in recipes.items() if recipe.weighting == "signed"}
         inferences = [shared.inference(model) for model in models]
         founds = [
             evaluate(inference, annotated, recipes, step=shared.step, seed=shared.seed,

@@ -11,6 +11,7 @@ import torch
 import torchvision
 
 from camkit._version import __version__
+from camkit.cam import CAM
 from camkit.inference import Inference
 from camkit.models import Classifier
 
@@ -32,12 +33,16 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
         "output_stride": classifier.output_stride,
         "dilate": classifier.dilate,
         "input": asdict(classifier.input),
+        "maps_by": None if classifier.maps_by is None else classifier.maps_by.name,
     }
 
 
 def head_facts(inference: Inference) -> dict[str, Any]:
-    """What a run records of the head."""
-    head = inference.cam.head
+    """What a run records of the map source."""
+    source = inference.source
+    if not isinstance(source, CAM):
+        return {"kind": source.kind, "map_size": list(source.map_size), "completeness": source.completeness}
+    head = source.head
     place = head.feature_map.place
     return {
         "kind": head.kind,

@@ -20,8 +20,8 @@ FILE = re.compile(r"^(.*\.py)(:|$)")  # of `path/to/file.py:factory`
 
 def fingerprint(classifier: Classifier, recipe: Recipe) -> dict[str, Any]:
     """Digests of the weights, of the files that make network, weighting and threshold, and of the class names."""
-    names = classifier.labels
-    code = code_of(classifier.name, recipe.weighting, name_of(recipe.threshold))
+    names, maps_by = classifier.labels, classifier.maps_by.name if classifier.maps_by else ""
+    code = code_of(classifier.name, maps_by, recipe.weighting, name_of(recipe.threshold))
     return {
         "weights_sha256": weights_digest(classifier.model),
         "code_sha256": {name: _sha256(path.read_bytes()) for name, path in sorted(code.items())},

@@ -65,7 +65,7 @@ def run_localize(
                           precision=precision, max_pixels=max_pixels, head=head)  # fmt: skip
     inference = localizer.inference
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
-    known = None if labels is None else read_labels(labels, files, classifier.labels, inference.cam.head.num_classes)
+    known = None if labels is None else read_labels(labels, files, classifier.labels, inference.source.num_classes)
     own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
            "save_maps": save_maps}  # fmt: skip
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
@@ -78,7 +78,7 @@ def run_localize(
                 if isinstance(result, Failure) and on_error == "fail":
                     raise CamkitError(f"{written_path(result.image)}: {result.reason}")
                 folder.add(file, result)
-            facts = {"images": len(files), "resumed": before, "completeness": inference.cam.head.completeness,
+            facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
     notes += mixed(folder.journal.sessions)

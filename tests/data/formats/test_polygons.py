@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from camkit.data.formats.polygons import mask_from_polygon, polygon_points
 from camkit.data.formats.rle import decode_counts, mask_from_counts
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
+
 
 def drawn(text):
     return np.array([[character == "#" for character in row] for row in text.split()])

@@ -1,0 +1,156 @@
+"""Annotated images through a network or another map source, one observation each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from camkit.analysis.observation import MapObservation, Needs, Observation
+from camkit.boxes import normalize_maps, resize_maps
+from camkit.cam import CAM, Features
+from camkit.data import AnnotatedSet, Batch
+from camkit.errors import CamkitError
+from camkit.evaluation import walk
+from camkit.evaluation.walk import Jobs
+from camkit.inference import Inference
+from camkit.localization import Failure
+
+T = TypeVar("T")
+PLAIN = Needs()
+
+
+def observe(
+    inference: Inference, dataset: AnnotatedSet, needs: Needs = PLAIN, **reading: Any
+) -> Iterator[Observation | Failure]:
+    """Annotated images through a network, in order, one at a time.
+
+    Parameters
+    ----------
+    inference : Inference
+    dataset : AnnotatedSet
+        Its records need a label; boxes are wanted by some analyses alone.
+    needs : Needs
+        ``needs_of("dispersion", "masking")`` says what analyses want; one pass an image by default.
+    **reading
+        As of `look`.
+
+    Examples
+    --------
+    >>> from camkit import analysis, load_classifier
+    >>> from camkit.data import read_dataset
+    >>> from camkit.inference import Inference
+    >>> inference = Inference(load_classifier("tiny"), "cpu", "fp32")
+    >>> dataset = read_dataset("tiny-imagenet", "tiny-imagenet/", "val").evenly(100)  # doctest: +SKIP
+    >>> seen = list(analysis.observe(inference, dataset))  # doctest: +SKIP
+    >>> analysis.ioa(seen).summary["negative"]  # doctest: +SKIP
+    """
+    return look(inference, dataset, lambda seen: seen, needs, **reading)
+
+
+def look(
+    inference: Inference,
+    dataset: AnnotatedSet,
+    work: Callable[[Any], T],
+    needs: Needs,
+    **reading: Any,
+) -> Iterator[T | Failure]:
+    """What `work` makes of each observation, in order; threads do it beside the network.
+
+    Parameters
+    ----------
+    **reading
+        As of `camkit.evaluation.walk`: fit, batch_size, workers, max_pixels.
+
+    Raises
+    ------
+    CamkitError
+        The data set's classes are not the model's.
+    """
+    headed = needs.head or isinstance(inference.source, CAM)
+    if headed:
+        _ = inference.cam  # or the reason why there is none
+
+    def start(batch: Batch, labels: Tensor) -> Jobs[T]:
+        jobs: Jobs[T] = []
+        its: Iterator[MapObservation] = (
+            _passes(inference, batch, labels, dataset, needs)
+            if headed
+            else _own_maps(inference, batch, labels, dataset)
+        )
+        for seen in its:
+            if seen.record.label is None:
+                jobs.append(partial(Failure, seen.record.image, "it has no label, and no class map is its own"))
+            elif not (seen.own_map.isfinite().all() and seen.logits.isfinite().all()):
+                jobs.append(
+                    partial(Failure, seen.record.image, "its class map or logits are NaN or infinite: try fp32")
+                )
+            else:
+                jobs.append(partial(_try, work, seen))
+        return jobs
+
+    yield from walk(inference, dataset, start, keep_image=needs.pixels, **reading)
+
+
+def _own_maps(inference: Inference, batch: Batch, labels: Tensor, dataset: AnnotatedSet) -> Iterator[MapObservation]:
+    """A batch through a map source."""
+    out = inference.forward(batch).class_maps(labels)
+    for i, sample in enumerate(batch.samples):
+        assert sample.view is not None
+        yield MapObservation(
+            record=dataset.records[sample.index],
+            index=sample.index,
+            label=int(labels[i]),
+            view=sample.view,
+            logits=out.logits[i].cpu(),
+            own_map=out.maps[i, 0].cpu(),
+            pixels=sample.image,
+        )
+
+
+def _passes(
+    inference: Inference, batch: Batch, labels: Tensor, dataset: AnnotatedSet, needs: Needs
+) -> Iterator[Observation]:
+    """A batch through the network as often as is needed."""
+    features = _features(inference, batch)
+    weights = features.class_weights(labels)[:, 0]
+    masked, dimmed = None, {}
+    if needs.masked:
+        maps = torch.einsum("nc,nchw->nhw", weights, features.features)
+        masks = resize_maps(normalize_maps(maps.nan_to_num().cpu()), (batch.input.shape[-2], batch.input.shape[-1]))
+        masked = _features(inference, replace(batch, input=batch.input * masks[:, None])).pooled.cpu()
+    for intensity in needs.intensities:
+        dimmed[intensity] = _features(inference, replace(batch, input=batch.input * intensity)).pooled.cpu()
+    own, logits, pooled = (tensor.cpu() for tensor in (features.features, features.logits, features.pooled))
+    for i, sample in enumerate(batch.samples):
+        assert sample.view is not None
+        yield Observation(
+            record=dataset.records[sample.index],
+            index=sample.index,
+            label=int(labels[i]),
+            view=sample.view,
+            features=own[i],
+            weight=weights[i].cpu(),
+            pooled=pooled[i],
+            logits=logits[i],
+            head=features.head,
+            pixels=sample.image,
+            masked=None if masked is None else masked[i],
+            dimmed={intensity: its[i] for intensity, its in dimmed.items()},
+        )
+
+
+def _features(inference: Inference, batch: Batch) -> Features:
+    """A forward pass of the network's own head."""
+    prediction = inference.forward(batch)
+    assert isinstance(prediction, Features)
+    return prediction
+
+
+def _try(work: Callable[[Any], T], seen: MapObservation) -> T | Failure:
+    try:
+        return work(seen)
+    except CamkitError as error:
+        return Failure(seen.record.image, str(error))

@@ -1,0 +1,93 @@
+"""What a map source says of a batch of images: logits, and class maps of whatever classes are asked for."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from camkit.errors import CamkitError
+
+Classes = torch.Tensor | Sequence[int] | int | str | None
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMaps:
+    """Class maps of a batch.
+
+    Attributes
+    ----------
+    maps : Tensor (N, K, h, w), float32
+        Before any normalisation. With signed weighting and average pooling ``maps.mean((-2, -1)) + offset`` equals the
+        logits of `classes`.
+    classes : Tensor (N, K), int64
+    logits : Tensor (N, all classes), float32
+    offset : Tensor (N, K), float32, or None
+        The part of the logit that has no place in the image: biases, a norm's shift. None of maps that do not add up
+        to the logits.
+    """
+
+    maps: torch.Tensor
+    classes: torch.Tensor
+    logits: torch.Tensor
+    offset: torch.Tensor | None
+
+
+class Prediction(ABC):
+    """What one forward pass of a map source leaves.
+
+    Attributes
+    ----------
+    logits : Tensor (N, all classes), float32
+    """
+
+    logits: torch.Tensor
+
+    @abstractmethod
+    def class_maps(self, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
+        """Class maps of the wanted classes.
+
+        Parameters
+        ----------
+        classes : None, int, "all", sequence of int, Tensor (N,) or (N, K)
+            None: the predicted class of each image. One int or several: these classes for every image. A tensor: each
+            image its own; ``prediction.top(5)`` gives the five predicted ones.
+        weighting : str
+            A name in `camkit.cam.WEIGHTINGS`: "signed", "positive" (NWC), "negative", or one of your own.
+
+        Raises
+        ------
+        CamkitError
+            The classes are none of the model's, or the source has no such weighting.
+        """
+
+    def top(self, k: int) -> torch.Tensor:
+        """The k classes with the highest logits, best first, (N, k)."""
+        return self.logits.topk(min(k, self.logits.shape[1]), dim=1).indices
+
+    def choose(self, classes: Classes) -> torch.Tensor:
+        """Class indices (N, K) in any of the forms that `class_maps` takes."""
+        n, total = self.logits.shape
+        device = self.logits.device
+        if classes is None:
+            return self.top(1)
+        if isinstance(classes, str):
+            if classes != "all":
+                raise CamkitError(f"classes={classes!r}: give indices, None for the predicted class, or 'all'")
+            return torch.arange(total, device=device).expand(n, -1)
+        if isinstance(classes, torch.Tensor):
+            index = classes.to(device)
+            index = index[:, None] if index.ndim == 1 else index
+        else:
+            index = torch.as_tensor([classes] if isinstance(classes, int) else list(classes), device=device).expand(
+                n, -1
+            )
+        if index.ndim != 2 or len(index) != n or index.is_floating_point():
+            raise CamkitError(
+                f"classes has shape {tuple(index.shape)} for {n} images: (N,) or (N, K) integers are wanted"
+            )
+        if index.numel() and (int(index.min()) < 0 or int(index.max()) >= total):
+            raise CamkitError(
+                f"class {int(index.min() if index.min() < 0 else index.max())} of a model with {total} classes"
+            )
+        return index.long()

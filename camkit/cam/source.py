@@ -1,0 +1,123 @@
+"""Map sources: what gives class maps of asked classes for a batch of images.
+
+A network's own head (`camkit.CAM`) is the one whose maps add up to the logits. A function of yours or of another
+library is another (`FunctionMaps`). Who localizes, evaluates or calibrates asks a map source and never knows which.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from camkit.cam.extractor import example_images, refuse_training, unwrap
+from camkit.cam.logits import answer, logits_of
+from camkit.cam.prediction import Classes, ClassMaps, Prediction
+from camkit.errors import CamkitError
+
+MapFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""``(images (N, channels, H, W), classes (N, K)) -> class maps (N, K, h, w)``."""
+
+
+class MapSource(Protocol):
+    """What localizing, evaluating, calibrating and analysing stand on."""
+
+    @property
+    def kind(self) -> str:
+        """How the maps come about, in a word or two."""
+
+    @property
+    def completeness(self) -> float | None:
+        """How far maps and offset miss the logits, as a share of their range; None where they do not add up at all."""
+
+    @property
+    def num_classes(self) -> int: ...
+
+    @property
+    def map_size(self) -> tuple[int, int]:
+        """Height and width of a class map at the input size."""
+
+    def predict(self, images: torch.Tensor) -> Prediction:
+        """One forward pass of images (N, channels, H, W), after the model's own preprocessing."""
+
+
+class FunctionMaps:
+    """Class maps by a function: any method, camkit's or not, of any network.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In eval mode; gives the logits.
+    make : callable
+        ``model -> MapFunction``. The function is called with gradients on, and must leave the model as it was.
+    name : str
+        What the source is called in results.
+    input_size : tuple of int
+
+    Raises
+    ------
+    CamkitError
+        The function fails on two images of noise, or gives no maps (N, K, h, w).
+    """
+
+    completeness = None
+
+    def __init__(
+        self,
+        model: nn.Module,
+        make: Callable[[nn.Module], MapFunction],
+        name: str,
+        input_size: tuple[int, int] = (224, 224),
+    ) -> None:
+        self.model, self.kind = unwrap(model), name
+        refuse_training(self.model)
+        with told(name, "make"):
+            self.function = make(self.model)
+        found = self.predict(example_images(self.model, input_size)).class_maps()
+        self.num_classes = found.logits.shape[1]
+        self.map_size = (found.maps.shape[2], found.maps.shape[3])
+
+    def predict(self, images: torch.Tensor) -> "FunctionPrediction":
+        """One forward pass; the maps are made when they are asked for."""
+        refuse_training(self.model)
+        with torch.no_grad():
+            logits = logits_of(answer(self.model, images)).reshape(len(images), -1).float()
+        return FunctionPrediction(images, logits, self)
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionPrediction(Prediction):
+    """What a `FunctionMaps` says of a batch."""
+
+    images: torch.Tensor
+    logits: torch.Tensor
+    source: FunctionMaps
+
+    def class_maps(self, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
+        """See `Prediction.class_maps`; there is no weighting but "signed"."""
+        name = self.source.kind
+        if weighting != "signed":
+            raise CamkitError(f"maps by {name} have no class weights, so that weighting {weighting!r} says nothing")
+        chosen = self.choose(classes)
+        with told(name, "give maps"), torch.inference_mode(False), torch.enable_grad():
+            maps = self.source.function(self.images.clone(), chosen)
+        if not isinstance(maps, torch.Tensor) or maps.ndim != 4 or maps.shape[:2] != chosen.shape:
+            gives = tuple(maps.shape) if isinstance(maps, torch.Tensor) else type(maps).__name__
+            raise CamkitError(
+                f"maps by {name} are {gives}: give a tensor (N, K, h, w) for classes {tuple(chosen.shape)}"
+            )
+        return ClassMaps(maps.detach().float(), chosen, self.logits, None)
+
+
+@contextmanager
+def told(name: str, what: str) -> Iterator[None]:
+    """What a function of others raises, as one line that says whose error it is."""
+    try:
+        yield
+    except CamkitError:
+        raise
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise CamkitError(f"{name} fails to {what}: {type(error).__name__} {reason}".rstrip()) from error
