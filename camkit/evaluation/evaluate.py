@@ -8,9 +8,10 @@ import torch
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, MapFolder
 from camkit.errors import CamkitError
-from camkit.evaluation.classes import MOST, Predictions, class_numbers
+from camkit.evaluation.classes import ClassMatch, match_classes
 from camkit.evaluation.judge import Judge, Judged
 from camkit.evaluation.measures import BoxMeasures, Classification, Curves, Results, curve_measures, table_of
+from camkit.evaluation.predictions import MOST, Predictions
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.seen import seen_by, seen_in
 from camkit.inference import Inference, Progress, unwatched
@@ -40,6 +41,8 @@ class Evaluation:
     against : dict from recipe name to Comparison
         GT-known Loc against the first recipe's, image by image.
     failures : list of Failure
+    match : ClassMatch or None
+        Which of the model's classes the data set's are; None of maps that are there already.
     """
 
     classification: Results
@@ -48,6 +51,7 @@ class Evaluation:
     per_image: pd.DataFrame
     against: dict[str, Comparison]
     failures: list[Failure]
+    match: ClassMatch | None = None
 
 
 def evaluate(
@@ -102,13 +106,13 @@ def evaluate(
     if classes is not None and together.count > 1:
         raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
     num_classes = inference.source.num_classes
-    class_numbers(dataset, num_classes, inference.classifier.labels)  # all processes refuse it, or none
+    match = match_classes(dataset, inference.classifier, num_classes)  # all processes refuse it, or none
     most = min(MOST, num_classes) if classes is None else classes.k
     bench = _Bench(dataset, recipes, protocol, most, step, threshold_split)
     share = replace(dataset, records=dataset.records[together.rank :: together.count])
     results = seen_by(inference, share, bench.weightings, bench.judge, classes=classes, fit=fit,
                       batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
-    return bench.measure(progress(results, len(share.records)), seed, together)
+    return replace(bench.measure(progress(results, len(share.records)), seed, together), match=match)
 
 
 def evaluate_maps(
@@ -236,4 +240,5 @@ def together(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
         per_image=per_image,
         against=against,
         failures=first.failures + [f for f in second.failures if (f.image, f.reason) not in seen],
+        match=first.match,
     )

@@ -12,7 +12,7 @@ from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Record, Sample, read_si
 from camkit.data.annotations import check_inside
 from camkit.data.map_files import MapFolder
 from camkit.errors import CamkitError
-from camkit.evaluation.classes import MOST, Predictions
+from camkit.evaluation.predictions import MOST, Predictions
 from camkit.evaluation.walk import Jobs, walk
 from camkit.inference import Inference, in_threads
 from camkit.localization import Failure, window_of

@@ -9,19 +9,26 @@ from typing import Any
 import pandas as pd
 
 from camkit.analysis import ANALYSES, Analyzed, Finding, analyze
+from camkit.evaluation import match_classes
 from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, head_facts, model_facts, versions
 from camkit.runs.measured import write_json, write_table
-from camkit.runs.results import holding, publishing
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("failures.csv", "run.json")
 SUFFIXES = (".csv", ".json", ".png", ".pdf")
 
 
+def files_of(name: str) -> list[str]:
+    """What an analysis leaves in the folder."""
+    return [f"{name}{suffix}" for suffix in SUFFIXES] + [f"{name}-{series}.csv" for series in ANALYSES[name].series]
+
+
+@held((*FILES, *(file for name in ANALYSES for file in files_of(name))))
 def run_analyze(
     classifier: Classifier, names: Sequence[str], shared: Shared, settings: Mapping[str, Mapping[str, Any]]
 ) -> Report:
@@ -42,46 +49,42 @@ def run_analyze(
     """
     begun = time.perf_counter()
     out = shared.out
-    files = tuple(file for name in ANALYSES for file in files_of(name)) + FILES
-    with holding(out, files, overwrite=shared.overwrite):
-        annotated = shared.read()
-        inference = shared.inference(classifier)
-        found = analyze(
-            inference,
-            annotated,
-            names,
-            settings,
-            fit=shared.fit,
-            batch_size=shared.batch_size,
-            workers=shared.readers(inference),
-            max_pixels=shared.max_pixels,
-            progress=shared.progress("analyze"),
-        )
-        own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
-        record = {
-            "settings": {
-                **model_facts(classifier),
-                "head": head_facts(inference),
-                "analyses": own,
-                **{name: value for name, value in shared.facts().items() if name not in ("protocol", "step")},
-            },
-            "left_out": list(found.left_out),
-            "images": len(annotated.records) + len(annotated.problems),
-            "failed": len(found.failures),
-            "passes_an_image": found.passes,
-            "seconds": round(time.perf_counter() - begun, 3),
-            "forward_seconds": round(inference.seconds, 3),
-            "device": str(inference.device),
-            "versions": versions(),
-        }
-        with publishing(out) as new:
-            write(new, found, record)
-        return Report(closing_lines(out, found, record), len(found.failures))
-
-
-def files_of(name: str) -> list[str]:
-    """What an analysis leaves in the folder."""
-    return [f"{name}{suffix}" for suffix in SUFFIXES] + [f"{name}-{series}.csv" for series in ANALYSES[name].series]
+    (annotated,) = shared.read()
+    inference = shared.inference(classifier)
+    match = match_classes(annotated, classifier, inference.source.num_classes)
+    found = analyze(
+        inference,
+        annotated,
+        names,
+        settings,
+        fit=shared.fit,
+        batch_size=shared.batch_size,
+        workers=shared.readers(inference),
+        max_pixels=shared.max_pixels,
+        progress=shared.progress("analyze"),
+    )
+    own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
+    record = {
+        "settings": {
+            **model_facts(classifier),
+            "head": head_facts(inference),
+            "analyses": own,
+            **{name: value for name, value in shared.facts().items() if name not in ("protocol", "step")},
+        },
+        "classes": [match.facts()],
+        "left_out": list(found.left_out),
+        "images": len(annotated.records) + len(annotated.problems),
+        "failed": len(found.failures),
+        "passes_an_image": found.passes,
+        "seconds": round(time.perf_counter() - begun, 3),
+        "forward_seconds": round(inference.seconds, 3),
+        "device": str(inference.device),
+        "versions": versions(),
+    }
+    with publishing(out) as new:
+        write(new, found, record)
+    lines = [*class_lines([match], annotated), *closing_lines(out, found, record)]
+    return Report(lines, len(found.failures))
 
 
 def write(out: Path, found: Analyzed, record: dict[str, Any]) -> None:

@@ -16,14 +16,15 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
 from camkit.runs.measured import told, write_json, write_table
-from camkit.runs.results import holding, publishing
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
 
 
+@held(FILES)
 def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, test_split: str) -> Report:
     """Choose weighting, theta and percentile on `shared.split`, and measure both recipes there and on `test_split`.
 
@@ -33,37 +34,37 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    with holding(shared.out, FILES, overwrite=shared.overwrite):
-        if test_split == shared.split:
-            raise CamkitError(
-                f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before"
-            )
-        chosen_on, unseen = shared.read(), shared.read(test_split)
-        inference = shared.inference(classifier)
-        found = calibrate(inference, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
-                          **shared.looking(inference))  # fmt: skip
-        measured = [_measure(inference, dataset, before, found, shared) for dataset in (chosen_on, unseen)]
-        record = {
-            "settings": {**model_facts(classifier), **shared.facts(), "test_split": test_split},
-            "before": before.to_dict(),
-            "calibrated": found.recipe.to_dict(),
-            "splits": {dataset.split: _facts(of) for dataset, of in zip((chosen_on, unseen), measured, strict=True)},
-            "seconds": round(time.perf_counter() - begun, 3),
-            "forward_seconds": round(inference.seconds, 3),
-            "versions": versions(),
-        }
-        failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
-        out = shared.out
-        with publishing(out) as new:
-            _write(new, found, classifier.name, record, failures)
-        lines = [
-            f"before      {before.weighting} weights, {before.threshold}",
-            f"calibrated  {found.recipe.weighting} weights, {found.recipe.threshold}; the best of {len(found.surface)}",
-            f"{_line(measured[0])}, on {chosen_on.split}, where it was chosen",
-            f"{_line(measured[1])}, on {unseen.split}, not seen before",
-            f"look at {out / 'settings.json'} (camkit localize --settings takes it) and {out / 'surface.png'}",
-        ]
-        return Report([*failure_lines(failures, out), *lines], len(failures))
+    if test_split == shared.split:
+        raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
+    chosen_on, unseen = shared.read(test_split)
+    inference = shared.inference(classifier)
+    found = calibrate(inference, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
+                      **shared.looking(inference))  # fmt: skip
+    measured = [_measure(inference, dataset, before, found, shared) for dataset in (chosen_on, unseen)]
+    record = {
+        "settings": {**model_facts(classifier), **shared.facts(), "test_split": test_split},
+        "before": before.to_dict(),
+        "calibrated": found.recipe.to_dict(),
+        "classes": [of.match.facts() for of in measured if of.match is not None],
+        "splits": {dataset.split: _facts(of) for dataset, of in zip((chosen_on, unseen), measured, strict=True)},
+        "seconds": round(time.perf_counter() - begun, 3),
+        "forward_seconds": round(inference.seconds, 3),
+        "versions": versions(),
+    }
+    failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
+    out = shared.out
+    with publishing(out) as new:
+        _write(new, found, classifier.name, record, failures)
+    lines = [
+        f"before      {before.weighting} weights, {before.threshold}",
+        f"calibrated  {found.recipe.weighting} weights, {found.recipe.threshold}; the best of {len(found.surface)}",
+        f"{_line(measured[0])}, on {chosen_on.split}, where it was chosen",
+        f"{_line(measured[1])}, on {unseen.split}, not seen before",
+        f"look at {out / 'settings.json'} (camkit localize --settings takes it) and {out / 'surface.png'}",
+    ]
+    for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
+        lines = [*class_lines([of.match], dataset), *lines]
+    return Report([*failure_lines(failures, out), *lines], len(failures))
 
 
 def _measure(

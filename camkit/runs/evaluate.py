@@ -9,19 +9,21 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import AnnotatedSet, MapFolder
+from camkit.errors import CamkitError
 from camkit.evaluation import Evaluation, Predictions, evaluate, evaluate_maps, predicted_classes, together
 from camkit.inference import Inference
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, failure_lines, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
 from camkit.runs.measured import lines_of_ablation, lines_of_one, write
-from camkit.runs.results import holding, publishing
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
 
 
+@held(FILES)
 def run_evaluate(
     source: Classifier | Path,
     recipe: Recipe,
@@ -49,37 +51,45 @@ def run_evaluate(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    with holding(shared.out, FILES, overwrite=shared.overwrite):
-        annotated = shared.read()
-        inference = None if isinstance(source, Path) else shared.inference(source)
-        classes = None if other is None else _predictions(other, annotated, shared)
-        named, split = {"recipe": recipe}, shared.split_of(chosen_on, annotated)
-        measured: dict[str, Any] = {"step": shared.step, "seed": shared.seed, "threshold_split": split,
-                                    "progress": shared.progress("evaluate"), "classes": classes}  # fmt: skip
-        lines = []
-        if isinstance(source, Path):
-            maps = MapFolder(source, annotated.records)
-            threads = shared.workers or None
-            found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads,
-                                  max_pixels=shared.max_pixels, **measured)  # fmt: skip
-            if maps.unread():
-                lines.append(f"{maps.unread()} of the maps in {source} belong to no image of the split")
-        else:
-            assert inference is not None
-            found = evaluate(inference, annotated, named, **shared.looking(inference), **measured)
-        record = {
-            "settings": {
-                **({"maps": str(source)} if isinstance(source, Path) else model_facts(source)),
-                "classifier": None if other is None else model_facts(other),
-                "recipe": recipe.to_dict(),
-                "threshold_split": split,
-                **shared.facts(),
-            },
-            **_costs([inference] if inference else [], annotated, begun),
-        }
-        return _report(found, record, [*lines, *lines_of_one(found)], shared.out)
+    (annotated,) = shared.read()
+    inference = None if isinstance(source, Path) else shared.inference(source)
+    if inference is None and other is None and annotated.class_map:
+        raise CamkitError(
+            f"{shared.class_map} names classes of a model, and --maps has none: keep only its lines with -, or give "
+            "the model with --classifier"
+        )
+    classes = None if other is None else _predictions(other, annotated, shared)
+    named, split = {"recipe": recipe}, shared.split_of(chosen_on, annotated)
+    measured: dict[str, Any] = {"step": shared.step, "seed": shared.seed, "threshold_split": split,
+                                "progress": shared.progress("evaluate"), "classes": classes}  # fmt: skip
+    lines = []
+    if isinstance(source, Path):
+        maps = MapFolder(source, annotated.records)
+        threads = shared.workers or None
+        found = evaluate_maps(maps, annotated, named, protocol=shared.protocol, threads=threads,
+                              max_pixels=shared.max_pixels, **measured)  # fmt: skip
+        if maps.unread():
+            lines.append(f"{maps.unread()} of the maps in {source} belong to no image of the split")
+    else:
+        assert inference is not None
+        found = evaluate(inference, annotated, named, **shared.looking(inference), **measured)
+    matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
+    record = {
+        "settings": {
+            **({"maps": str(source)} if isinstance(source, Path) else model_facts(source)),
+            "classifier": None if other is None else model_facts(other),
+            "recipe": recipe.to_dict(),
+            "threshold_split": split,
+            **shared.facts(),
+        },
+        "classes": [match.facts() for match in matches],
+        **_costs([inference] if inference else [], annotated, begun),
+    }
+    lines += class_lines(matches, annotated)
+    return _report(found, record, [*lines, *lines_of_one(found)], shared.out)
 
 
+@held(FILES)
 def run_ablate(
     classifier: Classifier, shared: Shared, *, recipes: Mapping[str, Recipe] = RECIPES, tap: Classifier | None = None
 ) -> Report:
@@ -91,28 +101,29 @@ def run_ablate(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    with holding(shared.out, FILES, overwrite=shared.overwrite):
-        annotated = shared.read()
-        models = [classifier] if tap is None else [classifier, tap]
-        if any(model.maps_by for model in models):  # they have no class weights
-            recipes = {name: recipe for name, recipe in recipes.items() if recipe.weighting == "signed"}
-        inferences = [shared.inference(model) for model in models]
-        founds = [
-            evaluate(inference, annotated, recipes, step=shared.step, seed=shared.seed,
-                     progress=shared.progress(inference.classifier.name), **shared.looking(inference))
-            for inference in inferences
-        ]  # fmt: skip
-        found = founds[0] if tap is None else together(founds[0], founds[1], "tap:")
-        record = {
-            "settings": {
-                **model_facts(classifier),
-                "tap": None if tap is None else model_facts(tap),
-                "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
-                **shared.facts(),
-            },
-            **_costs(inferences, annotated, begun),
-        }
-        return _report(found, record, lines_of_ablation(found), shared.out)
+    (annotated,) = shared.read()
+    models = [classifier] if tap is None else [classifier, tap]
+    inferences = [shared.inference(model) for model in models]
+    if any(model.maps_by for model in models):  # they have no class weights
+        recipes = {name: recipe for name, recipe in recipes.items() if recipe.weighting == "signed"}
+    founds = [
+        evaluate(inference, annotated, recipes, step=shared.step, seed=shared.seed,
+                 progress=shared.progress(inference.classifier.name), **shared.looking(inference))
+        for inference in inferences
+    ]  # fmt: skip
+    matches = [of.match for of in founds if of.match is not None]
+    found = founds[0] if tap is None else together(founds[0], founds[1], "tap:")
+    record = {
+        "settings": {
+            **model_facts(classifier),
+            "tap": None if tap is None else model_facts(tap),
+            "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
+            **shared.facts(),
+        },
+        "classes": [match.facts() for match in matches],
+        **_costs(inferences, annotated, begun),
+    }
+    return _report(found, record, [*class_lines(matches, annotated), *lines_of_ablation(found)], shared.out)
 
 
 def _predictions(other: Classifier, annotated: AnnotatedSet, shared: Shared) -> Predictions:

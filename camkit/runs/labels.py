@@ -1,14 +1,16 @@
 """``--labels``: which class is to be found in which image."""
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from camkit.data import ImageFile
+from camkit.data.formats.tables import Table, mending
 from camkit.data.names import read_path, read_text, written_path
 from camkit.errors import CamkitError
+from camkit.models.class_names import ClassNames
 
-LONGEST = 9  # digits of a class number
+DECIMAL = re.compile(r"[0-9]{1,9}\.0*")  # pandas writes whole numbers so beside an empty field
 
 
 def read_labels(
@@ -16,60 +18,39 @@ def read_labels(
 ) -> dict[str, int]:
     """Image names and their classes from a CSV with the columns image and label, a number or a class name.
 
-    Names may be written as camkit's own tables write them (`camkit.data.names`), so that a boxes.csv can be given. A
-    number may have the decimal point that other tools put after it.
+    Names may be written as camkit's own tables write them (`camkit.data.names`), so that a boxes.csv can be given.
 
     Raises
     ------
     CamkitError
         With the line that cannot be read, whose image is not among `files`, or whose class the model does not have.
     """
-    images = {file.name for file in files}
-    numbers = {name: number for number, name in enumerate(names or ())}
+    model, images = ClassNames(num_classes, names), {file.name for file in files}
     labels: dict[str, int] = {}
     strangers: list[str] = []
-    for line, cell, label in _lines(path):
-        number = _number(label, numbers)
-        if number is None or not 0 <= number < num_classes:
-            raise CamkitError(f"{path}, line {line}: label {label!r:.60} is none of the model's {num_classes} classes")
-        image = _image(cell, images)
-        if image is None:
-            raise CamkitError(f"{path}, line {line}: {cell!r:.200} could mean two of the images: rename one")
-        if image not in images:
-            strangers.append(cell)
-        elif labels.setdefault(image, number) != number:
-            raise CamkitError(f"{path}, line {line}: a second label for {written_path(image)}")
+    for line in Table(path, "check --labels").lines(("image", "label")):
+        with mending(line):
+            number = _class(line.text(1), model)
+            image = _image(line.fields[0], images)
+            if image is None:
+                strangers.append(line.fields[0])
+            elif labels.setdefault(image, number) != number:
+                raise CamkitError(f"a second label for {written_path(image):.200}")
     if strangers:
         raise CamkitError(f"{path}: {len(strangers)} of its images were not given, such as {strangers[0]!r:.200}")
     return labels
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
-    """The line's number, its image and its label."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            if not {"image", "label"} <= set(reader.fieldnames or ()):
-                raise CamkitError(f"{path}: the first line must name the columns image and label")
-            for row in reader:
-                image, label = row["image"], row["label"]
-                if None in row or not image or label is None:
-                    raise CamkitError(f"{path}, line {reader.line_num}: it has other columns than the first line")
-                yield reader.line_num, image, label.strip()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CamkitError(f"{path}: cannot be read as CSV: {error}") from error
-
-
-def _number(label: str, numbers: Mapping[str, int]) -> int | None:
-    """The class that a label means."""
-    whole = label[:-2] if label.endswith(".0") else label
-    if whole.isascii() and whole.isdecimal() and len(whole) <= LONGEST:
-        return int(whole)
-    return numbers.get(label, numbers.get(read_text(label)))
+def _class(label: str, model: ClassNames) -> int:
+    known = model.names or ()
+    if label not in known and DECIMAL.fullmatch(label):
+        label = label.partition(".")[0]
+    return model.find(label if label in known else read_text(label))
 
 
 def _image(cell: str, images: set[str]) -> str | None:
-    """The image that a cell means, as it stands or as camkit writes names; None where these are two."""
-    plain, read = cell.removeprefix("./"), read_path(cell)
-    meant = {name for name in (cell, plain, read) if name in images}
-    return None if len(meant) > 1 else next(iter(meant), read)
+    """The image that a cell means, as it stands or as camkit writes names; None where there is none."""
+    meant = {name for name in (cell, cell.removeprefix("./"), read_path(cell)) if name in images}
+    if len(meant) > 1:
+        raise CamkitError(f"{cell!r:.200} may be either of two images; rename one")
+    return next(iter(meant), None)

@@ -20,7 +20,7 @@ from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, name_lines, versions
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
 
@@ -81,7 +81,7 @@ def run_localize(
             facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
-    notes += mixed(folder.journal.sessions)
+    notes += name_lines(classifier) + mixed(folder.journal.sessions)
     return Report([*notes, *closing_lines(out, facts, rows, failures, wanted, overlays)], len(failures))
 
 

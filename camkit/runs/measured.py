@@ -45,6 +45,8 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
         for recipe, results in found.localization.items()
     }
     metrics |= named if several else next(iter(named.values()))
+    if found.match is not None:
+        metrics["classes"] = found.match.facts(pairs=False)
     first = next(iter(found.localization))
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
     tables = {"per_image.csv": found.per_image, "curve.csv": found.curves, "failures.csv": failures}

@@ -2,13 +2,19 @@
 
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from camkit.errors import CamkitError
 from camkit.output import check_free, claim, locked, remove
 from camkit.processes import Processes
+from camkit.runs.shared import Shared
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 NEW = ".camkit-new"
 
@@ -48,6 +54,21 @@ def holding(out: Path, files: Collection[str], *, overwrite: bool, together: Pro
         except KeyboardInterrupt as stop:
             stop.args = (f"nothing was written to {out}, and nothing is kept: give the same call again",)
             raise
+
+
+def held(files: Collection[str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates a run that takes a `Shared`: its folder is held for as long as it lasts, as `holding` has it."""
+
+    def decorate(run: Callable[P, R]) -> Callable[P, R]:
+        @wraps(run)
+        def holding_out(*args: P.args, **kwargs: P.kwargs) -> R:
+            shared = next(one for one in (*args, *kwargs.values()) if isinstance(one, Shared))
+            with holding(shared.out, files, overwrite=shared.overwrite):
+                return run(*args, **kwargs)
+
+        return holding_out
+
+    return decorate
 
 
 @contextmanager
