@@ -17,11 +17,13 @@ from camkit.recipe import Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines
 from camkit.runs.measured import told, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
 
 
+@held(FILES)
 def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split: str) -> Report:
     """Choose weighting, theta and percentile on `shared.split`, and measure both recipes there and on `test_split`.
 
@@ -34,7 +36,7 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split
     """
     if test_split == shared.split:
         raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
-    run = Measurement(shared, FILES, test_split)
+    run = Measurement(shared, test_split)
     chosen_on, unseen = run.datasets
     require_boxes(chosen_on)
     require_boxes(unseen)
@@ -52,7 +54,8 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split
     }
     failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
     out, command = shared.out, "evaluate" if isinstance(maps_of, Path) else "localize"
-    _write(shared, found, source_name(maps_of), record, failures)
+    with publishing(out) as new:
+        _write(new, found, source_name(maps_of), record, failures)
     lines = [
         f"before      {before.weighting} weights, {before.threshold}",
         f"calibrated  {found.recipe.weighting} weights, {found.recipe.threshold}; the best of {len(found.surface)}",
@@ -94,11 +97,7 @@ def _line(evaluation: Evaluation) -> str:
     )
 
 
-def _write(
-    shared: Shared, found: Calibration, model: str, record: dict[str, Any], failures: list[dict[str, Any]]
-) -> None:
-    """`settings.json` last: where it is, the rest is."""
-    out = shared.out
+def _write(out: Path, found: Calibration, model: str, record: dict[str, Any], failures: list[dict[str, Any]]) -> None:
     write_table(out / "surface.csv", found.surface)
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
     with whole(out / "surface.png", "wb") as file:

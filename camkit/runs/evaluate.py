@@ -22,11 +22,13 @@ from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts
 from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
 
 
+@held(FILES)
 def run_evaluate(
     maps_of: MapsOf,
     recipe: Recipe,
@@ -53,7 +55,7 @@ def run_evaluate(
     CamkitError
         If the call cannot be carried out.
     """
-    run = Measurement(shared, FILES)
+    run = Measurement(shared)
     (dataset,) = run.datasets
     source = run.source(maps_of)
     classes = None if other is None else _predict_classes(other, dataset, shared)
@@ -72,6 +74,7 @@ def run_evaluate(
     return _report(run, found, matches, settings, lines)
 
 
+@held(FILES)
 def run_ablate(
     maps_of: MapsOf, shared: Shared, *, recipes: Mapping[str, Recipe] = RECIPES, tap: Classifier | None = None
 ) -> Report:
@@ -84,7 +87,7 @@ def run_ablate(
     CamkitError
         If the call cannot be carried out.
     """
-    run = Measurement(shared, FILES)
+    run = Measurement(shared)
     (dataset,) = run.datasets
     models = [maps_of] if tap is None else [maps_of, tap]
     sources = [run.source(model) for model in models]
@@ -123,9 +126,8 @@ def _report(
         "classes": [match.facts() for match in matches],
         **run.facts(),
     }
-    for name in FILES:  # never two runs' files side by side
-        (out / name).unlink(missing_ok=True)
-    write(out, found, record)
+    with publishing(out) as new:
+        write(new, found, record)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
     shown = ["metrics.json", "per_image.csv", *(["curve.png"] if has_curves(found) else [])]
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"

@@ -9,7 +9,6 @@ from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference
 from camkit.models import Classifier
 from camkit.runs.facts import model_facts, versions
-from camkit.runs.measured import check_free
 from camkit.runs.shared import Shared
 
 MapsOf = Classifier | Path
@@ -22,8 +21,6 @@ class Measurement:
     Parameters
     ----------
     shared : Shared
-    files : tuple of str
-        What the run leaves in its folder.
     *more_splits : str
         To read beside `shared.split`.
 
@@ -34,12 +31,11 @@ class Measurement:
     Raises
     ------
     CamkitError
-        An earlier run's files are in the way, none can be written, or a split cannot be read.
+        A split cannot be read.
     """
 
-    def __init__(self, shared: Shared, files: tuple[str, ...], *more_splits: str) -> None:
+    def __init__(self, shared: Shared, *more_splits: str) -> None:
         self.shared, self.started = shared, time.perf_counter()
-        check_free(shared.out, files, shared.overwrite)
         self.datasets = shared.read(*more_splits)
         self.sources: list[EvaluationSource] = []
 
