@@ -12,10 +12,10 @@ from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
-from camkit.data import Batch, PreparedImages, Sample, collate
+from camkit.data import Batch, Sample, collate
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
@@ -63,7 +63,6 @@ class Inference:
         self.device = pick_device(device)
         self.source = self._make_source(moved(classifier.model, self.device), head)
         self.seconds = 0.0  # in forward passes
-        self._read: list[PreparedImages] = []
         ClassNames(self.source.num_classes, classifier.labels)  # one for each class, or it is refused
 
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
@@ -89,12 +88,7 @@ class Inference:
             )
         return self.source
 
-    @property
-    def filled(self) -> list[str]:
-        """Names of the damaged images that were read all the same."""
-        return list(dict.fromkeys(name for samples in self._read for name in samples.filled()))
-
-    def batches(self, samples: PreparedImages, batch_size: int, workers: int) -> Chunks:
+    def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
         """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
 
         Raises
@@ -102,7 +96,6 @@ class Inference:
         CamkitError
             One of the processes has died.
         """
-        self._read.append(samples)
         pinned = self.device.type == "cuda"
         loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import class_map_option, model_options, pop_classifier, several, together
+from camkit.cli.options import class_map_option, model_options, pop_classifier, several, together, truncated_option
 
 BATCH = 60  # images, as the paper has them whatever the size of its sets
 
@@ -57,6 +57,7 @@ training_options = together(
 @click.option("--device", default="auto", show_default=True)
 @click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
               help="Larger images are refused.")  # fmt: skip
+@truncated_option
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out.")
 def finetune_fc(minmax: bool, **options: Any) -> None:
     """Retrain a classifier's last layer for better class maps: OUT gets model.safetensors, fc.safetensors and figures.

@@ -123,6 +123,10 @@ data_options = together(
                  help="Folder for the results."),
 )  # fmt: skip
 
+truncated_option = click.option("--truncated", type=click.Choice(["fail", "fill"]), default="fail", show_default=True,
+                                help="Damaged images: failures, or read as image viewers show them, and "
+                                     "counted.")  # fmt: skip
+
 run_options = together(
     click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
                  help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept."),
@@ -133,6 +137,7 @@ run_options = together(
     click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True),
     click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
                  help="Larger images are refused."),
+    truncated_option,
     click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out."),
 )  # fmt: skip
 

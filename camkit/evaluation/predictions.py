@@ -64,7 +64,7 @@ def predicted_classes(
     on = pick_device(device)
     model = classifier.model.to(on)
     records = RecordDataset(dataset.records, Preprocess(classifier.input, fit), max_pixels, upright=dataset.upright,
-                            truncated=dataset.truncated)  # fmt: skip
+                            filled=dataset.filled)  # fmt: skip
     top: dict[int, torch.Tensor] = {}
     match: ClassMatch | None = None
     loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate)

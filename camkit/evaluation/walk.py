@@ -50,7 +50,7 @@ def walk(
     """
     numbers = match_classes(dataset, inference.classifier, inference.source.num_classes).numbers
     preprocess = Preprocess(inference.classifier.input, fit)
-    images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright, dataset.truncated)
+    images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright, dataset.filled)
 
     def with_classes(batch: Batch) -> Jobs[T]:
         own = [dataset.records[sample.index].label for sample in batch.samples]

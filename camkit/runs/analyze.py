@@ -14,7 +14,7 @@ from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.runs.facts import Report, class_lines, failure_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, write_json, write_table
 from camkit.runs.shared import Shared
 
@@ -61,7 +61,7 @@ def run_analyze(
     for name in files:  # never two runs' files side by side
         (out / name).unlink(missing_ok=True)
     own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
-    record = {
+    record: dict[str, Any] = {
         "settings": {
             **model_facts(classifier),
             "head": head_facts(inference),
@@ -72,6 +72,7 @@ def run_analyze(
         "left_out": list(found.left_out),
         "images": len(annotated.records) + len(annotated.problems),
         "failed": len(found.failures),
+        "filled": shared.filled.names(),
         "passes_an_image": found.passes,
         "seconds": round(time.perf_counter() - begun, 3),
         "forward_seconds": round(inference.seconds, 3),
@@ -79,7 +80,7 @@ def run_analyze(
         "versions": versions(),
     }
     write(out, found, record)
-    lines = [*class_lines([match], annotated), *closing_lines(out, found, record)]
+    lines = [*class_lines([match], annotated), *filled_lines(record["filled"]), *closing_lines(out, found, record)]
     return Report(lines, len(found.failures))
 
 

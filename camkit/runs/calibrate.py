@@ -16,7 +16,7 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
 from camkit.runs.shared import Shared
 
@@ -42,7 +42,7 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
     found = calibrate(inference, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
                       **shared.looking(inference))  # fmt: skip
     measured = [_measure(inference, dataset, before, found, shared) for dataset in (chosen_on, unseen)]
-    record = {
+    record: dict[str, Any] = {
         "settings": {**model_facts(classifier), **shared.facts(), "test_split": test_split},
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
@@ -50,6 +50,7 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
         "splits": {dataset.split: _facts(of) for dataset, of in zip((chosen_on, unseen), measured, strict=True)},
         "seconds": round(time.perf_counter() - begun, 3),
         "forward_seconds": round(inference.seconds, 3),
+        "filled": shared.filled.names(),
         "versions": versions(),
     }
     failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
@@ -64,7 +65,7 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
     ]
     for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
-    return Report([*failure_lines(failures, out), *lines], len(failures))
+    return Report([*failure_lines(failures, out), *filled_lines(record["filled"]), *lines], len(failures))
 
 
 def _measure(

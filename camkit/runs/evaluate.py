@@ -15,7 +15,7 @@ from camkit.inference import Inference
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts, versions
 from camkit.runs.measured import check_free, has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.shared import Shared
 
@@ -135,6 +135,7 @@ def _predictions(other: Classifier, annotated: AnnotatedSet, shared: Shared) -> 
 def _costs(inferences: list[Inference], annotated: AnnotatedSet, begun: float) -> dict[str, Any]:
     return {
         "images": len(annotated.records) + len(annotated.problems),
+        "filled": annotated.filled.names() if annotated.filled else [],
         "seconds": round(time.perf_counter() - begun, 3),
         "forward_seconds": round(sum(inference.seconds for inference in inferences), 3),
         "device": str(inferences[0].device) if inferences else "cpu",
@@ -153,6 +154,7 @@ def _report(found: Evaluation, record: dict[str, Any], lines: list[str], out: Pa
         [
             *failure_lines([asdict(failure) for failure in found.failures], out),
             f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
+            *filled_lines(record["filled"]),
             *lines,
             f"look at {', '.join(str(out / name) for name in shown)}",
         ],

@@ -15,7 +15,7 @@ from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
 from camkit.processes import processes
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
 from camkit.runs.shared import Shared
 from camkit.training import Descent, Finetuned, MinMax, Schedule, finetune_fc
@@ -64,6 +64,7 @@ def run_finetune(
         inference = shared.inference(classifier)
         own["workers"] = shared.readers(inference)
         found = finetune_fc(classifier, train, grid, validation=validation, **own, **settings_shared(shared))
+        filled = list(dict.fromkeys(group.gathered(shared.filled.names())))
         if not group.first:
             return Report([], 0)
         record = {
@@ -77,12 +78,14 @@ def run_finetune(
             },
             **outcome(found, shared.split, val_split),
             "seconds": round(time.perf_counter() - begun, 3),
+            "filled": filled,
             "processes": group.count,
             "device": str(inference.device),
             "versions": versions(),
         }
     written = write(shared, classifier, found, record)
     lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
+    lines += filled_lines(filled)
     lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
     return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
 
@@ -95,7 +98,7 @@ def settings_shared(shared: Shared) -> dict[str, Any]:
 
 def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
     """What is fine-tuned, and on what; `step` lies between the thresholds of MaxBoxAccV2."""
-    names = ("root", "dataset", "split", "class_map", "fit", "max_pixels", "step")
+    names = ("root", "dataset", "split", "class_map", "fit", "max_pixels", "truncated", "step")
     facts = shared.facts()
     return {**model_facts(inference.classifier), "head": head_facts(inference), **{name: facts[name] for name in names}}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from camkit.data import MAX_PIXELS, Fit, ImageFile, find_images
+from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.formats.tables import Table, mending
 from camkit.errors import CamkitError
 from camkit.inference import Inference, Precision
@@ -18,7 +18,7 @@ from camkit.models import Classifier
 from camkit.models.class_names import ClassNames
 from camkit.output import FORMATS, RunFolder
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, name_lines, versions
+from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, name_lines, versions
 
 
 def read_labels(path: Path, names: Sequence[str] | None, num_classes: int) -> dict[str, int]:
@@ -55,6 +55,7 @@ def run_localize(
     device: str = "auto",
     precision: Precision = "fp32",
     max_pixels: int = MAX_PIXELS,
+    truncated: Truncated = "fail",
     overlays: bool = True,
     save_maps: bool = False,
     formats: str = "csv,coco",
@@ -76,7 +77,7 @@ def run_localize(
         raise CamkitError("--resume and --overwrite together: a run is resumed or overwritten")
     files = find_images(images)
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
-                          precision=precision, max_pixels=max_pixels, head=head)  # fmt: skip
+                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head)  # fmt: skip
     localizer.workers = (4 if localizer.inference.device.type == "cuda" else 0) if workers is None else workers
     known = None if labels is None else labels_of(labels, files, localizer.inference)
     own = {"threshold_split": chosen_on, "labels": str(labels) if labels else None, "overlays": overlays,
@@ -105,6 +106,7 @@ def settings_of(localizer: Localizer) -> dict[str, Any]:
         "topk": localizer.topk,
         "precision": inference.precision,
         "max_pixels": localizer.max_pixels,
+        "truncated": "fail" if localizer.filled is None else "fill",
     }
 
 
@@ -116,6 +118,7 @@ def costs_of(localizer: Localizer, start: float) -> dict[str, Any]:
         "device": str(localizer.inference.device),
         "batch_size": localizer.batch_size,
         "workers": localizer.workers,
+        "filled": localizer.filled.names() if localizer.filled else [],
         "versions": versions(),
     }
 
@@ -159,5 +162,5 @@ def closing_lines(
     )
     names = {"csv": "boxes.csv", "coco": "coco.json", "jsonl": "boxes.jsonl"}
     shown = [names[name] for name in formats] + (["overlays/"] if overlays else [])
-    lines.append(f"look at {', '.join(str(out / name) for name in shown)}")
+    lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines

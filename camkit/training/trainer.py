@@ -58,6 +58,7 @@ class Trainer:
         self.settings, self.method, self.out, self.processes = settings, method, out, processes
         self.show = show
         data, val = training_splits(settings)
+        self.filled = data.filled
         self.problems = data.problems + val.problems
         self.initial = self._initial(data)
         tell(self.initial.loaded)
