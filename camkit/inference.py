@@ -22,6 +22,7 @@ from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
 
 Precision = Literal["fp32", "bf16", "fp16"]
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a grey image, as in torchvision's rgb_to_grayscale
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 T = TypeVar("T")
@@ -62,6 +63,11 @@ class Inference:
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
         self.source = self._make_source(moved(classifier.model, self.device), head)
+        if self.source.channels not in (1, 3):
+            raise CamkitError(
+                f"the model takes images of {self.source.channels} channels, and photographs have 3 (or 1, in grey): "
+                "show it tensors of your own with camkit.CAM"
+            )
         self.seconds = 0.0  # in forward passes
         ClassNames(self.source.num_classes, classifier.labels)  # one for each class, or it is refused
 
@@ -113,6 +119,8 @@ class Inference:
         """
         start = time.perf_counter()
         images = batch.input.to(self.device, non_blocking=True)
+        if self.source.channels == 1:
+            images = in_grey(images, self.classifier.input.std)
         dtype = DTYPES.get(self.precision)
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
@@ -139,6 +147,16 @@ def moved(model: nn.Module, device: torch.device) -> nn.Module:
     except NotImplementedError as error:  # parts of it are on the meta device
         raise CamkitError(f"the model holds no weights yet ({str(error).splitlines()[0]}): load some first") from error
     return model
+
+
+def in_grey(images: torch.Tensor, std: tuple[float, float, float]) -> torch.Tensor:
+    """Normalised colour images (N, 3, H, W) as normalised grey ones (N, 1, H, W).
+
+    They are what grey images in [0, 1] become with the mean and the deviation of grey, which the means and deviations
+    of the three colours add up to with the same weights as the colours.
+    """
+    share = images.new_tensor(LUMA) * images.new_tensor(std)
+    return torch.einsum("c,nchw->nhw", share / share.sum(), images)[:, None]
 
 
 def in_order(
@@ -219,7 +237,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()  # the meta device makes tensors, and has no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise CamkitError(f"device {name!r} cannot be used: {reason}; take 'auto' or 'cpu'") from error

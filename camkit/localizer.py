@@ -175,13 +175,12 @@ class Localizer:
         self, batch: Batch, labels: Sequence[int | None] | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Class maps (n, K, h, w), classes and their probabilities (n, K), on the CPU."""
-        features = self.inference.forward(batch)
-        classes = features.top(self.topk)
+        prediction = self.inference.forward(batch)
+        classes = prediction.top(self.topk)
         if labels is not None:
             classes = torch.tensor([[0 if label is None else label] for label in labels])
-        out = features.class_maps(classes, self.recipe.weighting)
-        probabilities = out.logits.softmax(1) if out.logits.shape[1] > 1 else out.logits.sigmoid()
-        return out.maps.cpu(), out.classes.cpu(), probabilities.gather(1, out.classes).cpu()
+        out = prediction.class_maps(classes, self.recipe.weighting)
+        return out.maps.cpu(), out.classes.cpu(), prediction.probabilities().gather(1, out.classes).cpu()
 
     def _localize(self, sample: Sample, maps: torch.Tensor, classes: list[int], scores: list[float]) -> Result:
         assert sample.view is not None
