@@ -1,5 +1,6 @@
 """The head of a classifier: how a feature map becomes logits."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
