@@ -30,7 +30,7 @@ Chunks = Iterable[tuple[list[Batch], list[Sample]]]  # as `camkit.data.collate` 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]  # wraps results, and how many they will be, in a bar
 
 
-def unwatched(results: Iterator[Any], total: int) -> Iterator[Any]:  # noqa: ARG001 - a `Progress` knows how many
+def no_progress(results: Iterator[Any], total: int) -> Iterator[Any]:  # noqa: ARG001 - a `Progress` knows how many
     """The `Progress` that shows nothing."""
     return results
 
@@ -237,7 +237,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()  # the meta device makes tensors, and has no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise CamkitError(f"device {name!r} cannot be used: {reason}; take 'auto' or 'cpu'") from error

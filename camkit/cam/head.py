@@ -109,8 +109,8 @@ class HeadFunction:
         feeds = self._feeds(pooled)
         if norm is not None and self.norm is not None:
             feeds[self.norm] = self._fit(norm, self.norm)
-        width = math.prod(self.end.shape) // self.images
-        return replay(self.calls, feeds, self.end, (self.images, n)).reshape(n, width)
+        classes = math.prod(self.end.shape) // self.images
+        return replay(self.calls, feeds, self.end, (self.images, n)).reshape(n, classes)  # n may be 0
 
     def norm_of(self, pooled: torch.Tensor) -> torch.Tensor:
         """The norm's number for each image, (N,)."""

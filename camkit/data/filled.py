@@ -22,6 +22,10 @@ class FilledImages:
         self._noted.append((flags, name))
         return flags
 
+    def damaged(self, index: int) -> bool:
+        """Whether that image of the data set that was last given one is damaged."""
+        return bool(self._noted[-1][0][index])
+
     def names(self) -> list[str]:
         """The damaged images so far, each once."""
         noted = (name(index) for flags, name in self._noted for index in flags.nonzero()[:, 0].tolist())
