@@ -98,7 +98,7 @@ def calibrate(
         raise CamkitError("thresholds are chosen on maps between 0 and 1: leave out --normalize none")
     if not isinstance(inference.source, CAM):
         weightings = ("signed",)  # other maps have no class weights
-    measure = _Surface(protocol_named(protocol), base, tuple(weightings))
+    measure = EverySetting(protocol_named(protocol), base, tuple(weightings))
     results = seen_by(inference, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
                       workers=workers, max_pixels=max_pixels)  # fmt: skip
     right = np.zeros((len(measure.weightings), len(PERCENTILES), len(THETAS)), np.int64)
@@ -115,7 +115,7 @@ def calibrate(
 
 
 @dataclass(frozen=True, eq=False)
-class _Surface:
+class EverySetting:
     """Whether an image is right under each weighting, percentile and theta."""
 
     protocol: EvaluationProtocol
