@@ -78,6 +78,11 @@ class AnnotatedSet:
     class_map_file: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def has_boxes(self) -> bool:
+        """Whether an image has a ground-truth box."""
+        return any(len(record.boxes) for record in self.records)
+
     def evenly(self, limit: int | None) -> "AnnotatedSet":
         """As many records, or all where there are fewer or `limit` is None, evenly spaced over the listing."""
         if limit is None or limit >= len(self.records):

@@ -29,7 +29,7 @@ class Seen:
     Attributes
     ----------
     record : Record
-        With at least one box.
+        With a label.
     size : tuple of int
         Height and width of the image.
     window : tuple of float or None
@@ -148,8 +148,8 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _judged(seen: Seen, judge: Judge[T]) -> T | Failure:
-    if seen.record.label is None or not len(seen.record.boxes):
-        return Failure(seen.record.image, "it has no label or no box, and nothing can be measured")
+    if seen.record.label is None:
+        return Failure(seen.record.image, "it has no label, and no map is its own")
     try:
         return judge(seen)
     except CamkitError as error:

@@ -9,6 +9,7 @@ import pandas as pd
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
 from camkit.evaluation import Calibration, Evaluation, calibrate, evaluate
+from camkit.evaluation.calibrate import require_boxes
 from camkit.figures import plot_surface
 from camkit.inference import Inference
 from camkit.metrics.per_image import FIXED
@@ -35,6 +36,8 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
     if test_split == shared.split:
         raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
     chosen_on, unseen = shared.read(test_split)
+    require_boxes(chosen_on)
+    require_boxes(unseen)
     inference = shared.inference(classifier)
     found = calibrate(inference, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
                       **shared.looking(inference))  # fmt: skip

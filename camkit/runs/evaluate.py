@@ -16,7 +16,7 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
-from camkit.runs.measured import check_free, lines_of_ablation, lines_of_one, write
+from camkit.runs.measured import check_free, has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.shared import Shared
 
 FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
@@ -143,15 +143,18 @@ def _costs(inferences: list[Inference], annotated: AnnotatedSet, begun: float) -
 
 
 def _report(found: Evaluation, record: dict[str, Any], lines: list[str], out: Path) -> Report:
+    for name in FILES:  # never two runs' files side by side
+        (out / name).unlink(missing_ok=True)
     write(out, found, record)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
+    shown = ["metrics.json", "per_image.csv", *(["curve.png"] if has_curves(found) else [])]
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"
     return Report(
         [
             *failure_lines([asdict(failure) for failure in found.failures], out),
             f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
             *lines,
-            f"look at {out / 'metrics.json'}, {out / 'per_image.csv'}, {out / 'curve.png'}",
+            f"look at {', '.join(str(out / name) for name in shown)}",
         ],
         failed,
     )
