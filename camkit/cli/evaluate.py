@@ -8,6 +8,7 @@ import click
 
 from camkit.cli.options import (
     MODEL_OPTIONS,
+    FloatRange,
     data_options,
     given,
     load,
@@ -25,9 +26,10 @@ measure_options = together(
                  help="How a fixed threshold's box is found and held against the truth: on the image, the region with "
                       "the most pixels; or on a grid of 224x224, bicubic, with the longest outer border's area. "
                       "MaxBoxAcc, MaxBoxAccV2 and PxAP are wsol's in both."),
-    click.option("--step", type=click.FloatRange(0, 1, min_open=True), default=0.001, show_default=True,
+    click.option("--step", type=FloatRange(1e-5, 1), default=0.001, show_default=True,
                  help="Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP."),
-    click.option("--seed", default=0, show_default=True, help="Of the draws behind MaxBoxAcc's and V2's intervals."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+                 help="Of the draws behind MaxBoxAcc's and V2's intervals."),
 )  # fmt: skip
 
 evaluate_options = together(

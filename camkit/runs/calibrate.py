@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,12 +18,14 @@ from camkit.models import Classifier
 from camkit.output import whole
 from camkit.recipe import Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
-from camkit.runs.measured import check_free, told, write_json, write_table
+from camkit.runs.measured import told, write_json, write_table
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
 
 
+@held(FILES)
 def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, test_split: str) -> Report:
     """Choose weighting, theta and percentile on `shared.split`, and measure both recipes there and on `test_split`.
 
@@ -32,7 +35,6 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    check_free(shared.out, FILES, shared.overwrite)
     if test_split == shared.split:
         raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
     chosen_on, unseen = shared.read(test_split)
@@ -54,7 +56,8 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
     }
     failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
     out = shared.out
-    _write(shared, found, classifier.name, record, failures)
+    with publishing(out) as new:
+        _write(new, found, classifier.name, record, failures)
     lines = [
         f"before      {before.weighting} weights, {before.threshold}",
         f"calibrated  {found.recipe.weighting} weights, {found.recipe.threshold}; the best of {len(found.surface)}",
@@ -94,11 +97,7 @@ def _line(evaluation: Evaluation) -> str:
     )
 
 
-def _write(
-    shared: Shared, found: Calibration, model: str, record: dict[str, Any], failures: list[dict[str, Any]]
-) -> None:
-    """`settings.json` last: where it is, the rest is."""
-    out = shared.out
+def _write(out: Path, found: Calibration, model: str, record: dict[str, Any], failures: list[dict[str, Any]]) -> None:
     write_table(out / "surface.csv", found.surface)
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
     with whole(out / "surface.png", "wb") as file:

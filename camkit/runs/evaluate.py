@@ -16,12 +16,14 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
-from camkit.runs.measured import check_free, has_curves, lines_of_ablation, lines_of_one, write
+from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
 
 
+@held(FILES)
 def run_evaluate(
     source: Classifier | Path,
     recipe: Recipe,
@@ -49,7 +51,6 @@ def run_evaluate(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    check_free(shared.out, FILES, shared.overwrite)
     (annotated,) = shared.read()
     inference = None if isinstance(source, Path) else shared.inference(source)
     if inference is None and other is None and annotated.class_map:
@@ -88,6 +89,7 @@ def run_evaluate(
     return _report(found, record, [*lines, *lines_of_one(found)], shared.out)
 
 
+@held(FILES)
 def run_ablate(
     classifier: Classifier, shared: Shared, *, recipes: Mapping[str, Recipe] = RECIPES, tap: Classifier | None = None
 ) -> Report:
@@ -99,7 +101,6 @@ def run_ablate(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    check_free(shared.out, FILES, shared.overwrite)
     (annotated,) = shared.read()
     models = [classifier] if tap is None else [classifier, tap]
     inferences = [shared.inference(model) for model in models]
@@ -143,9 +144,8 @@ def _costs(inferences: list[Inference], annotated: AnnotatedSet, begun: float) -
 
 
 def _report(found: Evaluation, record: dict[str, Any], lines: list[str], out: Path) -> Report:
-    for name in FILES:  # never two runs' files side by side
-        (out / name).unlink(missing_ok=True)
-    write(out, found, record)
+    with publishing(out) as new:
+        write(new, found, record)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
     shown = ["metrics.json", "per_image.csv", *(["curve.png"] if has_curves(found) else [])]
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"

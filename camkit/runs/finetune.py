@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,8 @@ from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
 from camkit.processes import processes
 from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
-from camkit.runs.measured import check_free, told, write_json, write_table
+from camkit.runs.measured import told, write_json, write_table
+from camkit.runs.results import holding, publishing
 from camkit.runs.shared import Shared
 from camkit.training import Descent, Finetuned, MinMax, Schedule, finetune_fc
 from camkit.training.minmax.trials import CRITERION, TRIED, metrics, score
@@ -53,51 +55,54 @@ def run_finetune(
     """
     with processes(shared.device) as together:
         begun = time.perf_counter()
-        check_free(shared.out, FILES, shared.overwrite, writes=together.first)
-        together.wait()  # all have looked at the folder
-        shared = replace(shared, device=str(together.device))
-        read = (shared.dataset, shared.root, shared.split)
-        splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
-        train, *more = shared.mapped(*splits)
-        validation = more[0] if more else None
-        inference = shared.inference(classifier)
-        found = finetune_fc(
-            classifier,
-            train,
-            grid,
-            validation=validation,
-            descent=descent,
-            schedule=schedule,
-            fit=shared.fit,
-            head=shared.head,
-            workers=shared.readers(inference),
-            device=shared.device,
-            max_pixels=shared.max_pixels,
-            memory=memory,
-            step=shared.step,
-            show_progress=shared.show_progress and together.first,
-        )
-        if not together.first:
-            return Report([], 0)
-        record = {
-            "settings": {
-                **settings_of(inference, shared),
-                "val_split": val_split,
-                "memory": memory,
-                "tried": [asdict(settings) for settings in grid],
-                "descent": asdict(descent),
-                "schedule": asdict(schedule),
-            },
-            **outcome(found, shared.split, val_split),
-            "seconds": round(time.perf_counter() - begun, 3),
-            "processes": together.count,
-            "device": str(inference.device),
-            "versions": versions(),
-        }
-        written = write(shared, classifier, found, record)
-        lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
-        lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
-        return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+        with holding(shared.out, FILES, overwrite=shared.overwrite, together=together):
+            shared = replace(shared, device=str(together.device))
+            read = (shared.dataset, shared.root, shared.split)
+            splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
+            train, *more = shared.mapped(*splits)
+            validation = more[0] if more else None
+            inference = shared.inference(classifier)
+            found = finetune_fc(
+                classifier,
+                train,
+                grid,
+                validation=validation,
+                descent=descent,
+                schedule=schedule,
+                fit=shared.fit,
+                head=shared.head,
+                workers=shared.readers(inference),
+                device=shared.device,
+                max_pixels=shared.max_pixels,
+                memory=memory,
+                step=shared.step,
+                show_progress=shared.show_progress and together.first,
+            )
+            if not together.first:
+                return Report([], 0)
+            record = {
+                "settings": {
+                    **settings_of(inference, shared),
+                    "val_split": val_split,
+                    "memory": memory,
+                    "tried": [asdict(settings) for settings in grid],
+                    "descent": asdict(descent),
+                    "schedule": asdict(schedule),
+                },
+                **outcome(found, shared.split, val_split),
+                "seconds": round(time.perf_counter() - begun, 3),
+                "processes": together.count,
+                "device": str(inference.device),
+                "versions": versions(),
+            }
+            with publishing(shared.out) as new:
+                written = write(new, classifier, found, record)
+            lines = [
+                *failure_lines([asdict(failure) for failure in found.failures], shared.out),
+                *lines_of(found, record),
+            ]
+            lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
+            return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
 
 
 def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
@@ -133,11 +138,8 @@ def chosen_by(found: Finetuned, split: str, val_split: str | None) -> str:
     )
 
 
-def write(shared: Shared, classifier: Classifier, found: Finetuned, record: dict[str, Any]) -> list[str]:
-    """The files of a run, each whole or not at all, none of an earlier one; the names of those to look at."""
-    out = shared.out
-    for name in FILES:
-        (out / name).unlink(missing_ok=True)
+def write(out: Path, classifier: Classifier, found: Finetuned, record: dict[str, Any]) -> list[str]:
+    """The files of a run; the names of those to look at."""
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
     tables = {"log.csv": found.log(), "sweep.csv": found.sweep(), "failures.csv": failures}
     for name, table in tables.items():

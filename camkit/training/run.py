@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from camkit.errors import CamkitError
 from camkit.processes import processes
-from camkit.training.folder import begin, open_folder
+from camkit.training.folder import begin, holding, read_before
 from camkit.training.methods import load_method
 from camkit.training.settings import TrainSettings
 from camkit.training.trainer import Trainer, best_row, with_batch_size
@@ -101,6 +102,8 @@ def train(
         What was saved before stays.
     """
     start, out = time.perf_counter(), Path(out)
+    if resume and overwrite:
+        raise CamkitError("--resume and --overwrite together: a run is resumed or begun anew")
     method = load_method(settings.method, **settings.method_options)
     settings = with_batch_size(settings, method)
     with ExitStack() as stack:
@@ -108,11 +111,12 @@ def train(
         gpus = [group.device] if group.device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(gpus))
         stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True))
-        state = open_folder(out, settings, resume=resume, overwrite=overwrite)
+        stack.enter_context(holding(out, resume=resume, overwrite=overwrite, together=group))
+        state = read_before(out, settings, resume=resume)
         trainer = Trainer(settings, method, out, group, show_progress and group.first, tell if group.first else _silent)
         group.wait()  # all have looked at the folder
         if group.first:
-            begin(out, settings, resume=resume)
+            begin(out, settings, trainer.at_first(), resume=resume)
         state = trainer.go(state)
     return TrainResult(
         settings=settings,

@@ -1,5 +1,6 @@
 """Every setting of a training run, once: a field here is an option of `camkit train` and a key of its TOML file."""
 
+import math
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -8,6 +9,7 @@ from camkit.errors import CamkitError
 SCHEDULES = ("multistep", "cosine", "one-cycle", "constant")
 PRECISIONS = ("fp32", "bf16")
 CRITERIA = ("top1_cls", "gt_loc", "top1_loc", "max_box_acc_v2")
+LARGEST = 4096  # pixels along a side of the input
 
 
 def _setting(default: Any, said: str, **more: Any) -> Any:
@@ -85,6 +87,8 @@ class TrainSettings:
             self._check_choice(one.name, one.metadata.get("choices"))
         for name in ("epochs", "accumulate", "val_every"):
             self._require(name, getattr(self, name) >= 1, "give 1 or more")
+        for name, value in vars(self).items():
+            self._require(name, not isinstance(value, float) or math.isfinite(value), "give a finite number")
         for name in ("lr", "lr_new", "gamma"):
             self._require(name, getattr(self, name) > 0, "give a number above 0")
         for name in ("seed", "batch_size", "weight_decay", "jitter", "save_every", "cache", "resize"):
@@ -95,6 +99,7 @@ class TrainSettings:
         self._require("rise", self.rise > 0 or self.schedule != "one-cycle", "one-cycle needs a number above 0")
         self._require("output_stride", self.output_stride in (0, 8, 16), "give 8, 16, or 0")
         self._require("size", bool(self.size) and min(self.size) > 0, "give one side in pixels, or several")
+        self._require("size", max(self.size) <= LARGEST, f"give up to {LARGEST} pixels")
         self._require("size", len(self.size) <= self.epochs, f"{len(self.size)} sizes need as many epochs")
         self._require("size", bool(self.crop_scale) or max(self.size) <= self.resize, "it is above --resize")
         self._require("milestones", list(self.milestones) == sorted(set(self.milestones)), "give epochs in order")

@@ -12,9 +12,10 @@ from tqdm import tqdm
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
 from camkit.models import Card, Classifier, load_weights, save_checkpoint
+from camkit.output import claim
 from camkit.processes import Processes
 from camkit.training.data import TrainingImages, number_of_classes, training_splits
-from camkit.training.folder import BEST, LAST, publish_curve, publish_log, writing
+from camkit.training.folder import BEST, LAST, events, publish_curve, publish_log, writing
 from camkit.training.initial import InitialNetwork, make_network
 from camkit.training.loop import Clock, Loop, Losses
 from camkit.training.method import Method
@@ -95,11 +96,18 @@ class Trainer:
             network.modules[name] = module.to(device)
         return network
 
+    def at_first(self) -> State:
+        """The state before the first step."""
+        return self._at(0, [], [])
+
     def go(self, state: State | None) -> State:
         """All epochs that are not done yet; returns the state after the last."""
-        state = self._at(0, [], []) if state is None else state
+        state = self.at_first() if state is None else state
         self._load(state)
         with Board(self.out, state.step, self.settings.tensorboard and self.processes.first) as board:
+            if self.processes.first:
+                with writing(self.out):
+                    claim(self.out, events(self.out))
             for epoch in range(state.step // self.loop.steps, self.settings.epochs):
                 row = self._epoch(epoch, state)
                 state = self._at((epoch + 1) * self.loop.steps, [], [*state.log, row])
