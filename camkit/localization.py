@@ -80,7 +80,13 @@ class Localization:
         """Draw the image, the score map over it, its contour at tau and the box into a matplotlib Axes; returns it."""
         from camkit.figures import plot_localization  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        return plot_localization(self.pixels, self.map, self.box, self.title, self.tau, ax)
+        return plot_localization(self.kept(), self.map, self.box, self.title, self.tau, ax)
+
+    def kept(self) -> torch.Tensor:
+        """The original image's pixels; `CamkitError` where they were not kept."""
+        if self.pixels is None:
+            raise CamkitError("the image's pixels were not kept: localize with keep_image=True to draw it")
+        return self.pixels
 
     @property
     def title(self) -> str:
@@ -95,15 +101,15 @@ class Localization:
         """
         from camkit.figures import overlay, picture_size  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        if self.pixels is None:
-            raise CamkitError("the image's pixels were not kept: localize with keep_image=True to draw it")
-        size = picture_size(self.size)
-        pixels, box = self.pixels, rescaled(self.box, self.size, size)
+        size, pixels = picture_size(self.size), self.kept()
+        box, score_map = rescaled(self.box, self.size, size), self.map if size >= self.size else self._map_at(size)
         if size > self.size:
-            pixels = F.interpolate(pixels[None], size, mode="nearest")[0]
+            times = size[0] // self.size[0]
+            pixels = pixels.repeat_interleave(times, 1).repeat_interleave(times, 2)
+            score_map = score_map.repeat(times, 0).repeat(times, 1)
         elif size < self.size:
             pixels = F.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0]
-        return overlay(pixels, self._map_at(size), box, self.title, self.tau, name_of(self.recipe.threshold))
+        return overlay(pixels, score_map, box, self.title, self.tau, name_of(self.recipe.threshold))
 
     def _repr_png_(self) -> bytes:
         from torchvision.transforms.functional import to_pil_image  # noqa: PLC0415

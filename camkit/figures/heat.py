@@ -9,8 +9,6 @@ import torch
 from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
-from camkit.errors import CamkitError
-
 # Inferno rises evenly in lightness. Its ends are left out: at the upper one it is nearly white, and so are photographs.
 FIRST, LAST = 0.05, 0.82
 # How much of the picture is heat where the map is lowest and highest. The image is dimmed where the map is low, so that
@@ -38,7 +36,7 @@ def share_of(value: float, score_map: NDArray[np.float32]) -> float:
     return (value - low) / (high - low) if high > low else float("nan")
 
 
-def heat(pixels: torch.Tensor | None, score_map: NDArray[np.float32]) -> NDArray[np.uint8]:
+def heat(pixels: torch.Tensor, score_map: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The image with the score map laid over it, (H, W, 3).
 
     Parameters
@@ -47,8 +45,6 @@ def heat(pixels: torch.Tensor | None, score_map: NDArray[np.float32]) -> NDArray
     score_map : ndarray (H, W)
         Any range: the colours span it.
     """
-    if pixels is None:
-        raise CamkitError("the image's pixels were not kept: localize with keep_image=True to draw it")
     low, high = float(score_map.min()), float(score_map.max())
     level = ((score_map - low) * ((LEVELS - 1) / ((high - low) or 1.0)) + 0.5).astype(np.uint8)
     # in 256ths, in whole numbers: half the time and memory of floats

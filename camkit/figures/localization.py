@@ -13,7 +13,7 @@ from camkit.figures.overlay import BOX, Box
 
 
 def plot_localization(
-    pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Box, title: str, tau: float, ax: Any = None
+    pixels: torch.Tensor, score_map: NDArray[np.float32], box: Box, title: str, tau: float, ax: Any = None
 ) -> Any:
     """Draw image, heat, contour at tau and box into a matplotlib Axes, a new one where none is given, and return it."""
     if ax is None:

@@ -37,7 +37,7 @@ def picture_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def overlay(
-    pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Box, title: str, tau: float, rule: str
+    pixels: torch.Tensor, score_map: NDArray[np.float32], box: Box, title: str, tau: float, rule: str
 ) -> torch.Tensor:
     """The image under its heat, with contour and box, between its title and a colour bar, (3, H', W'), uint8.
 
@@ -94,7 +94,7 @@ def _line(size: tuple[int, ...]) -> int:
 
 def _bar(share: float, rule: str, empty: bool, letters: float, width: int) -> Image.Image:
     """The palette from the map's minimum to its maximum, tau marked, and the rule that gave it."""
-    margin, thick = round(letters), round(letters * 0.8)
+    margin, thick = round(letters * 0.6), round(letters * 0.8)
     inside = width - 2 * margin
     bar = Image.new("RGB", (width, round(letters * 2.6)), "white")
     shades = colours()[np.linspace(0, 255, inside).round().astype(int)]
@@ -120,7 +120,7 @@ def _bar(share: float, rule: str, empty: bool, letters: float, width: int) -> Im
 
 def _words(text: str, letters: float, width: int) -> Image.Image:
     """Text on white, in as many lines as it takes."""
-    font, margin = _font(letters), round(letters * 0.5)
+    font, margin = _font(letters), round(letters * 0.6)
     lines = broken(text, font, width - 2 * margin)
     step = letters * 1.25
     sheet = Image.new("RGB", (width, round(step * len(lines) + letters * 0.35)), "white")
