@@ -22,9 +22,10 @@ from camkit.data import read_dataset
 from camkit.processes import processes
 from camkit.training import TrainSettings
 from camkit.training.data import TrainingImages
+from camkit.training.initial import make_network
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
-from camkit.training.network import make_network
+from camkit.training.network import Network
 from camkit.training.optimizer import make_optimizer
 
 
@@ -77,14 +78,13 @@ def main(
     )  # fmt: skip
     with processes(device) as together:
         data = read_dataset("shapes", settings.root, "train")
-        network = make_network(settings, 10, None)
-        cached = TrainingImages(data, settings, network.card.input)
+        initial = make_network(settings, 10, None)
+        cached = TrainingImages(data, settings, initial.card.input)
         cached.cache()
-        own = network.model.to(together.device).to(memory_format=torch.channels_last)
+        own = initial.model.to(together.device).to(memory_format=torch.channels_last)
         other = copy.deepcopy(own)
-        loop = Loop(
-            own, load_method("none"), make_optimizer(own, (), settings), cached, 10, settings, together, workers
-        )
+        network = Network(own, 10, None, (size, size), together, precision)
+        loop = Loop(network, load_method("none"), make_optimizer(own, (), settings), cached, settings, workers)
         loader = DataLoader(
             Plain(cached, size), batch_size, shuffle=True, drop_last=True, num_workers=workers,
             persistent_workers=workers > 0, pin_memory=together.device.type == "cuda",

@@ -32,7 +32,8 @@ class Localization:
     label, name : int, str
         The class.
     score : float
-        The class's softmax probability (sigmoid for a model with one logit).
+        The class's probability: the model's own where it ends in a softmax or sigmoid, else the softmax of its logits
+        (sigmoid for a model with one logit).
     rank : int
         1 for the best of the classes asked for.
     tau : float

@@ -138,7 +138,7 @@ def looped(together, settings):
     network = Network(model, 4, None, (settings.size[-1],) * 2, together, label_smoothing=settings.label_smoothing)
     network.modules.update(method.modules(network))
     optimizer = make_optimizer(model, (), settings, {name: (one, None) for name, one in network.modules.items()})
-    method.prepare(network, optimizer, settings)
+    method.prepare(network, optimizer)
     loop = Loop(network, method, optimizer, images, settings, 0)
     losses = []
     for epoch in range(settings.epochs):

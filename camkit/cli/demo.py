@@ -11,11 +11,20 @@ DEFAULT = "efficientnet-lite0"
 
 
 @click.command(short_help="Run the main job on six photographs, with nothing to download.")
-@click.option("--model", default=DEFAULT, show_default=True,
-              help="As localize takes it. The default comes with the extra camkit[imagenet]; tiny, a small classifier "
-                   "of 100 classes, needs nothing but camkit.")
-@click.option("--out", type=click.Path(path_type=Path), default="camkit-demo", show_default=True,
-              help="Its own folder: an earlier demo's is written anew, any other is left alone.")
+@click.option(
+    "--model",
+    default=DEFAULT,
+    show_default=True,
+    help="As localize takes it. The default comes with the extra camkit[imagenet]; tiny, a small classifier "
+    "of 100 classes, needs nothing but camkit.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="camkit-demo",
+    show_default=True,
+    help="Its own folder: an earlier demo's is written anew, any other is left alone.",
+)
 @click.option("--overwrite", is_flag=True, hidden=True)  # version 0.1.0 asked for it
 def demo(model: str, out: Path, overwrite: bool) -> None:  # noqa: ARG001
     """Run the main job on six photographs that come with scikit-image, and compare the papers' recipes on them.

@@ -16,6 +16,7 @@ from camkit.cli.options import (
     pop_classifier,
     several,
     together,
+    truncated_option,
 )
 
 BATCH = 60  # images, as the paper has them whatever the size of its sets
@@ -70,6 +71,7 @@ training_options = together(
 @click.option("--device", type=device, default="auto", show_default=True)
 @click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
               help="Larger images are refused.")  # fmt: skip
+@truncated_option
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out.")
 def finetune_fc(minmax: bool, **options: Any) -> None:
     """Retrain a classifier's last layer for better class maps: OUT gets model.safetensors, fc.safetensors and figures.

@@ -147,6 +147,10 @@ data_options = together(
                  help="Folder for the results."),
 )  # fmt: skip
 
+truncated_option = click.option("--truncated", type=click.Choice(["fail", "fill"]), default="fail", show_default=True,
+                                help="Damaged images: failures, or read as image viewers show them, and "
+                                     "counted.")  # fmt: skip
+
 run_options = together(
     click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
                  help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept."),
@@ -157,6 +161,7 @@ run_options = together(
     click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True),
     click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
                  help="Larger images are refused."),
+    truncated_option,
     click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out."),
 )  # fmt: skip
 
@@ -171,10 +176,11 @@ def given(names: Iterable[str]) -> list[str]:
     ]
 
 
-def tell_of_another(settings: Any, classifier: Any) -> None:
-    """A threshold that was chosen for another model is used, and said to be."""
-    if settings.model not in (None, classifier.name):
-        click.echo(f"note: these settings were chosen for {settings.model}, not for {classifier.name}", err=True)
+def tell_of_another(settings: Any, source: Any) -> None:
+    """Say that a threshold was chosen for another model or folder of maps; it is used all the same."""
+    name = str(source) if isinstance(source, Path) else source.name
+    if settings.model not in (None, name):
+        click.echo(f"note: these settings were chosen for {settings.model}, not for {name}", err=True)
 
 
 def pop_classifier(options: dict[str, Any]) -> Any:

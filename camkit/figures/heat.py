@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 # Inferno rises evenly in lightness. Its ends are left out: at the upper one it is nearly white, and so are photographs.
 FIRST, LAST = 0.05, 0.82
-# How much of the picture is heat where the map is lowest and highest. The image is dimmed where the map is low, so that
-# bright parts of it do not pass for high ones, in grey neither.
-WEAKEST, STRONGEST = 0.5, 0.7
+# How much of the picture is heat. The same everywhere: the image is dimmed where the map is low, so that bright parts of
+# it do not pass for high ones, in a grey print neither.
+STRENGTH = 0.6
 LEVELS = 256
 
 
@@ -48,9 +48,8 @@ def heat(pixels: torch.Tensor, score_map: NDArray[np.float32]) -> NDArray[np.uin
     low, high = float(score_map.min()), float(score_map.max())
     level = ((score_map - low) * ((LEVELS - 1) / ((high - low) or 1.0)) + 0.5).astype(np.uint8)
     # in 256ths, in whole numbers: half the time and memory of floats
-    strength = np.linspace(WEAKEST, STRONGEST, LEVELS) * 256
-    glow = (strength[:, None] * colours()).round().astype(np.uint16)
-    rest = 256 - strength.round().astype(np.uint16)
-    blended = pixels.permute(1, 2, 0).numpy() * rest[level][..., None]
+    strength = round(256 * STRENGTH)
+    glow = colours().astype(np.uint16) * np.uint16(strength)
+    blended = pixels.permute(1, 2, 0).numpy().astype(np.uint16) * np.uint16(256 - strength)
     blended += glow[level]
     return (blended >> 8).astype(np.uint8)

@@ -113,8 +113,19 @@ class RunFolder:
     def done(self, image: str) -> bool:
         return "rows" in self.journal.entries.get(image, {})
 
-    def add(self, file: ImageFile, result: Result) -> None:
+    def filled(self) -> list[str]:
+        """The damaged images of which a result was made all the same."""
+        return [file.name for file in self.files if self.journal.entries.get(file.name, {}).get("filled")]
+
+    def add(self, file: ImageFile, result: Result, *, filled: bool = False) -> None:
         """Write one image's pictures and maps, then its line of the journal.
+
+        Parameters
+        ----------
+        file : ImageFile
+        result : list of Localization, or Failure
+        filled : bool
+            Whether the image is damaged, and what is missing of it was filled.
 
         Raises
         ------
@@ -128,7 +139,8 @@ class RunFolder:
                 self.journal.write({"image": file.name, "reason": result.reason})
             else:
                 rows = [row_of(found) for found in result]
-                self.journal.write({"image": file.name, "rows": rows, "source": source_of(file.path)})
+                line = {"image": file.name, "rows": rows, "source": source_of(file.path)}
+                self.journal.write({**line, "filled": True} if filled else line)
         except OSError as error:
             raise self._full(error) from error
 

@@ -14,7 +14,7 @@ from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.runs.facts import Report, class_lines, failure_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, head_facts, model_facts, versions
 from camkit.runs.measured import write_json, write_table
 from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
@@ -59,12 +59,12 @@ def run_analyze(
         settings,
         fit=shared.fit,
         batch_size=shared.batch_size,
-        workers=shared.readers(inference),
+        workers=shared.num_workers(inference),
         max_pixels=shared.max_pixels,
         progress=shared.progress("analyze"),
     )
     own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
-    record = {
+    record: dict[str, Any] = {
         "settings": {
             **model_facts(classifier),
             "head": head_facts(inference),
@@ -75,6 +75,7 @@ def run_analyze(
         "left_out": list(found.left_out),
         "images": len(annotated.records) + len(annotated.problems),
         "failed": len(found.failures),
+        "filled": shared.filled.names(),
         "passes_an_image": found.passes,
         "seconds": round(time.perf_counter() - begun, 3),
         "forward_seconds": round(inference.seconds, 3),
@@ -83,7 +84,7 @@ def run_analyze(
     }
     with publishing(out) as new:
         write(new, found, record)
-    lines = [*class_lines([match], annotated), *closing_lines(out, found, record)]
+    lines = [*class_lines([match], annotated), *filled_lines(record["filled"]), *closing_lines(out, found, record)]
     return Report(lines, len(found.failures))
 
 

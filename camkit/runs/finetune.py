@@ -16,7 +16,7 @@ from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
 from camkit.processes import processes
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, versions
 from camkit.runs.measured import told, write_json, write_table
 from camkit.runs.results import holding, publishing
 from camkit.runs.shared import Shared
@@ -53,61 +53,53 @@ def run_finetune(
     CamkitError
         If the call cannot be carried out.
     """
-    with processes(shared.device) as together:
-        begun = time.perf_counter()
-        with holding(shared.out, FILES, overwrite=shared.overwrite, together=together):
-            shared = replace(shared, device=str(together.device))
-            read = (shared.dataset, shared.root, shared.split)
-            splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
-            train, *more = shared.mapped(*splits)
-            validation = more[0] if more else None
-            inference = shared.inference(classifier)
-            found = finetune_fc(
-                classifier,
-                train,
-                grid,
-                validation=validation,
-                descent=descent,
-                schedule=schedule,
-                fit=shared.fit,
-                head=shared.head,
-                workers=shared.readers(inference),
-                device=shared.device,
-                max_pixels=shared.max_pixels,
-                memory=memory,
-                step=shared.step,
-                show_progress=shared.show_progress and together.first,
-            )
-            if not together.first:
-                return Report([], 0)
-            record = {
-                "settings": {
-                    **settings_of(inference, shared),
-                    "val_split": val_split,
-                    "memory": memory,
-                    "tried": [asdict(settings) for settings in grid],
-                    "descent": asdict(descent),
-                    "schedule": asdict(schedule),
-                },
-                **outcome(found, shared.split, val_split),
-                "seconds": round(time.perf_counter() - begun, 3),
-                "processes": together.count,
-                "device": str(inference.device),
-                "versions": versions(),
-            }
-            with publishing(shared.out) as new:
-                written = write(new, classifier, found, record)
-            lines = [
-                *failure_lines([asdict(failure) for failure in found.failures], shared.out),
-                *lines_of(found, record),
-            ]
-            lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
-            return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+    own: dict[str, Any] = {"descent": descent, "schedule": schedule, "memory": memory}
+    begun = time.perf_counter()
+    with processes(shared.device) as group, holding(shared.out, FILES, overwrite=shared.overwrite, together=group):
+        shared = replace(shared, device=str(group.device), show_progress=shared.show_progress and group.first)
+        read = (shared.dataset, shared.root, shared.split)
+        splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
+        train, *more = shared.mapped(*splits)
+        validation = more[0] if more else None
+        inference = shared.inference(classifier)
+        own["workers"] = shared.num_workers(inference)
+        found = finetune_fc(classifier, train, grid, validation=validation, **own, **settings_shared(shared))
+        filled = list(dict.fromkeys(group.gathered(shared.filled.names())))
+        if not group.first:
+            return Report([], 0)
+        record = {
+            "settings": {
+                **settings_of(inference, shared),
+                "val_split": val_split,
+                "memory": memory,
+                "tried": [asdict(settings) for settings in grid],
+                "descent": asdict(descent),
+                "schedule": asdict(schedule),
+            },
+            **outcome(found, shared.split, val_split),
+            "seconds": round(time.perf_counter() - begun, 3),
+            "filled": filled,
+            "processes": group.count,
+            "device": str(inference.device),
+            "versions": versions(),
+        }
+        with publishing(shared.out) as new:
+            written = write(new, classifier, found, record)
+    lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
+    lines += filled_lines(filled)
+    lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
+    return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+
+
+def settings_shared(shared: Shared) -> dict[str, Any]:
+    """What `finetune_fc` takes of the settings that all commands share."""
+    names = ("fit", "head", "device", "max_pixels", "step", "show_progress")
+    return {name: getattr(shared, name) for name in names}
 
 
 def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
     """What is fine-tuned, and on what; `step` lies between the thresholds of MaxBoxAccV2."""
-    names = ("root", "dataset", "split", "class_map", "fit", "max_pixels", "step")
+    names = ("root", "dataset", "split", "class_map", "fit", "max_pixels", "truncated", "step")
     facts = shared.facts()
     return {**model_facts(inference.classifier), "head": head_facts(inference), **{name: facts[name] for name in names}}
 

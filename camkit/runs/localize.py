@@ -3,13 +3,12 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from camkit.data import MAX_PIXELS, Fit, ImageFile, find_images
+from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.names import written_path
 from camkit.errors import CamkitError
 from camkit.inference import Precision
@@ -20,7 +19,7 @@ from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, name_lines, versions
+from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, name_lines, versions
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
 
@@ -41,6 +40,7 @@ def run_localize(
     device: str = "auto",
     precision: Precision = "fp32",
     max_pixels: int = MAX_PIXELS,
+    truncated: Truncated = "fail",
     overlays: bool = True,
     save_maps: bool = False,
     formats: str = "csv,coco",
@@ -62,7 +62,7 @@ def run_localize(
         raise CamkitError("--resume and --overwrite together: a run is resumed or overwritten")
     files, notes = photographs_in(images, out)
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
-                          precision=precision, max_pixels=max_pixels, head=head)  # fmt: skip
+                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head)  # fmt: skip
     inference = localizer.inference
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
     known = None if labels is None else read_labels(labels, files, classifier.labels, inference.source.num_classes)
@@ -74,11 +74,14 @@ def run_localize(
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
             results = unfinished(folder, localizer, known, keep_image=overlays)
-            for file, result in tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress):
+            for file, result, filled in tqdm(
+                results, "localize", len(files) - before, unit="image", disable=not show_progress
+            ):
                 if isinstance(result, Failure) and on_error == "fail":
                     raise CamkitError(f"{written_path(result.image)}: {result.reason}")
-                folder.add(file, result)
+                folder.add(file, result, filled=filled)
             facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
+                     "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
     notes += name_lines(classifier) + mixed(folder.journal.sessions)
@@ -93,7 +96,9 @@ def photographs_in(images: str, out: Path) -> tuple[list[ImageFile], list[str]]:
     CamkitError
         There are none, or pictures would be drawn among them.
     """
-    files, drawn = photographs(find_images(images))
+    found = find_images(images)
+    given = Path(images).is_file() or images.startswith("@")  # by name: a picture may be meant
+    files, drawn = (found, []) if given else photographs(found)
     told = (
         [f"{len(drawn)} pictures below {images} are camkit's own and left out, such as {drawn[0].path}"]
         if drawn
@@ -110,8 +115,8 @@ def photographs_in(images: str, out: Path) -> tuple[list[ImageFile], list[str]]:
 
 def unfinished(
     folder: RunFolder, localizer: Localizer, known: Mapping[str, int] | None, *, keep_image: bool
-) -> Iterator[tuple[ImageFile, Result]]:
-    """Images that are not finished, with what is found in them.
+) -> Iterator[tuple[ImageFile, Result, bool]]:
+    """Images that are not finished, with what is found in them, and whether a damaged one was filled.
 
     An image goes through the network in the company that it has in a run that is not stopped, because the last digits
     of its maps depend on it: batches with an image that was not tried yet are made anew. Failures are tried by
@@ -124,10 +129,10 @@ def unfinished(
     failed = [file for batch, new in zip(batches, fresh, strict=True) if not new for file in batch
               if not folder.done(file.name)]  # fmt: skip
     finished = {file.name for file in folder.files if folder.done(file.name)}
-    results = (localizer.stream(part, known, keep_image=keep_image) for part in (again, failed) if part)
-    for file, result in zip(chain(again, failed), chain.from_iterable(results), strict=True):
-        if file.name not in finished:
-            yield file, result
+    for part in filter(None, (again, failed)):
+        for index, result in enumerate(localizer.stream(part, known, keep_image=keep_image)):
+            if part[index].name not in finished:
+                yield part[index], result, localizer.filled is not None and localizer.filled.damaged(index)
 
 
 @contextmanager
@@ -167,6 +172,7 @@ def settings_of(localizer: Localizer) -> dict[str, Any]:
         "fit": localizer.preprocess.fit,
         "topk": localizer.topk,
         "precision": inference.precision,
+        "truncated": "fail" if localizer.filled is None else "fill",
     }
 
 
@@ -230,5 +236,5 @@ def closing_lines(
     )
     names = {"csv": "boxes.csv", "coco": "coco.json", "jsonl": "boxes.jsonl"}
     shown = [names[name] for name in formats] + (["overlays/"] if overlays else [])
-    lines.append(f"look at {', '.join(str(out / name) for name in shown)}")
+    lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines

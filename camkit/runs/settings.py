@@ -37,10 +37,10 @@ def read_settings(path: Path) -> Settings:
     """
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-        chosen_on, model = held["chosen_on"], held["model"]
+        recipe, chosen_on, model = Recipe.from_dict(held["recipe"]), held["chosen_on"], held["model"]
         if not (isinstance(chosen_on, str) and isinstance(model, str)):
             raise TypeError("names must be text")
-        return Settings(Recipe.from_dict(held["recipe"]), chosen_on, model)
+        return Settings(recipe, chosen_on, model)
     except CamkitError as error:
         raise CamkitError(f"{path}: {error}") from error
     except OSError as error:

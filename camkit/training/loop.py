@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, Diverged
 from camkit.processes import Processes
 from camkit.training.data import TrainingImages, stacked
-from camkit.training.diverged import Diverged
 from camkit.training.method import Method
 from camkit.training.network import Network
 from camkit.training.optimizer import set_learning_rate
@@ -24,7 +23,6 @@ from camkit.training.randomness import STEP, derived_seed, seed_generators
 from camkit.training.sampler import DistributedBatchSampler, DistributedSetSampler
 from camkit.training.schedules import schedule
 from camkit.training.settings import TrainSettings
-from camkit.training.step import StepModule
 
 Losses = dict[str, float]
 Batch = tuple[Tensor, Tensor]
@@ -52,6 +50,33 @@ class Clock:
     def waiting_share(self) -> float:
         """For data, of the time."""
         return self.waiting / self.seconds
+
+
+class StepModule(nn.Module):
+    """What a process computes of a step: the network, what the method trains beside it, and its loss of a
+    batch. One module, so that a process group averages the gradients of all of it.
+
+    Parameters
+    ----------
+    network : Network
+    method : Method
+    """
+
+    def __init__(self, network: Network, method: Method) -> None:
+        super().__init__()
+        self.model, self.beside = network.model, network.modules
+        self.network, self.method = network, method
+
+    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The figures of a step, of which ``"loss"`` is made small."""
+        figures = self.method.step(self.network, images, labels)
+        if not isinstance(figures, dict):
+            return {"loss": figures}
+        if "loss" not in figures:
+            raise CamkitError(
+                f"{type(self.method).__name__}.step gave {', '.join(figures) or 'nothing'}: one figure must be 'loss'"
+            )
+        return figures
 
 
 class Loop:

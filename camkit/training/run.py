@@ -40,6 +40,8 @@ class TrainResult:
         Of the network.
     problems : list of str
         A line for each image of the data set that could not be used.
+    filled : list of str
+        Damaged images that were read all the same.
     seconds : float
         Of this call alone.
     processes : int
@@ -58,6 +60,7 @@ class TrainResult:
     in_sets: bool
     parameters: int
     problems: list[str]
+    filled: list[str]
     seconds: float
     processes: int
     first: bool
@@ -128,6 +131,7 @@ def train(
         in_sets=method.class_sets() is not None,
         parameters=sum(parameter.numel() for parameter in trainer.network.model.parameters()),
         problems=trainer.problems,
+        filled=list(dict.fromkeys(group.gathered(trainer.filled.names() if trainer.filled else []))),
         seconds=time.perf_counter() - start,
         processes=group.count,
         first=group.first,

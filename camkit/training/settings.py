@@ -8,6 +8,7 @@ from camkit.errors import CamkitError
 
 SCHEDULES = ("multistep", "cosine", "one-cycle", "constant")
 PRECISIONS = ("fp32", "bf16")
+TRUNCATED = ("fail", "fill")
 CRITERIA = ("top1_cls", "gt_loc", "top1_loc", "max_box_acc_v2")
 LARGEST = 4096  # pixels along a side of the input
 
@@ -55,6 +56,9 @@ class TrainSettings:
     flip: bool = _setting(True, "Mirror half of the images.")
     flip_vertical: bool = _setting(False, "Turn half of the images upside down.")
     jitter: float = _setting(0.0, "Strength of a change of brightness, contrast and saturation in half of the images.")
+    truncated: str = _setting(
+        "fail", "Damaged images: failures, or read as image viewers show them, and counted.", choices=TRUNCATED
+    )  # fmt: skip
     cache: float = _setting(2.0, "Keep decoded images in memory where they take at most so many GiB.", same_result=True)
 
     epochs: int = _setting(50, "Times through the training images.")

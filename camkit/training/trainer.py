@@ -59,6 +59,7 @@ class Trainer:
         self.settings, self.method, self.out, self.processes = settings, method, out, processes
         self.show = show
         data, val = training_splits(settings)
+        self.filled = data.filled
         self.problems = data.problems + val.problems
         self.initial = self._initial(data)
         tell(self.initial.loaded)
@@ -69,7 +70,7 @@ class Trainer:
             settings,
             {name: (module, method.lr_factor(name)) for name, module in self.network.modules.items()},
         )
-        method.prepare(self.network, self.optimizer, settings)
+        method.prepare(self.network, self.optimizer)
         self.images = TrainingImages(data, settings, self.initial.card.input)
         self.images.cache(self._bar)
         workers = (4 if processes.device.type == "cuda" else 0) if settings.workers < 0 else settings.workers

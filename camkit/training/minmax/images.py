@@ -78,7 +78,7 @@ class LabelledImages:
         self.kept = KeptFeatures(inference.cam, len(records), memory, together.on_this_machine)
         preprocess = Preprocess(inference.classifier.input, fit)
         self.samples = RecordDataset(records, preprocess, max_pixels, upright=dataset.upright,
-                                     truncated=dataset.truncated)  # fmt: skip
+                                     filled=dataset.filled)  # fmt: skip
         self.workers = workers
 
     def sets(self, settings: MinMax, schedule: Schedule) -> "ImageSets":

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from camkit.cam import CAM, Fc, find_fc
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, Diverged
 from camkit.processes import Processes
-from camkit.training.diverged import Diverged
 from camkit.training.frozen import frozen
 from camkit.training.minmax.losses import common_region_regularization, full_region_regularization, object_maps
 from camkit.training.minmax.settings import Descent, MinMax

@@ -55,8 +55,7 @@ def test_what_is_saved_and_measured_is_what_the_method_says(tmp_path):
     assert state.method["steps"] == 6
     assert all(torch.equal(weights[name], state.method["mean"][name]) for name in weights)
     assert not torch.equal(weights["fc.weight"], state.model["fc.weight"])
-    classifier = load_classifier(str(tmp_path / "last.safetensors"))
-    assert classifier.labels == ("mean shape 0", "mean shape 1", "mean shape 2")
+    assert load_classifier(str(tmp_path / "last.safetensors")).input.resize == 30
 
 
 def test_learning_rates_beside_the_network():

@@ -137,7 +137,7 @@ def tuned(scores, patience, steps=9):
     sets, told = images.sets(TWO, schedule), scripted(scores)
     named = {name: p for name, p in classifier.model.named_parameters() if name.startswith("fc.")}
     trial = Trial(TWO, sets.facts(), copied(named), next(told))
-    stages = StageTwo(inference.cam, TWO, Descent(0.05)), StageOne(fc, images.classes, Descent(0.05))
+    stages = StageOne(fc, images.classes, Descent(0.05)), StageTwo(inference.cam, TWO, Descent(0.05))
     seen = [trial.state["fc.weight"]]
     with frozen(classifier.model, fc.parameters):
         for _ in tune(trial, *stages, images, sets, named, schedule, lambda: next(told)):
