@@ -86,7 +86,7 @@ def place(fit: str, recipe: str) -> tuple[int, int, int, int]:
     """Where a fit and a recipe lie in the outcomes."""
     of = RECIPES[recipe]
     percentile, theta = (90, 0.35) if "pas" in recipe else (100, 0.2)
-    found = np.flatnonzero(PERCENTILES == percentile), np.flatnonzero(np.isclose(THETAS, theta))
+    found = np.flatnonzero(percentile == PERCENTILES), np.flatnonzero(np.isclose(THETAS, theta))
     return FITS.index(fit), WEIGHTINGS.index(of.weighting), int(found[0][0]), int(found[1][0])
 
 

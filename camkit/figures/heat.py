@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 # Inferno rises evenly in lightness. Its ends are left out: at the upper one it is nearly white, and so are photographs.
 FIRST, LAST = 0.05, 0.82
-# How much of the picture is heat. The same everywhere: the image is dimmed where the map is low, so that bright parts of
-# it do not pass for high ones, in a grey print neither.
+# How much of the picture is heat. The same everywhere: the image is dimmed where the map is low, so that bright parts
+# of it do not pass for high ones, in a grey print neither.
 STRENGTH = 0.6
 LEVELS = 256
 

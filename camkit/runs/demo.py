@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import skimage.data
 from PIL import Image
 
@@ -80,8 +81,9 @@ def run_demo(classifier: Classifier, out: Path, *, show_progress: bool = False) 
     with whole(out / PAGE, "wb") as file:
         save_figure(page(found), file, "png")
     both = [recipes["nwc+pas"] for recipes in found.values()]
-    return Report([f"{classifier.name} on {len(found)} photographs of scikit-image's\n", *table(both), "",
-                   *report.lines, f"    {out / PAGE} (CAM and NWC, maximum and percentile, side by side)"], 0)  # fmt: skip
+    head = f"{classifier.name} on {len(found)} photographs of scikit-image's, with NWC and PaS"
+    where = f"look at {out / PAGE}: CAM and NWC, the maximum and the percentile, side by side"
+    return Report([head, "", *table(both), "", *report.lines, where], 0)
 
 
 def check_own(out: Path) -> None:
@@ -129,7 +131,12 @@ def page(found: dict[Photograph, dict[str, Localization]]) -> Any:
         title += "" if photograph.names(recipes["cam"]) else f" (wrong: {photograph.shows})"
         pairs = [(recipes[plain], recipes[percentile]) for plain, percentile in (("cam", "pas"), ("nwc", "nwc+pas"))]
         rows[title] = [
-            Example(plain.image, plain.kept(), plain.map, {"max": [plain.box], "percentile": [percentile.box]})
+            Example(
+                plain.image,
+                plain.kept(),
+                plain.map.astype(np.float64),
+                {"max": [plain.box], "percentile": [percentile.box]},
+            )
             for plain, percentile in pairs
         ]
     return plot_recipes(rows)
