@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camkit.data import AnnotatedSet, map_classes, read_dataset
-from camkit.evaluation import seen_by
+from camkit.evaluation import measure_images
 from camkit.evaluation.calibrate import PERCENTILES, THETAS, WEIGHTINGS, EverySetting
-from camkit.evaluation.classes import match_classes
 from camkit.evaluation.protocols import protocol_named
+from camkit.evaluation.source import match_source
 from camkit.inference import Inference
 from camkit.localization import Failure
 from camkit.metrics import compare
@@ -73,10 +73,10 @@ def albatrosses(real: Path) -> AnnotatedSet:
 def outcomes(classifier: Classifier, dataset: AnnotatedSet) -> Outcomes:
     """Whether each image that can be judged under every fit is right under each setting."""
     inference = Inference(classifier, "cpu", "fp32")
-    match_classes(dataset, classifier, inference.source.num_classes)
+    match_source(inference, dataset)
     judge = EverySetting(protocol_named("paper"), Recipe(), WEIGHTINGS)
     looks: list[Iterator[Outcomes | Failure]] = [
-        seen_by(inference, dataset, WEIGHTINGS, judge, fit=fit, batch_size=16, workers=0) for fit in FITS
+        measure_images(inference, dataset, WEIGHTINGS, judge, fit=fit, batch_size=16, workers=0) for fit in FITS
     ]
     judged = [row for row in zip(*looks, strict=True) if not any(isinstance(one, Failure) for one in row)]
     return np.stack([np.stack(row) for row in judged])
