@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.analysis import ANALYSES, Analyzed, Finding, analyze
+from camkit.analysis import ANALYSES, Finding, Findings, analyze
 from camkit.evaluation import match_classes
 from camkit.figures import save_figure
 from camkit.metrics import Estimate
@@ -88,7 +88,7 @@ def run_analyze(
     return Report(lines, len(found.failures))
 
 
-def write(out: Path, found: Analyzed, record: dict[str, Any]) -> None:
+def write(out: Path, found: Findings, record: dict[str, Any]) -> None:
     """The files of a run, each whole or not at all; run.json last."""
     failures = [asdict(failure) for failure in found.failures]
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
@@ -104,7 +104,7 @@ def write(out: Path, found: Analyzed, record: dict[str, Any]) -> None:
     write_json(out / "run.json", record)
 
 
-def closing_lines(out: Path, found: Analyzed, record: dict[str, Any]) -> list[str]:
+def closing_lines(out: Path, found: Findings, record: dict[str, Any]) -> list[str]:
     """Every analysis' figures, what was left out, and where to look."""
     lines = failure_lines([asdict(failure) for failure in found.failures], out)
     for finding in found.findings.values():
