@@ -10,8 +10,8 @@ from typing import ParamSpec, TypeVar
 
 from camkit.errors import CamkitError
 from camkit.output import check_free, claim, locked, remove
-from camkit.processes import Processes
-from camkit.runs.shared import Shared
+from camkit.process_group import ProcessGroup
+from camkit.runs.options import RunOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,7 +20,7 @@ NEW = ".camkit-new"
 
 
 @contextmanager
-def holding(out: Path, files: Collection[str], *, overwrite: bool, together: Processes | None = None) -> Iterator[None]:
+def holding(out: Path, files: Collection[str], *, overwrite: bool, group: ProcessGroup | None = None) -> Iterator[None]:
     """Keep others from writing to a folder, and let Ctrl-C say what became of the run.
 
     Parameters
@@ -31,7 +31,7 @@ def holding(out: Path, files: Collection[str], *, overwrite: bool, together: Pro
         What may be written.
     overwrite : bool
         An earlier run's files may be replaced.
-    together : Processes, optional
+    group : ProcessGroup, optional
         The first of them holds the folder for all; where it cannot, all of them refuse.
 
     Raises
@@ -41,13 +41,13 @@ def holding(out: Path, files: Collection[str], *, overwrite: bool, together: Pro
     """
     with ExitStack() as stack:
         problems = []
-        if together is None or together.first:
+        if group is None or group.is_main:
             try:
                 stack.enter_context(locked(out))
                 check_free(out, files, overwrite=overwrite)
             except CamkitError as error:
                 problems.append(str(error))
-        for problem in problems if together is None else together.gathered(problems):
+        for problem in problems if group is None else group.all_gather(problems):
             raise CamkitError(problem)
         try:
             yield
@@ -57,13 +57,13 @@ def holding(out: Path, files: Collection[str], *, overwrite: bool, together: Pro
 
 
 def held(files: Collection[str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorates a run that takes a `Shared`: its folder is held for as long as it lasts, as `holding` has it."""
+    """Decorates a run that takes a `RunOptions`: its folder is held for as long as it lasts, as `holding` has it."""
 
     def decorate(run: Callable[P, R]) -> Callable[P, R]:
         @wraps(run)
         def holding_out(*args: P.args, **kwargs: P.kwargs) -> R:
-            shared = next(one for one in (*args, *kwargs.values()) if isinstance(one, Shared))
-            with holding(shared.out, files, overwrite=shared.overwrite):
+            options = next(one for one in (*args, *kwargs.values()) if isinstance(one, RunOptions))
+            with holding(options.out, files, overwrite=options.overwrite):
                 return run(*args, **kwargs)
 
         return holding_out
