@@ -114,7 +114,7 @@ def train(
         gpus = [group.device] if group.device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(gpus))
         stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True))
-        stack.enter_context(holding(out, resume=resume, overwrite=overwrite, together=group))
+        stack.enter_context(holding(out, settings, resume=resume, overwrite=overwrite, together=group))
         state = read_before(out, settings, resume=resume)
         trainer = Trainer(settings, method, out, group, show_progress and group.first, tell if group.first else _silent)
         group.wait()  # all have looked at the folder
