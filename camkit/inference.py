@@ -30,7 +30,7 @@ Chunks = Iterable[tuple[list[Batch], list[Sample]]]  # as `camkit.data.collate` 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]  # wraps results, and how many they will be, in a bar
 
 
-def unwatched(results: Iterator[Any], total: int) -> Iterator[Any]:  # noqa: ARG001 - a `Progress` knows how many
+def no_progress(results: Iterator[Any], total: int) -> Iterator[Any]:  # noqa: ARG001 - a `Progress` knows how many
     """The `Progress` that shows nothing."""
     return results
 

@@ -176,10 +176,11 @@ def given(names: Iterable[str]) -> list[str]:
     ]
 
 
-def tell_of_another(settings: Any, classifier: Any) -> None:
-    """A threshold that was chosen for another model is used, and said to be."""
-    if settings.model not in (None, classifier.name):
-        click.echo(f"note: these settings were chosen for {settings.model}, not for {classifier.name}", err=True)
+def tell_of_another(settings: Any, source: Any) -> None:
+    """Say that a threshold was chosen for another model or folder of maps; it is used all the same."""
+    name = str(source) if isinstance(source, Path) else source.name
+    if settings.model not in (None, name):
+        click.echo(f"note: these settings were chosen for {settings.model}, not for {name}", err=True)
 
 
 def pop_classifier(options: dict[str, Any]) -> Any:

@@ -50,10 +50,12 @@ def pop_settings(options: dict[str, Any]) -> Any:
     for name, instead in (("weighting", "nwc"), ("threshold", "pas")):
         if chosen[name] is not None and given([instead]):
             raise click.UsageError(f"--{name} and --{instead} both name the {name}: give one of them")
-    if options.get("maps_by") is not None:
-        beside = given(["nwc", "weighting"])
-        if beside:
-            raise click.UsageError(f"--maps-by has no class weights to weigh: leave out {', '.join(beside)}")
+    for name in ("maps", "maps_by"):
+        if options.get(name) is None:
+            continue
+        if beside := given(["nwc", "weighting"]):
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} has no class weights to weigh: leave out {', '.join(beside)}")
         chosen["weighting"] = "signed"
     normalization: Any = chosen["normalize"] or ("none" if chosen["threshold"] == "max" else "minmax")
     weighting = chosen["weighting"] or ("positive" if chosen["nwc"] else "signed")

@@ -59,7 +59,7 @@ def run_analyze(
         settings,
         fit=shared.fit,
         batch_size=shared.batch_size,
-        workers=shared.readers(inference),
+        workers=shared.num_workers(inference),
         max_pixels=shared.max_pixels,
         progress=shared.progress("analyze"),
     )

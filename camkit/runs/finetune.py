@@ -62,7 +62,7 @@ def run_finetune(
         train, *more = shared.mapped(*splits)
         validation = more[0] if more else None
         inference = shared.inference(classifier)
-        own["workers"] = shared.readers(inference)
+        own["workers"] = shared.num_workers(inference)
         found = finetune_fc(classifier, train, grid, validation=validation, **own, **settings_shared(shared))
         filled = list(dict.fromkeys(group.gathered(shared.filled.names())))
         if not group.first:

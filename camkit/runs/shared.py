@@ -1,4 +1,4 @@
-"""What the commands that take annotated images and a classifier have in common."""
+"""What the commands that take annotated images and a classifier, or a folder of maps, have in common."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, FilledImages, Fit, Truncated, map_classes, read_dataset
+from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference, Precision, Progress
 from camkit.metrics.per_image import REPORTED
 from camkit.models import Classifier
@@ -50,14 +51,15 @@ class Shared:
     def inference(self, classifier: Classifier) -> Inference:
         return Inference(classifier, self.device, self.precision, self.head)
 
-    def readers(self, inference: Inference) -> int:
-        """Processes that read images."""
-        return (4 if inference.device.type == "cuda" else 0) if self.workers is None else self.workers
+    def num_workers(self, source: EvaluationSource) -> int:
+        """Processes that read images, or threads that read maps."""
+        on_gpu = isinstance(source, Inference) and source.device.type == "cuda"
+        return (4 if on_gpu else 0) if self.workers is None else self.workers
 
-    def looking(self, inference: Inference) -> dict[str, Any]:
-        """How images are shown to the network."""
+    def measuring(self, source: EvaluationSource) -> dict[str, Any]:
+        """What `evaluate` and `calibrate` take of the options."""
         return {"protocol": self.protocol, "fit": self.fit, "batch_size": self.batch_size,
-                "workers": self.readers(inference), "max_pixels": self.max_pixels}  # fmt: skip
+                "workers": self.num_workers(source), "max_pixels": self.max_pixels}  # fmt: skip
 
     def progress(self, what: str) -> Progress:
         return lambda results, n: iter(tqdm(results, what, n, unit="image", disable=not self.show_progress))

@@ -6,7 +6,7 @@ import torch
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.evaluation import evaluate, predicted_classes
+from camkit.evaluation import evaluate, predict_classes
 from camkit.inference import Inference
 from camkit.metrics import TopKCls
 from camkit.models import Classifier
@@ -69,14 +69,14 @@ class Validation:
         recipes = {recipe: Recipe.named(recipe)}
         data = replace(self.data, problems=[])
         found = evaluate(inference, data, recipes, batch_size=batch_size, workers=self.workers, step=STEP,
-                         together=self.together)  # fmt: skip
+                         group=self.together)  # fmt: skip
         located = found.localization[recipe]
         figures = {"top1_cls": found.classification["top1_cls"].value} | {name: located[name].value for name in FIGURES}
         return figures, [f"{failure.image}: {failure.reason}" for failure in found.failures]
 
     def _classified(self, classifier: Classifier) -> Measured:
         share = replace(self.data, records=self.data.records[self.together.rank :: self.together.count])
-        found = predicted_classes(
+        found = predict_classes(
             classifier,
             share,
             batch_size=self.settings.batch_size,

@@ -96,7 +96,7 @@ def finetune_fc(
             return None
         # the head anew: what was found of it holds the weights that it had then
         return evaluate(Inference(classifier, device, "fp32", head), validation, {"cam": RECIPES["cam"]}, fit=fit,
-                        workers=workers, max_pixels=max_pixels, step=step, together=group)  # fmt: skip
+                        workers=workers, max_pixels=max_pixels, step=step, group=group)  # fmt: skip
 
     named = {name: p for name, p in classifier.model.named_parameters() if any(p is own for own in fc.parameters)}
     before, start, trials = validate(), copied(named), []
