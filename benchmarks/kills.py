@@ -2,9 +2,9 @@
 
     python benchmarks/kills.py --model tiny --images photos/ --chains 7
 
-Each chain begins anew and is killed at its own moment of each life, drawn from the whole of a run left alone: while
-Python starts, while the network is loaded, between two images, inside a picture, a table or the journal. It is killed
-until it has died `--kills` times or is done, and then left to end. Tables, overlays and maps must be the same bytes.
+Each chain begins anew, and is killed `--kills` times: when so many more images are finished as a draw says, and a moment
+after, while Python starts, while the network is loaded, between two images, inside a picture or a table. Then it is left
+to end. Tables, overlays and maps must be the same bytes.
 """
 
 import argparse
@@ -32,14 +32,13 @@ def main() -> None:
     moments, wrong = random.Random(options.seed), 0
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "alone"
-        begun = time.perf_counter()
         left(call, alone)
-        seconds, expected = time.perf_counter() - begun, contents(alone)
-        print(f"a run left alone: {len(expected)} files, {seconds:.1f} s")
+        images, expected = finished(alone), contents(alone)
+        print(f"a run left alone: {images} images, {len(expected)} files", flush=True)
         for chain in range(options.chains):
             out = Path(folder) / f"chain-{chain}"
             workers = options.workers.split(",")[chain % len(options.workers.split(","))]
-            deaths = killed([*call, "--workers", workers], out, options.kills, seconds, moments)
+            deaths = killed([*call, "--workers", workers], out, options.kills, images, moments)
             left([*call, "--resume"], out)
             found = contents(out)
             differ = sorted(str(name) for name in {*found, *expected} if found.get(name) != expected.get(name))
@@ -50,17 +49,19 @@ def main() -> None:
     sys.exit(bool(wrong))
 
 
-def killed(call: list[str], out: Path, kills: int, seconds: float, moments: random.Random) -> list[str]:
+def killed(call: list[str], out: Path, kills: int, images: int, moments: random.Random) -> list[str]:
     """Run and kill; how many images were finished at each death."""
     deaths = []
     for _ in range(kills):
+        enough = finished(out) + moments.randrange(1 + images // kills)
         run = subprocess.Popen([*call, "--out", str(out), "--resume"], stdout=subprocess.DEVNULL)
-        try:
-            run.wait(moments.uniform(0.3, 1) * seconds)
-        except subprocess.TimeoutExpired:
-            run.kill()
-            run.wait()
+        while run.poll() is None and finished(out) < enough:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.3))
+        if run.poll() is None:
             deaths.append(str(finished(out)))
+        run.kill()
+        run.wait()
     return deaths or ["no"]
 
 
