@@ -2,9 +2,9 @@
 
     python benchmarks/kills.py --model tiny --images photos/ --chains 7
 
-Each chain begins anew, and is killed `--kills` times: when so many more images are finished as a draw says, and a moment
-after, while Python starts, while the network is loaded, between two images, inside a picture or a table. Then it is left
-to end. Tables, overlays and maps must be the same bytes.
+Each chain begins anew, and is killed `--kills` times: a moment after so many more images are finished as a draw says,
+be it while Python starts, while the network is loaded, between two images, inside a picture or a table. Then it is
+left to end. Tables, overlays and maps must be the same bytes.
 """
 
 import argparse
