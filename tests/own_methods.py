@@ -49,7 +49,7 @@ class Guided(Method):
         bank = network.modules["bank"]
         features = network.forward(images).features.mean((2, 3))
         hot = F.one_hot(labels, network.num_classes).float()
-        sums, counts = network.processes.mean([hot.T @ features, hot.sum(0)])
+        sums, counts = network.group.mean([hot.T @ features, hot.sum(0)])
         here = counts > 0
         rate = torch.exp(-0.1 * bank.counts)[:, None]
         moved = (1 - rate) * bank.means + rate * sums / counts.clamp(min=1e-9)[:, None]

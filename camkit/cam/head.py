@@ -1,5 +1,6 @@
 """The head of a classifier: how a feature map becomes logits."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,7 +109,8 @@ class HeadFunction:
         feeds = self._feeds(pooled)
         if norm is not None and self.norm is not None:
             feeds[self.norm] = self._fit(norm, self.norm)
-        return replay(self.calls, feeds, self.end, (self.images, n)).reshape(n, -1)
+        classes = math.prod(self.end.shape) // self.images
+        return replay(self.calls, feeds, self.end, (self.images, n)).reshape(n, classes)  # n may be 0
 
     def norm_of(self, pooled: torch.Tensor) -> torch.Tensor:
         """The norm's number for each image, (N,)."""

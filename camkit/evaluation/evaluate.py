@@ -19,10 +19,10 @@ from camkit.inference import Progress, no_progress
 from camkit.localization import Failure
 from camkit.metrics import Comparison, Estimate
 from camkit.metrics.per_image import FIXED
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.recipe import Recipe
 
-ALONE = Processes(0, 1, torch.device("cpu"))
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ def evaluate(
     seed: int = 0,
     threshold_split: str | Mapping[str, str] = FIXED,
     progress: Progress = no_progress,
-    group: Processes = ALONE,
+    group: ProcessGroup = ALONE,
 ) -> Evaluation:
     """Measure localization of every recipe on one split.
 
@@ -104,7 +104,7 @@ def evaluate(
     threshold_split : str or mapping from recipe name to str
         The split on which the recipes' thresholds were chosen.
     progress : Progress
-    group : Processes
+    group : ProcessGroup
         Each evaluates its share of the images; figures and failures are of all, the table per image and the comparison
         of recipes by GT-known Loc are of the share, and that by PxAP is left out. Not beside `classes`.
 
@@ -113,16 +113,16 @@ def evaluate(
     CamkitError
         The data set's classes are not the model's, it has neither boxes nor masks, or no image could be evaluated.
     """
-    if classes is not None and group.count > 1:
+    if classes is not None and group.world_size > 1:
         raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
     match = match_source(source, dataset, classes)  # all processes refuse it, or none
     k_max = num_predicted(source) if classes is None else classes.k
     measures = _Measures(dataset, recipes, protocol, k_max, step, threshold_split)
-    share = replace(dataset, records=dataset.records[group.rank :: group.count])
+    share = replace(dataset, records=dataset.records[group.rank :: group.world_size])
     results = measure_images(source, share, measures.weightings, measures.evaluate_image, classes=classes, fit=fit,
                              batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
     failures = measures.update(progress(results, len(share.records)), group)
-    return measures.evaluation(failures, match, seed, group)
+    return replace(measures.evaluation(failures, seed, group), match=match)
 
 
 class _Measures:
@@ -150,9 +150,9 @@ class _Measures:
         split = dict.fromkeys(recipes, threshold_split) if isinstance(threshold_split, str) else threshold_split
         self.rows = {name: RecipeMeasures(name, k_max, split[name], self.truth) for name in recipes}
 
-    def update(self, results: Iterator[ImageEvaluation | Failure], group: Processes) -> list[Failure]:
+    def update(self, results: Iterator[ImageEvaluation | Failure], group: ProcessGroup) -> list[Failure]:
         """Take in all images; the failures of all processes."""
-        failures = [Failure("", problem) for problem in self.dataset.problems] if group.first else []
+        failures = [Failure("", problem) for problem in self.dataset.problems] if group.is_main else []
         measures: list[Classification | Curves | RecipeMeasures]
         measures = [self.classification, *self.curves.values(), *self.rows.values()]
         measured_any = False
@@ -163,12 +163,12 @@ class _Measures:
             measured_any = True
             for measure in measures:
                 measure.update(result)
-        failures = group.gathered(failures)
-        if not any(group.gathered([measured_any])):
+        failures = group.all_gather(failures)
+        if not any(group.all_gather([measured_any])):
             raise none_measured(self.dataset, failures)
         return failures
 
-    def evaluation(self, failures: list[Failure], match: ClassMatch | None, seed: int, group: Processes) -> Evaluation:
+    def evaluation(self, failures: list[Failure], seed: int, group: ProcessGroup) -> Evaluation:
         """The figures of all processes."""
         of_maps = {weighting: curves.results(seed) for weighting, curves in self.curves.items()}
         localization = {
@@ -185,10 +185,9 @@ class _Measures:
             curves=pd.concat(curves, ignore_index=True),
             per_image=pd.concat(tables.values(), ignore_index=True),
             against=gt_loc_differences(tables),
-            pxap_against=pxap_differences(tables, localization) if group.count == 1 else {},
+            pxap_against=pxap_differences(tables, localization) if group.world_size == 1 else {},
             failures=failures,
             notes=self.truth.notes(),
-            match=match,
         )
 
 

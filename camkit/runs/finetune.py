@@ -15,7 +15,7 @@ from camkit.inference import Inference
 from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
-from camkit.processes import processes
+from camkit.process_group import process_group
 from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, versions
 from camkit.runs.measured import told, write_json, write_table
 from camkit.runs.results import holding, publishing
@@ -55,8 +55,8 @@ def run_finetune(
     """
     own: dict[str, Any] = {"descent": descent, "schedule": schedule, "memory": memory}
     begun = time.perf_counter()
-    with processes(shared.device) as group, holding(shared.out, FILES, overwrite=shared.overwrite, together=group):
-        shared = replace(shared, device=str(group.device), show_progress=shared.show_progress and group.first)
+    with process_group(shared.device) as group, holding(shared.out, FILES, overwrite=shared.overwrite, group=group):
+        shared = replace(shared, device=str(group.device), show_progress=shared.show_progress and group.is_main)
         read = (shared.dataset, shared.root, shared.split)
         splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
         train, *more = shared.mapped(*splits)
@@ -64,8 +64,8 @@ def run_finetune(
         inference = shared.inference(classifier)
         own["workers"] = shared.num_workers(inference)
         found = finetune_fc(classifier, train, grid, validation=validation, **own, **settings_shared(shared))
-        filled = list(dict.fromkeys(group.gathered(shared.filled.names())))
-        if not group.first:
+        filled = list(dict.fromkeys(group.all_gather(shared.filled.names())))
+        if not group.is_main:
             return Report([], 0)
         record = {
             "settings": {
@@ -79,7 +79,7 @@ def run_finetune(
             **outcome(found, shared.split, val_split),
             "seconds": round(time.perf_counter() - begun, 3),
             "filled": filled,
-            "processes": group.count,
+            "processes": group.world_size,
             "device": str(inference.device),
             "versions": versions(),
         }

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from camkit.errors import CamkitError
 from camkit.output import check_free, claim, locked, remove
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.runs.shared import Shared
 
 P = ParamSpec("P")
@@ -20,7 +20,7 @@ NEW = ".camkit-new"
 
 
 @contextmanager
-def holding(out: Path, files: Collection[str], *, overwrite: bool, together: Processes | None = None) -> Iterator[None]:
+def holding(out: Path, files: Collection[str], *, overwrite: bool, group: ProcessGroup | None = None) -> Iterator[None]:
     """Keep others from writing to a folder, and let Ctrl-C say what became of the run.
 
     Parameters
@@ -31,7 +31,7 @@ def holding(out: Path, files: Collection[str], *, overwrite: bool, together: Pro
         What may be written.
     overwrite : bool
         An earlier run's files may be replaced.
-    together : Processes, optional
+    group : ProcessGroup, optional
         The first of them holds the folder for all; where it cannot, all of them refuse.
 
     Raises
@@ -41,13 +41,13 @@ def holding(out: Path, files: Collection[str], *, overwrite: bool, together: Pro
     """
     with ExitStack() as stack:
         problems = []
-        if together is None or together.first:
+        if group is None or group.is_main:
             try:
                 stack.enter_context(locked(out))
                 check_free(out, files, overwrite=overwrite)
             except CamkitError as error:
                 problems.append(str(error))
-        for problem in problems if together is None else together.gathered(problems):
+        for problem in problems if group is None else group.all_gather(problems):
             raise CamkitError(problem)
         try:
             yield

@@ -28,7 +28,7 @@ def run_train(
         If the call cannot be carried out.
     """
     done = train(settings, out, resume=resume, overwrite=overwrite, show_progress=show_progress, tell=tell)
-    if not done.first:
+    if not done.is_main:
         return Report([], 0)
     facts = {
         "settings": asdict(done.settings),

@@ -11,7 +11,7 @@ import pandas as pd
 from camkit.errors import CamkitError
 from camkit.figures import plot_training
 from camkit.output import check_free, claim, holds_run, locked, remove, whole
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.training.config import differences, make_settings, to_toml, typed
 from camkit.training.settings import TrainSettings
 from camkit.training.state import FILE, State, read_state, save_state
@@ -37,7 +37,7 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def holding(
-    path: Path, settings: TrainSettings, *, resume: bool, overwrite: bool, together: Processes
+    path: Path, settings: TrainSettings, *, resume: bool, overwrite: bool, group: ProcessGroup
 ) -> Iterator[None]:
     """Keep other runs from writing to the folder, and let Ctrl-C say what is kept.
 
@@ -49,7 +49,7 @@ def holding(
     """
     with ExitStack() as stack:
         problems = []
-        if together.first:
+        if group.is_main:
             try:
                 stack.enter_context(locked(path))
                 if not (resume and (holds_run(path) or (path / FILE).exists())):
@@ -57,7 +57,7 @@ def holding(
                     check_free(path, names, overwrite=overwrite, remedy="--resume, --overwrite")
             except CamkitError as error:
                 problems.append(str(error))
-        for problem in together.gathered(problems):
+        for problem in group.all_gather(problems):
             raise CamkitError(problem)
         try:
             yield

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from camkit.errors import CamkitError
-from camkit.processes import processes
+from camkit.process_group import process_group
 from camkit.training.folder import begin, holding, read_before
 from camkit.training.methods import load_method
 from camkit.training.settings import TrainSettings
@@ -46,7 +46,7 @@ class TrainResult:
         Of this call alone.
     processes : int
         That trained together.
-    first : bool
+    is_main : bool
         Whether this is the process that writes.
     device : str
     """
@@ -63,7 +63,7 @@ class TrainResult:
     filled: list[str]
     seconds: float
     processes: int
-    first: bool
+    is_main: bool
     device: str
 
 
@@ -110,15 +110,16 @@ def train(
     method = load_method(settings.method, **settings.method_options)
     settings = with_batch_size(settings, method)
     with ExitStack() as stack:
-        group = stack.enter_context(processes(settings.device))
+        group = stack.enter_context(process_group(settings.device))
         gpus = [group.device] if group.device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(gpus))
         stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True))
-        stack.enter_context(holding(out, settings, resume=resume, overwrite=overwrite, together=group))
+        stack.enter_context(holding(out, settings, resume=resume, overwrite=overwrite, group=group))
         state = read_before(out, settings, resume=resume)
-        trainer = Trainer(settings, method, out, group, show_progress and group.first, tell if group.first else _silent)
-        group.wait()  # all have looked at the folder
-        if group.first:
+        show, tell = show_progress and group.is_main, tell if group.is_main else _silent
+        trainer = Trainer(settings, method, out, group, show, tell)
+        group.barrier()  # all have looked at the folder
+        if group.is_main:
             begin(out, settings, trainer.at_first(), resume=resume)
         state = trainer.go(state)
     return TrainResult(
@@ -131,10 +132,10 @@ def train(
         in_sets=method.class_sets() is not None,
         parameters=sum(parameter.numel() for parameter in trainer.network.model.parameters()),
         problems=trainer.problems,
-        filled=list(dict.fromkeys(group.gathered(trainer.filled.names() if trainer.filled else []))),
+        filled=list(dict.fromkeys(group.all_gather(trainer.filled.names() if trainer.filled else []))),
         seconds=time.perf_counter() - start,
-        processes=group.count,
-        first=group.first,
+        processes=group.world_size,
+        is_main=group.is_main,
         device=str(group.device),
     )
 

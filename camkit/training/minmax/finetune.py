@@ -13,7 +13,7 @@ from camkit.errors import CamkitError, Diverged
 from camkit.evaluation import Evaluation, evaluate
 from camkit.inference import Inference
 from camkit.models import Classifier
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.recipe import RECIPES
 from camkit.training.frozen import frozen
 from camkit.training.minmax.images import ImageSets, LabelledImages
@@ -85,7 +85,7 @@ def finetune_fc(
     grid = [settings] if isinstance(settings, MinMax) else list(settings)
     _check(grid, validation, fit, memory)
     inference = Inference(classifier, device, "fp32", head)
-    group = Processes.met(inference.device)
+    group = ProcessGroup.current(inference.device)
     fc = find_fc(inference.cam.model, inference.cam.head)
     images = LabelledImages(inference, dataset, group, fit=fit, workers=workers, max_pixels=max_pixels,
                             memory=memory)  # fmt: skip
@@ -115,10 +115,10 @@ def finetune_fc(
 
 
 def _finetuned(
-    trials: list[Trial], chosen: Trial, before: Evaluation | None, images: LabelledImages, group: Processes
+    trials: list[Trial], chosen: Trial, before: Evaluation | None, images: LabelledImages, group: ProcessGroup
 ) -> Finetuned:
     """What all processes found; refused where none of the images could be read."""
-    failures = list(dict.fromkeys(group.gathered(list(images.failures.values()))))
+    failures = list(dict.fromkeys(group.all_gather(list(images.failures.values()))))
     rows = [row for trial in trials for row in trial.rows]
     if rows and all(isnan(row["cross_entropy"]) for row in rows):
         raise CamkitError(f"none of the images to train on can be read: {failures[0].image}: {failures[0].reason}")
