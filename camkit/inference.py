@@ -19,6 +19,7 @@ from camkit.data import Batch, PreparedImages, Sample, collate
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
+from camkit.models.class_names import ClassNames
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -63,9 +64,7 @@ class Inference:
         self.source = self._make_source(moved(classifier.model, self.device), head)
         self.seconds = 0.0  # in forward passes
         self._read: list[PreparedImages] = []
-        names, classes = classifier.labels, self.source.num_classes
-        if names is not None and len(names) != classes:
-            raise CamkitError(f"{len(names)} class names for a model with {classes} classes: give one for each")
+        ClassNames(self.source.num_classes, classifier.labels)  # one for each class, or it is refused
 
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
         size, maps_by = self.classifier.input.size, self.classifier.maps_by
@@ -216,7 +215,9 @@ def as_classifier(
         model = load_classifier(model)
     if isinstance(model, nn.Module):
         model = Classifier(model, type(model).__name__, InputSpec(), None, "as given")
-    return replace(model, input=input_spec or model.input, labels=tuple(labels) if labels is not None else model.labels)
+    if labels is not None:
+        model = replace(model, labels=tuple(labels), labels_assumed=False)
+    return model if input_spec is None else replace(model, input=input_spec)
 
 
 def pick_device(name: str) -> torch.device:

@@ -109,8 +109,7 @@ def analyze(
     >>> found.findings["zipf"].plot()  # doctest: +SKIP
     """
     analyses = chosen(names, settings)
-    boxed = any(len(record.boxes) for record in dataset.records)
-    left_out = [] if boxed else [analysis.name for analysis in analyses if analysis.needs.boxes]
+    left_out = [] if dataset.has_boxes else [analysis.name for analysis in analyses if analysis.needs.boxes]
     if left_out and "all" not in names:
         raise CamkitError(
             f"{', '.join(left_out)} needs ground-truth boxes and {dataset.name} has none in split {dataset.split!r}: "

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import model_options, pop_classifier, several, together
+from camkit.cli.options import class_map_option, model_options, pop_classifier, several, together
 
 BATCH = 60  # images, as the paper has them whatever the size of its sets
 
@@ -46,6 +46,7 @@ training_options = together(
 @click.option("--dataset", required=True, metavar="FORMAT", help="As `camkit evaluate` takes it.")
 @click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies.")
 @click.option("--split", default="train", show_default=True, help="To train on; only its classes are used.")
+@class_map_option
 @click.option("--val-split", help="Images with boxes to choose on: a split, or holdout:N images a class of --split.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
 @minmax_options

@@ -33,6 +33,20 @@ def triple(value: str) -> tuple[float, float, float]:
     return numbers[0], numbers[len(numbers) // 2], numbers[-1]
 
 
+def channels(name: str) -> Callable[[str], tuple[float, float, float]]:
+    """The mean or the standard deviation of an `InputSpec`."""
+
+    def read(value: str) -> tuple[float, float, float]:
+        from camkit.input_spec import InputSpec
+
+        try:
+            return getattr(InputSpec(**{name: triple(value)}), name)  # type: ignore[arg-type, no-any-return]
+        except CamkitError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return read
+
+
 def several(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
     """One number, or several with commas between them."""
     kind = "whole number" if number is int else "number"
@@ -78,10 +92,12 @@ def options_of_model(*, required: bool) -> Decorator:
                      help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
                           "a function (images, classes) -> maps (N, K, h, w)."),
         click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
-                     help="Text file with the class names, one a line. Default: the model's own."),
+                     help="Text file with the class names, one a line, or imagenet. Default: the model's own."),
         click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
-        click.option("--mean", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
-        click.option("--std", type=triple, metavar="R,G,B", help="Of RGB in [0, 1]. Default: the model's own."),
+        click.option("--mean", type=channels("mean"), metavar="R,G,B",
+                     help="Of RGB in [0, 1]. Default: the model's own."),
+        click.option("--std", type=channels("std"), metavar="R,G,B",
+                     help="Of RGB in [0, 1]. Default: the model's own."),
         click.option("--output-stride", type=click.Choice(["16", "8"]),
                      help="Pixels to one map position: the last strided layers at stride 1. Default: the model's own."),
         click.option("--dilation/--no-dilation", default=True, show_default=True,
@@ -91,11 +107,17 @@ def options_of_model(*, required: bool) -> Decorator:
 
 model_options = options_of_model(required=True)
 
+class_map_option = click.option(
+    "--class-map", type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV, dataset,model: the data set's classes that do not meet the model's by name; - leaves a class out.",
+)  # fmt: skip
+
 data_options = together(
     click.option("--dataset", required=True, metavar="FORMAT",
                  help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
     click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
     click.option("--split", default="val", show_default=True),
+    class_map_option,
     click.option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced. Default: all."),
     click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
                  help="Folder for the results."),
@@ -151,6 +173,7 @@ def load(
 ) -> Any:
     """The classifier that the options name, with what they override."""
     from camkit.models import MapsBy, load_classifier, set_output_stride, with_fc
+    from camkit.models.class_names import read_class_names
     from camkit.models.python_file import function_from
 
     classifier = load_classifier(model, weights)
@@ -160,22 +183,15 @@ def load(
     if size is not None:
         share = classifier.input.resize / min(classifier.input.size)
         changes |= {"size": size, "resize": round(min(size) * share)}
-    labels = classifier.labels if names is None else read_names(names)
+    if names is not None:
+        classifier = replace(classifier, labels=read_class_names(names), labels_assumed=False)
     if maps_by is not None:
         usage = "--maps-by takes path/to/file.py:name"
         classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
-    classifier = replace(classifier, input=replace(classifier.input, **changes), labels=labels)
+    classifier = replace(classifier, input=replace(classifier.input, **changes))
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:
         raise CamkitError(f"{model} was trained at output stride {classifier.output_stride}: leave --output-stride out")
     fine = set_output_stride(classifier.model, int(output_stride), dilation, classifier.input.size)
     return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
-
-
-def read_names(path: Path) -> tuple[str, ...]:
-    """Class names from a text file, one a line."""
-    try:
-        return tuple(path.read_text(encoding="utf-8-sig").rstrip("\n").split("\n"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise CamkitError(f"--names {path}: cannot be read as text: {error}") from error

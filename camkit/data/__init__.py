@@ -1,6 +1,7 @@
 """Images and annotations: one reader a format, all giving the same records."""
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.class_map import map_classes
 from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate
 from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
 from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
@@ -30,6 +31,7 @@ __all__ = [
     "find_images",
     "hold_out",
     "load_image",
+    "map_classes",
     "read_dataset",
     "read_image",
     "read_size",

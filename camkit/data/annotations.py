@@ -1,7 +1,7 @@
 """A split of a data set: its images with what is known of them, and what is wrong with the others."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from camkit.data.images import Truncated
 from camkit.data.records import Record
@@ -11,6 +11,22 @@ from camkit.errors import CamkitError
 TOLERANCE = 1.0
 
 Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """What a class map says of one of the data set's classes.
+
+    Attributes
+    ----------
+    to : str or None
+        The model's class, by number or name; None: its images are left out.
+    where : str
+        Where the map says so.
+    """
+
+    to: str | None
+    where: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +56,12 @@ class AnnotatedSet:
         camkit has numbered those found in this split, in sorted order.
     wnids : tuple of str or None
         For each label its WordNet id (n01440764), where the format states it.
+    class_map : mapping from int to Assigned
+        For some labels the model's class, as `map_classes` was told.
+    class_map_file : str or None
+        What told it.
+    left_out : mapping from str to int
+        Classes whose records were taken out at the map's word, and in how many images each was.
     """
 
     name: str
@@ -52,6 +74,14 @@ class AnnotatedSet:
     imagenet_labels: tuple[int, ...] | None = None
     numbered: bool = True
     wnids: tuple[str, ...] | None = None
+    class_map: Mapping[int, Assigned] = field(default_factory=dict)
+    class_map_file: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether an image has a ground-truth box."""
+        return any(len(record.boxes) for record in self.records)
 
     def evenly(self, limit: int | None) -> "AnnotatedSet":
         """As many records, or all where there are fewer or `limit` is None, evenly spaced over the listing."""

@@ -56,8 +56,6 @@ class Preprocess:
     def __post_init__(self) -> None:
         if self.fit not in get_args(Fit):
             raise CamkitError(f"fit {self.fit!r} is unknown: use one of {', '.join(get_args(Fit))}")
-        if self.spec.interpolation not in ("bilinear", "bicubic"):
-            raise CamkitError(f"interpolation {self.spec.interpolation!r} is unknown: use bilinear or bicubic")
 
     def __call__(self, image: Tensor) -> tuple[Tensor, View]:
         """Preprocess one image.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -133,6 +134,7 @@ class Archive:
         if below:
             members = {n[len(below) + 1 :]: info for n, info in members.items() if n.startswith(f"{below}/")}
         self._members = {name: info.filename for name, info in members.items()}
+        self._sizes = {name: info.file_size for name, info in members.items()}
         # Other names of each file: in another Unicode form, without the one folder that holds all.
         tops = {name.partition("/")[0] for name in members}
         inside = _without(f"{tops.pop()}/", members) if len(tops) == 1 else None
@@ -157,6 +159,10 @@ class Archive:
         if len(meant) != 1:
             raise UnreadableImage(f"there is no file {name!r} in {self}")
         return ZipMember(str(self.path), meant[0])
+
+    def size(self, name: str) -> int:
+        """Bytes that one of `names` unpacks to, as the archive says."""
+        return self._sizes[name]
 
     def names(self) -> Iterator[str]:
         """All members' names, sorted."""
@@ -198,6 +204,12 @@ Source = Folder | Archive
 def find_source(*places: Path) -> Source | None:
     """The first of some places that is a folder, a zip archive, becomes one with ``.zip``, or lies within one."""
     for place in places:
+        laid_out = next((folder for folder in _standing if place.is_relative_to(folder)), None)
+        if laid_out is not None:
+            below = place.relative_to(laid_out).as_posix()
+            within = Archive(_standing[laid_out], "" if below == "." else below)
+            if len(within):
+                return within
         if place.is_dir():
             return Folder(place)
         for archive in (place, place.with_name(f"{place.name}.zip")):
@@ -209,6 +221,19 @@ def find_source(*places: Path) -> Source | None:
                 if len(within):
                     return within
     return None
+
+
+_standing: dict[Path, Path] = {}
+
+
+@contextmanager
+def standing_for(folder: Path, archive: Path) -> Iterator[None]:
+    """Meanwhile what `find_source` is asked for below a folder lies in an archive."""
+    _standing[folder] = archive
+    try:
+        yield
+    finally:
+        del _standing[folder]
 
 
 def _is_archive(path: Path) -> bool:

@@ -96,6 +96,7 @@ def calibrate(
     """
     if base.normalization != "minmax":
         raise CamkitError("thresholds are chosen on maps between 0 and 1: leave out --normalize none")
+    require_boxes(dataset)
     if not isinstance(inference.source, CAM):
         weightings = ("signed",)  # other maps have no class weights
     measure = _Surface(protocol_named(protocol), base, tuple(weightings))
@@ -112,6 +113,14 @@ def calibrate(
         raise CamkitError(f"none of the {len(failures)} images of {dataset.name} could be judged: {failures[0].reason}")
     surface = surface_of(right, n, measure.weightings)
     return Calibration(best_of(surface, base), surface, f"{dataset.name} {dataset.split}", n, failures)
+
+
+def require_boxes(dataset: AnnotatedSet) -> None:
+    """`CamkitError` where GT-known Loc, by which settings are chosen, can be measured on no image."""
+    if not dataset.has_boxes:
+        raise CamkitError(
+            f"{dataset.name} {dataset.split} has no box, and settings are chosen by GT-known Loc: give one with boxes"
+        )
 
 
 @dataclass(frozen=True, eq=False)

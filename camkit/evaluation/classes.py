@@ -1,120 +1,239 @@
-"""A data set's classes and a model's: which is which, and what a classifier beside the model says."""
+"""A data set's classes and a model's: which is which, or why that cannot be told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch.utils.data import DataLoader
-
-from camkit.cam.logits import logits_of
-from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, Preprocess, Record, RecordDataset, collate
+from camkit.data import AnnotatedSet
+from camkit.data.class_map import classes_of, listed
 from camkit.errors import CamkitError
-from camkit.inference import Progress, pick_device, unwatched
+from camkit.imagenet import imagenet_meanings, imagenet_names, is_imagenet_wnid
 from camkit.models import Classifier
+from camkit.models.class_names import NUMBER, ClassNames
+from camkit.models.messages import some
 
-IMAGENET_CLASSES = 1000
-MOST = 5  # the k of Top-k Cls and Loc beside 1
+REMEDY = "give the model's names with --names FILE, or --class-map FILE with a line for each class"
 
 
-def class_numbers(dataset: AnnotatedSet, num_classes: int, names: Sequence[str] | None = None) -> Callable[[int], int]:
-    """From the data set's labels to the model's classes.
+@dataclass(frozen=True)
+class ClassMatch:
+    """Which of the model's classes the data set's are.
 
-    ImageNet's numbers where the model has its 1,000 classes and the data set states them; by name where the model has
-    a class of every name in the data set; else the same numbers.
+    Attributes
+    ----------
+    numbers : mapping from int to int
+        From the data set's labels to the model's classes, for all labels that have images.
+    by : {"name", "number", "ImageNet's order"}
+        How those met that have no line in a class map.
+    notes : tuple of str
+        What should be known of it, a line each: that nothing but numbers says so, that classes are left out.
+    said : mapping from str to str
+        `numbers` in words.
+    """
+
+    numbers: Mapping[int, int]
+    by: str
+    notes: tuple[str, ...]
+    said: Mapping[str, str]
+
+    def facts(self, *, pairs: bool = True) -> dict[str, Any]:
+        """For the record of a run; without `pairs`, in short."""
+        short = {"matched_by": self.by, "notes": list(self.notes)}
+        return {**short, "pairs": dict(self.said)} if pairs else short
+
+
+def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: int) -> ClassMatch:
+    """Which of the model's classes the data set's are.
+
+    1. A class map (`camkit.data.map_classes`) comes first; what has no line in it must meet by name.
+    2. Where both have names, classes meet by name, see `ClassNames.named`; none ever meets by number.
+    3. Where the model has none, classes of ImageNet (WordNet ids, or the data set states their numbers) meet a model of
+       1,000 classes in ImageNet's order. Others meet by number, if there are as many and the data set numbers them.
+    4. Where the data set has none, its labels are the model's numbers.
+
+    Whatever is not by name has a note.
 
     Parameters
     ----------
     dataset : AnnotatedSet
+        Classes without an image in it need not meet.
+    classifier : Classifier
+        Names that were assumed of it count as none.
     num_classes : int
         Of the model.
-    names : sequence of str, optional
-        The model's class names.
 
     Raises
     ------
     CamkitError
-        A label has no class in the model, or names and numbers both disagree, so that none is known to be right.
+        For a class it cannot be told which it is.
     """
-    if dataset.imagenet_labels is not None and num_classes == IMAGENET_CLASSES:
-        return dataset.imagenet_labels.__getitem__
-    if names is not None and dataset.labels is not None:
-        numbers = {name: number for number, name in enumerate(names)}
-        if set(dataset.labels) <= set(numbers):
-            return [numbers[name] for name in dataset.labels].__getitem__
-        if len(dataset.labels) != num_classes:
-            stranger = next(name for name in dataset.labels if name not in numbers)
-            raise CamkitError(
-                f"{dataset.name} has {len(dataset.labels)} classes and the model {num_classes}, and none of them "
-                f"is called {stranger!r}: give the model's names, its numbers as labels, or a model of these classes"
-            )
-    highest = max((record.label or 0 for record in dataset.records), default=0)
-    if highest >= num_classes:
-        raise CamkitError(
-            f"{dataset.name} has a class {highest} and the model {num_classes} classes: "
-            "evaluate a model that was trained on these classes"
+    own = None if classifier.labels_assumed else classifier.labels
+    model, where = ClassNames(num_classes, own), f"{dataset.name} {dataset.split} and {classifier.name}"
+    used = sorted({record.label for record in dataset.records if record.label is not None})
+    rest = [label for label in used if label not in dataset.class_map]
+    by, notes = "name", list[str]()
+    nameless = dataset.labels is None and dataset.imagenet_labels is None and dataset.wnids is None
+    if rest and not dataset.class_map and (own is None or nameless):
+        by = "number"
+        imagenets = num_classes == len(imagenet_names()) and all(_imagenet_label(dataset, n) is not None for n in rest)
+        if own is None and imagenets:
+            by, model = "ImageNet's order", ClassNames(num_classes, imagenet_names())
+    try:
+        met = _by_number(dataset, model, rest) if by == "number" else _by_name(dataset, model, rest)
+    except CamkitError as error:
+        raise CamkitError(f"{where}: {error}") from None
+    if by != "name":
+        notes.append(_note(by, dataset, classifier, model))
+    numbers = met | {label: number for label, number in _by_map(dataset, model).items() if label in used}
+    names = classes_of(dataset)
+    notes += _shared(dataset, numbers, model)
+    notes += left_out_notes(dataset)
+    return ClassMatch(numbers, by, tuple(notes), {names[label]: model.said(numbers[label]) for label in used})
+
+
+def _imagenet_label(dataset: AnnotatedSet, label: int) -> int | None:
+    """Which of ImageNet's classes it is, where the data set itself says so: by number or by WordNet id."""
+    if dataset.imagenet_labels is not None:
+        return dataset.imagenet_labels[label]
+    wnid = classes_of(dataset)[label] if dataset.wnids is None else dataset.wnids[label]
+    return next(iter(imagenet_meanings(wnid))) if is_imagenet_wnid(wnid) else None
+
+
+def _note(by: str, dataset: AnnotatedSet, classifier: Classifier, model: ClassNames) -> str:
+    name, k, split = classifier.name, model.num_classes, f"{dataset.name} {dataset.split}"
+    if by != "number":
+        return (
+            f"{name} does not name its {k} classes: they were taken for ImageNet's in their usual order, as "
+            f"{split} has ImageNet's classes; --names imagenet says so, --names FILE says what else they are"
         )
-    return lambda label: label
+    if dataset.labels is not None:
+        return (
+            f"{name} does not name its {k} classes: they were taken for those of {split} by number, 0 for "
+            f"{dataset.labels[0]!r:.80}; --names FILE tells whether they are"
+        )
+    highest = max(classes_of(dataset))
+    example = "" if model.names is None else f", {highest} for {model.names[highest]!r:.80}"
+    return (
+        f"{split} does not name its classes: its labels, up to {highest}, were taken for numbers of {name}'s {k} "
+        f"classes{example}; --class-map FILE says otherwise"
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """What a classifier says of a data set's images.
-
-    Attributes
-    ----------
-    top : mapping from int to Tensor (k,)
-        By the record's position: the likeliest classes, at most five, best first. Unreadable images are left out.
-    number : callable
-        From the data set's labels to the classifier's classes.
-    k : int
-    """
-
-    top: Mapping[int, torch.Tensor]
-    number: Callable[[int], int]
-    k: int
-
-    def said(self, record: Record, index: int) -> tuple[int | None, torch.Tensor]:
-        """The image's class in the classifier's numbers, and the likeliest; `CamkitError` where it was not shown it."""
-        if index not in self.top:
-            raise CamkitError("the classifier could not be shown the image: look whether the file can be read")
-        return (None if record.label is None else self.number(record.label)), self.top[index]
+def _by_map(dataset: AnnotatedSet, model: ClassNames) -> dict[int, int]:
+    """What the class map says."""
+    found: dict[int, int] = {}
+    bad = []
+    for label, assigned in dataset.class_map.items():
+        try:
+            found[label] = model.find(assigned.to or "")
+        except CamkitError as error:
+            nameless = "" if model.names else ": the model has no names, give numbers or --names"
+            bad.append((assigned.where, f"{error}{nameless}"))
+    if bad:
+        raise CamkitError(f"{dataset.class_map_file}: {listed(list(dict.fromkeys(bad)))}")
+    return found
 
 
-def predicted_classes(
-    classifier: Classifier,
-    dataset: AnnotatedSet,
-    *,
-    fit: Fit = "stretch",
-    batch_size: int = 16,
-    workers: int = 0,
-    device: str = "auto",
-    max_pixels: int = MAX_PIXELS,
-    progress: Progress = unwatched,
-) -> Predictions:
-    """The classes that a classifier names, which need not have a head that maps can be made from.
+def _by_name(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dict[int, int]:
+    names = classes_of(dataset)
+    if dataset.labels is not None and dataset.labels == model.names:
+        return {label: label for label in rest}  # one list, and be there two of a name
+    met: dict[int, int] = {}
+    strangers: dict[str, str] = {}
+    for label in rest:
+        try:
+            met[label] = model.named(names[label], _imagenet_label(dataset, label))
+        except CamkitError as error:
+            strangers[names[label]] = str(error)
+    if strangers:
+        first, *others = strangers
+        more = f"; the same goes for {len(others)} more of {len(rest)} classes: {some(others)}" if others else ""
+        raise CamkitError(f"{strangers[first]}{more}; {_line_for(first)}")
+    for number, labels in _in_common(met).items():
+        first, second, *_ = (names[label] for label in labels)
+        raise CamkitError(
+            f"{first!r:.80} and {second!r:.80} both would be the model's class {model.said(number)}; {_line_for(first)}"
+        )
+    return met
 
-    For Top-1 and Top-5 Loc with the classes of another classifier than the one that makes the maps (MinMaxCAM, Section
-    4.3).
+
+def _line_for(name: str) -> str:
+    quoted = f'"{name}"' if "," in name else name
+    return (
+        f"say which it is with --class-map FILE, under the first line dataset,model: {quoted:.80},NAME_OR_NUMBER, "
+        f"or {quoted:.80},- to leave its images out"
+    )
+
+
+def _by_number(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dict[int, int]:
+    names, count = classes_of(dataset), len(dataset.labels or ())
+    if dataset.labels is None:
+        try:
+            for label in rest:
+                model.find(str(label))  # refuses what the model has not, or has as the name of another
+        except CamkitError as error:
+            raise CamkitError(
+                f"{error}; take a model of these classes, or say which they are with --class-map"
+            ) from None
+    elif count != model.num_classes:
+        raise CamkitError(
+            f"the data set names {count} classes ({names[rest[0]]!r:.80}, ...) and the model has {model.num_classes} "
+            f"without names: it cannot be told which is which; {REMEDY}"
+        )
+    elif not dataset.numbered:
+        raise CamkitError(
+            f"the data set names its classes ({names[rest[0]]!r:.80}, ...) and does not number them, the model numbers "
+            f"its classes and does not name them: it cannot be told which is which; {REMEDY}"
+        )
+    else:
+        odd = [label for label in rest if NUMBER.fullmatch(names[label]) and names[label] != str(label)]
+        if odd:
+            raise CamkitError(
+                f"the data set's class {odd[0]} is called {names[odd[0]]!r}: it cannot be told whether its number "
+                f"or its name is that of the model's class; {REMEDY}"
+            )
+    return {label: label for label in rest}
+
+
+def left_out_notes(dataset: AnnotatedSet) -> list[str]:
+    """That a class map leaves classes out, where it does."""
+    if not dataset.left_out:
+        return []
+    classes = ", ".join(f"{name!r:.80} ({count})" for name, count in dataset.left_out.items())
+    return [f"{dataset.class_map_file} leaves out {sum(dataset.left_out.values())} images of {dataset.name} "
+            f"{dataset.split}: {classes}"]  # fmt: skip
+
+
+def _in_common(numbers: Mapping[int, int]) -> dict[int, list[int]]:
+    """The model's classes that several labels are, and which labels."""
+    labels: defaultdict[int, list[int]] = defaultdict(list)
+    for label, number in numbers.items():
+        labels[number].append(label)
+    return {number: own for number, own in labels.items() if len(own) > 1}
+
+
+def _shared(dataset: AnnotatedSet, numbers: Mapping[int, int], model: ClassNames) -> list[str]:
+    """A note for each class of the model that several of the data set's are, by the class map's word.
 
     Raises
     ------
     CamkitError
-        The data set's classes are not the classifier's, or no image can be read.
+        Two of them are in one image: what is where they both are is one question, and has two records.
     """
-    on = pick_device(device)
-    model = classifier.model.to(on)
-    records = RecordDataset(dataset.records, Preprocess(classifier.input, fit), max_pixels, upright=dataset.upright,
-                            truncated=dataset.truncated)  # fmt: skip
-    top: dict[int, torch.Tensor] = {}
-    num_classes = 0
-    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate)
-    with torch.inference_mode():
-        for batches, _ in progress(iter(loader), len(loader)):
-            for batch in batches:
-                logits = logits_of(model(batch.input.to(on)))
-                num_classes = logits.shape[1]
-                likeliest = logits.topk(min(MOST, num_classes), dim=1).indices.cpu()
-                top |= {sample.index: classes for sample, classes in zip(batch.samples, likeliest, strict=True)}
-    if not top:
-        raise CamkitError(f"{classifier.name} can say nothing of {dataset.name}: none of its images can be read")
-    return Predictions(top, class_numbers(dataset, num_classes, classifier.labels), min(MOST, num_classes))
+    names, notes = classes_of(dataset), []
+    for number, labels in _in_common(numbers).items():
+        if not dataset.class_map:  # the same list, with a name twice
+            continue
+        together = ", ".join(repr(names[label]) for label in labels)
+        notes.append(f"{together} all are the model's class {model.said(number)}")
+        seen: set[str] = set()
+        for record in dataset.records:
+            if record.label in labels and record.image in seen:
+                raise CamkitError(
+                    f"{dataset.class_map_file}: {together} all are the model's class {model.said(number)}, and "
+                    f"{record.image!r} shows two of them: leave all but one out, with -"
+                )
+            if record.label in labels:
+                seen.add(record.image)
+    return notes

@@ -8,14 +8,16 @@ import torch
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, MapFolder
 from camkit.errors import CamkitError
-from camkit.evaluation.classes import MOST, Predictions, class_numbers
+from camkit.evaluation.against import gt_loc_against, pxap_against, same_images
+from camkit.evaluation.classes import ClassMatch, match_classes
 from camkit.evaluation.judge import Judge, Judged
-from camkit.evaluation.measures import BoxMeasures, Classification, Curves, Results, curve_measures, table_of
+from camkit.evaluation.measures import Classification, Curves, RecipeMeasures, Results, Truth, curve_measures
+from camkit.evaluation.predictions import MOST, Predictions
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.seen import seen_by, seen_in
 from camkit.inference import Inference, Progress, unwatched
 from camkit.localization import Failure
-from camkit.metrics import Comparison, compare
+from camkit.metrics import Comparison, Estimate
 from camkit.metrics.per_image import FIXED
 from camkit.processes import Processes
 from camkit.recipe import Recipe
@@ -33,13 +35,20 @@ class Evaluation:
         top1_cls, top5_cls; empty without a classifier.
     localization : dict from recipe name to dict from name to Result
     curves : DataFrame
-        Columns recipe, threshold, iou_0.3, iou_0.5, iou_0.7: MaxBoxAccV2's accuracies over its thresholds.
+        Columns recipe, threshold, iou_0.3, iou_0.5, iou_0.7: MaxBoxAccV2's accuracies over its thresholds. Empty
+        without boxes.
     per_image : DataFrame
         A row an image and recipe. Boxes are in pixels of the image, half open; under the wsol protocol of its grid of
-        224x224, corners inclusive.
+        224x224, corners inclusive. `pxap_without`, where there are masks: PxAP of all the other images.
     against : dict from recipe name to Comparison
-        GT-known Loc against the first recipe's, image by image.
+        GT-known Loc against the first recipe's, image by image; empty without boxes.
+    pxap_against : dict from recipe name to Estimate
+        PxAP less the first recipe's, of those with other maps; empty without masks.
     failures : list of Failure
+    notes : list of str
+        What was not measured, and why.
+    match : ClassMatch or None
+        Which of the model's classes the data set's are; None of maps that are there already.
     """
 
     classification: Results
@@ -47,7 +56,10 @@ class Evaluation:
     curves: pd.DataFrame
     per_image: pd.DataFrame
     against: dict[str, Comparison]
+    pxap_against: dict[str, Estimate]
     failures: list[Failure]
+    notes: list[str]
+    match: ClassMatch | None = None
 
 
 def evaluate(
@@ -73,7 +85,7 @@ def evaluate(
     ----------
     inference : Inference
     dataset : AnnotatedSet
-        Its records need a label and at least one box; others are failures.
+        Its records need a label and a box, or a mask where no image has a box; others are failures.
     recipes : mapping from name to Recipe
         The first is what the others are compared with.
     protocol : {"paper", "wsol"}
@@ -92,23 +104,23 @@ def evaluate(
     progress : Progress
     together : Processes
         Each judges its share of the images; figures and failures are of all, the table per image and the comparison of
-        recipes are of the share. Not beside `classes`.
+        recipes by GT-known Loc are of the share, and that by PxAP is left out. Not beside `classes`.
 
     Raises
     ------
     CamkitError
-        The data set's classes are not the model's, or no image could be judged.
+        The data set's classes are not the model's, it has neither boxes nor masks, or no image could be judged.
     """
     if classes is not None and together.count > 1:
         raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
     num_classes = inference.source.num_classes
-    class_numbers(dataset, num_classes, inference.classifier.labels)  # all processes refuse it, or none
+    match = match_classes(dataset, inference.classifier, num_classes)  # all processes refuse it, or none
     most = min(MOST, num_classes) if classes is None else classes.k
     bench = _Bench(dataset, recipes, protocol, most, step, threshold_split)
     share = replace(dataset, records=dataset.records[together.rank :: together.count])
     results = seen_by(inference, share, bench.weightings, bench.judge, classes=classes, fit=fit,
                       batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
-    return bench.measure(progress(results, len(share.records)), seed, together)
+    return replace(bench.measure(progress(results, len(share.records)), seed, together), match=match)
 
 
 def evaluate_maps(
@@ -156,19 +168,18 @@ class _Bench:
         chosen = protocol_named(protocol)
         for recipe in recipes.values():
             chosen.check(recipe)
-        masks = all(record.read_mask for record in dataset.records)
-        self.dataset, self.recipes = dataset, recipes
+        self.dataset, self.recipes, self.truth = dataset, recipes, Truth.of(dataset)
         self.weightings: list[str] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
-        self.judge = Judge(chosen, recipes, curve_measures(step, masks))
+        self.judge = Judge(chosen, recipes if self.truth.boxes else {}, curve_measures(step, self.truth))
         self.classification = Classification(most)
-        self.curves = {weighting: Curves(weighting, step, masks) for weighting in self.weightings}
+        self.curves = {weighting: Curves(weighting, step, self.truth) for weighting in self.weightings}
         split = dict.fromkeys(recipes, threshold_split) if isinstance(threshold_split, str) else threshold_split
-        self.boxes = {name: BoxMeasures(name, most, split[name]) for name in recipes}
+        self.rows = {name: RecipeMeasures(name, most, split[name], self.truth) for name in recipes}
 
     def measure(self, results: Iterator[Judged | Failure], seed: int, together: Processes = ALONE) -> Evaluation:
         failures = [Failure("", problem) for problem in self.dataset.problems] if together.first else []
-        measures: list[Classification | Curves | BoxMeasures]
-        measures = [self.classification, *self.curves.values(), *self.boxes.values()]
+        measures: list[Classification | Curves | RecipeMeasures]
+        measures = [self.classification, *self.curves.values(), *self.rows.values()]
         judged_any = False
         for result in results:
             if isinstance(result, Failure):
@@ -183,22 +194,23 @@ class _Bench:
             raise CamkitError(f"none of the {len(failures)} images of {self.dataset.name} could be judged{first}")
         of_maps = {weighting: curves.results(seed) for weighting, curves in self.curves.items()}
         localization = {
-            name: self.boxes[name].results(seed) | of_maps[recipe.weighting] for name, recipe in self.recipes.items()
+            name: self.rows[name].results(seed) | of_maps[recipe.weighting] for name, recipe in self.recipes.items()
+        }
+        columns = {weighting: curves.columns() for weighting, curves in self.curves.items()}
+        tables = {
+            name: self.rows[name].table().assign(**columns[recipe.weighting]) for name, recipe in self.recipes.items()
         }
         curves = [self.curves[recipe.weighting].curve().assign(recipe=name) for name, recipe in self.recipes.items()]
         return Evaluation(
             classification=self.classification.results(seed),
             localization=localization,
             curves=pd.concat(curves, ignore_index=True),
-            per_image=table_of(self.boxes.values()),
-            against=self._against(),
+            per_image=pd.concat(tables.values(), ignore_index=True),
+            against=gt_loc_against(tables),
+            pxap_against=pxap_against(tables, localization) if together.count == 1 else {},
             failures=failures,
+            notes=self.truth.notes(),
         )
-
-    def _against(self) -> dict[str, Comparison]:
-        first, *others = self.boxes
-        baseline = self.boxes[first].right()
-        return {name: compare(baseline, self.boxes[name].right()) for name in others}
 
 
 def together(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
@@ -220,20 +232,17 @@ def together(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
     curves = [first.curves, second.curves.replace({"recipe": renamed})]
     per_image = pd.concat(tables, ignore_index=True)
     by_recipe = {str(name): rows for name, rows in per_image.groupby("recipe", sort=False)}
-    baseline = by_recipe[next(iter(first.localization))]
-    against = dict(first.against)
-    for name in renamed.values():
-        rows = by_recipe[name]
-        if rows["image"].tolist() != baseline["image"].tolist():
-            raise CamkitError("the two models did not judge the same images: mend what failed, and measure both again")
-        right = [table["gt_loc"].to_numpy(bool) for table in (baseline, rows)]
-        against[name] = compare(right[0], right[1])
+    same_images(by_recipe)
+    localization = first.localization | {renamed[name]: found for name, found in second.localization.items()}
     seen = {(failure.image, failure.reason) for failure in first.failures}
     return Evaluation(
         classification=first.classification | {f"{prefix}{k}": v for k, v in second.classification.items()},
-        localization=first.localization | {renamed[name]: found for name, found in second.localization.items()},
+        localization=localization,
         curves=pd.concat(curves, ignore_index=True),
         per_image=per_image,
-        against=against,
+        against=gt_loc_against(by_recipe),
+        pxap_against=pxap_against(by_recipe, localization),
         failures=first.failures + [f for f in second.failures if (f.image, f.reason) not in seen],
+        notes=first.notes,
+        match=first.match,
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from camkit.evaluation.protocols import EvaluationProtocol
+from camkit.errors import CamkitError
+from camkit.evaluation.protocols import EvaluationProtocol, boxes_of
 from camkit.evaluation.seen import Seen
 from camkit.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP
 from camkit.metrics.wsol import protocol_boxes, protocol_map
@@ -63,6 +64,7 @@ class Judge:
     ----------
     protocol : EvaluationProtocol
     recipes : mapping from name to Recipe
+        Empty where there are no boxes to judge by.
     curves : mapping from name to MaxBoxAcc, MaxBoxAccV2 or PxAP
         The measures that try every threshold. They are asked for outcomes and not changed.
     """
@@ -82,6 +84,8 @@ class Judge:
 
     def _boxes(self, seen: Seen) -> dict[str, JudgedBox]:
         """All recipes' boxes against all ground-truth boxes at once."""
+        if not self.recipes:
+            return {}
         found = self.protocol.boxes(seen, self.recipes)
         boxes, truth = torch.from_numpy(np.stack(list(found.values()))), self.protocol.truth(seen)
         best, met = self.protocol.iou(boxes, truth).max(1)
@@ -94,12 +98,12 @@ class Judge:
 
     def _outcomes(self, seen: Seen, class_map: torch.Tensor) -> dict[str, torch.Tensor]:
         score_map = protocol_map(class_map, seen.size, seen.window)
-        truth = protocol_boxes(seen.record.boxes, seen.size)
         found = {}
         for name, measure in self.curves.items():
             if isinstance(measure, PxAP):
-                if seen.record.read_mask is not None:
-                    found[name] = measure.outcome(score_map, seen.record.read_mask())
+                if seen.record.read_mask is None:
+                    raise CamkitError("it has no mask, and its localization cannot be judged")
+                found[name] = measure.outcome(score_map, seen.record.read_mask())
             else:
-                found[name] = measure.outcome(score_map, truth)
+                found[name] = measure.outcome(score_map, protocol_boxes(boxes_of(seen), seen.size))
         return found

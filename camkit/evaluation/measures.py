@@ -1,16 +1,19 @@
 """The figures: of the classifier, of each weighting's maps over all thresholds, and of each recipe's boxes."""
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from camkit.data import AnnotatedSet
+from camkit.errors import CamkitError
 from camkit.evaluation.judge import Judged
 from camkit.metrics import Coverage, GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, MeanIoU, PxAP, Result, TopKCls, TopKLoc
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.per_image import PerImage
+from camkit.metrics.pixels import with_and_without
 
 Results = dict[str, Result]
 
@@ -40,20 +43,65 @@ class Classification:
         return results_of(dict(self.metrics), seed)
 
 
-def curve_measures(step: float, masks: bool) -> dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP]:
-    """The measures that try every threshold; PxAP where there are masks."""
-    measures: dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP] = {
-        "max_box_acc": MaxBoxAcc(step),
-        "max_box_acc_v2": MaxBoxAccV2(step),
-    }
-    return measures | ({"pxap": PxAP(step)} if masks else {})
+@dataclass(frozen=True)
+class Truth:
+    """What the images of a data set are held against.
+
+    Attributes
+    ----------
+    boxes, masks : bool
+        Every image that is judged must have what is true here.
+    name : str
+        Of the data set and its split.
+    without_masks : int
+        Images without a mask, in a data set where others have one.
+    """
+
+    boxes: bool
+    masks: bool
+    name: str
+    without_masks: int = 0
+
+    @classmethod
+    def of(cls, dataset: AnnotatedSet) -> "Truth":
+        """Boxes where an image has one; masks where all images have one, or some and no image has a box.
+
+        Raises
+        ------
+        CamkitError
+            There are neither.
+        """
+        name, boxes = f"{dataset.name} {dataset.split}", dataset.has_boxes
+        masked = sum(record.read_mask is not None for record in dataset.records)
+        if not boxes and not masked:
+            raise CamkitError(
+                f"{name} has neither boxes nor masks: localization can be measured on a split with either"
+            )
+        unmasked = len(dataset.records) - masked if masked else 0
+        return cls(boxes, masked > 0 and (not boxes or not unmasked), name, unmasked)
+
+    def notes(self) -> list[str]:
+        """What is not measured, and why."""
+        if not self.boxes:
+            return [f"{self.name} has masks and no boxes: figures of boxes are left out, and thresholds have no say"]
+        if self.without_masks and not self.masks:
+            return [f"PxAP needs a mask of every image, and {self.without_masks} of {self.name} have none: left out"]
+        return []
+
+
+def curve_measures(step: float, truth: Truth) -> dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP]:
+    """The measures that try every threshold: two of boxes, PxAP of masks."""
+    measures: dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP] = {}
+    if truth.boxes:
+        measures |= {"max_box_acc": MaxBoxAcc(step), "max_box_acc_v2": MaxBoxAccV2(step)}
+    return measures | ({"pxap": PxAP(step)} if truth.masks else {})
 
 
 class Curves:
     """MaxBoxAcc, MaxBoxAccV2 and PxAP of the maps of one weighting."""
 
-    def __init__(self, weighting: str, step: float, masks: bool) -> None:
-        self.weighting, self.metrics = weighting, curve_measures(step, masks)
+    def __init__(self, weighting: str, step: float, truth: Truth) -> None:
+        self.weighting, self.metrics = weighting, curve_measures(step, truth)
 
     def update(self, judged: Judged) -> None:
         for name, outcome in judged.outcomes[self.weighting].items():
@@ -63,17 +111,27 @@ class Curves:
         return results_of(dict(self.metrics), seed)
 
     def curve(self) -> pd.DataFrame:
-        v2 = self.metrics["max_box_acc_v2"]
-        assert isinstance(v2, MaxBoxAccV2)
+        """MaxBoxAccV2's; nothing without boxes."""
+        v2 = self.metrics.get("max_box_acc_v2")
+        if not isinstance(v2, MaxBoxAccV2):
+            return pd.DataFrame()
         with v2.sync_context():
             return v2.curve()
 
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """What each image, of this process alone, leaves in the table: PxAP of all the others."""
+        pxap = self.metrics.get("pxap")
+        if not isinstance(pxap, PxAP) or len(pxap.outcomes) == 0:
+            return {}
+        return {"pxap_without": with_and_without(pxap.per_image())[1]}
 
-COLUMNS = ("recipe", "image", "label", "predicted", "x0", "y0", "x1", "y1", "share", "truth_share", "iou", "gt_loc")
+
+COLUMNS = ("recipe", "image", "label", "predicted")
+BOX_COLUMNS = ("x0", "y0", "x1", "y1", "share", "truth_share", "iou", "gt_loc")
 
 
-class BoxMeasures:
-    """Everything that one recipe's boxes are measured by.
+class RecipeMeasures:
+    """One recipe's row for each image, and everything that its boxes are measured by, where there are boxes.
 
     Parameters
     ----------
@@ -85,35 +143,37 @@ class BoxMeasures:
         The split on which the recipe's threshold was chosen.
     """
 
-    def __init__(self, recipe: str, most: int, threshold_split: str) -> None:
-        self.recipe, self.ks, self.threshold_split = recipe, of_k(most), threshold_split
+    def __init__(self, recipe: str, most: int, threshold_split: str, truth: Truth) -> None:
+        self.recipe, self.ks, self.threshold_split, self.boxes = recipe, of_k(most), threshold_split, truth.boxes
         self.rows: list[dict[str, object]] = []
 
     def update(self, judged: Judged) -> None:
-        found = judged.boxes[self.recipe]
-        right = found.iou >= IOU_AT_LEAST
         row: dict[str, object] = {"recipe": self.recipe, "image": judged.image, "label": judged.label}
         if judged.predicted is not None:
             row["predicted"] = int(judged.predicted[0])
-        row |= dict(zip(("x0", "y0", "x1", "y1"), found.box, strict=True))
+        self.rows.append(row | (self._of_box(judged) if self.boxes else {}))
+
+    def _of_box(self, judged: Judged) -> dict[str, object]:
+        found = judged.boxes[self.recipe]
+        right = found.iou >= IOU_AT_LEAST
+        row: dict[str, object] = dict(zip(("x0", "y0", "x1", "y1"), found.box, strict=True))
         row |= {"share": found.share, "truth_share": found.truth_share, "iou": found.iou, "gt_loc": right}
         if judged.predicted is not None:
             # A predicted class that is right is the image's own, and so is its map's box.
             predicted = judged.predicted.tolist()
             row |= {f"top{k}_loc": right and judged.label in predicted[:k] for k in self.ks}
-        self.rows.append(row)
+        return row
 
     def table(self) -> pd.DataFrame:
         """A row an image; of none the columns alone, so that a process without images measures with the others."""
         if self.rows:
             return pd.DataFrame(self.rows)
-        return pd.DataFrame(columns=[*COLUMNS, *(f"top{k}_loc" for k in self.ks)], dtype=float)
-
-    def right(self) -> NDArray[np.bool_]:
-        """Whether each image counts for GT-known Loc, (n,)."""
-        return self.table()["gt_loc"].to_numpy(bool)
+        boxes = [*BOX_COLUMNS, *(f"top{k}_loc" for k in self.ks)] if self.boxes else []
+        return pd.DataFrame(columns=[*COLUMNS, *boxes], dtype=float)
 
     def results(self, seed: int) -> Results:
+        if not self.boxes:
+            return {}
         table, split = self.table(), self.threshold_split
         metrics: dict[str, PerImage] = {"gt_loc": GTKnownLoc(split), "mean_iou": MeanIoU(split)}
         metrics |= {f"top{k}_loc": TopKLoc(k, split) for k in self.ks}
@@ -124,7 +184,3 @@ class BoxMeasures:
         coverage.append(torch.tensor(table[["share", "truth_share"]].to_numpy()))
         shares: Results = coverage.result(np.random.default_rng(seed))
         return results_of(metrics, seed) | {f"coverage_{name}": share for name, share in shares.items()}
-
-
-def table_of(measures: Iterable[BoxMeasures]) -> pd.DataFrame:
-    return pd.concat([measure.table() for measure in measures], ignore_index=True)

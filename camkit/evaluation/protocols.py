@@ -25,6 +25,13 @@ Boxes = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
 
+def boxes_of(seen: Seen) -> NDArray[np.float64]:
+    """The image's ground-truth boxes (M, 4); `CamkitError` where it has none."""
+    if not len(seen.record.boxes):
+        raise CamkitError("it has no box, and its localization cannot be judged")
+    return seen.record.boxes
+
+
 class EvaluationProtocol(Protocol):
     """One of the two ways."""
 
@@ -56,7 +63,7 @@ class Paper:
         pass
 
     def truth(self, seen: Seen) -> torch.Tensor:
-        return torch.from_numpy(seen.record.boxes)
+        return torch.from_numpy(boxes_of(seen))
 
     def shares(self, boxes: torch.Tensor, seen: Seen) -> torch.Tensor:
         return share_of_image(boxes, seen.size)
@@ -97,7 +104,7 @@ class Wsol:
             raise CamkitError("the wsol protocol normalises maps by their minimum and maximum: leave out --normalize")
 
     def truth(self, seen: Seen) -> torch.Tensor:
-        return protocol_boxes(seen.record.boxes, seen.size)
+        return protocol_boxes(boxes_of(seen), seen.size)
 
     def shares(self, boxes: torch.Tensor, seen: Seen) -> torch.Tensor:  # noqa: ARG002 - the grid is every image's
         return share_of_image(boxes + torch.tensor([0, 0, 1, 1]), (SIDE, SIDE))

@@ -12,7 +12,7 @@ from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Record, Sample, read_si
 from camkit.data.annotations import check_inside
 from camkit.data.map_files import MapFolder
 from camkit.errors import CamkitError
-from camkit.evaluation.classes import MOST, Predictions
+from camkit.evaluation.predictions import MOST, Predictions
 from camkit.evaluation.walk import Jobs, walk
 from camkit.inference import Inference, in_threads
 from camkit.localization import Failure, window_of
@@ -29,7 +29,7 @@ class Seen:
     Attributes
     ----------
     record : Record
-        With at least one box.
+        With a label.
     size : tuple of int
         Height and width of the image.
     window : tuple of float or None
@@ -148,8 +148,8 @@ def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _judged(seen: Seen, judge: Judge[T]) -> T | Failure:
-    if seen.record.label is None or not len(seen.record.boxes):
-        return Failure(seen.record.image, "it has no label or no box, and nothing can be measured")
+    if seen.record.label is None:
+        return Failure(seen.record.image, "it has no label, and no map is its own")
     try:
         return judge(seen)
     except CamkitError as error:

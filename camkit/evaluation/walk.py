@@ -6,7 +6,7 @@ from typing import TypeVar
 from torch import Tensor, tensor
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Fit, Preprocess, RecordDataset, Sample
-from camkit.evaluation.classes import class_numbers
+from camkit.evaluation.classes import match_classes
 from camkit.inference import Inference, in_order
 from camkit.localization import Failure
 
@@ -48,13 +48,13 @@ def walk(
     CamkitError
         The data set's classes are not the model's.
     """
-    number = class_numbers(dataset, inference.source.num_classes, inference.classifier.labels)
+    numbers = match_classes(dataset, inference.classifier, inference.source.num_classes).numbers
     preprocess = Preprocess(inference.classifier.input, fit)
     images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright, dataset.truncated)
 
     def with_classes(batch: Batch) -> Jobs[T]:
         own = [dataset.records[sample.index].label for sample in batch.samples]
-        return start(batch, tensor([0 if label is None else number(label) for label in own]))
+        return start(batch, tensor([0 if label is None else numbers[label] for label in own]))
 
     yield from in_order(inference.batches(images, batch_size, workers), with_classes, unread)
 

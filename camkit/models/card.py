@@ -1,6 +1,7 @@
 """What a checkpoint says of itself: enough to build the network again and to show it a photograph."""
 
 import json
+import operator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models.messages import one_line
-from camkit.models.parse import height_width, pixels, positive_triple, triple
 from camkit.models.weights_file import read_metadata
 
 KEY, VERSION = "camkit", 1
@@ -78,8 +78,8 @@ def _checked(held: dict[str, Any]) -> Card:
     """The card from JSON, each value of its type and in its range; `TypeError`, `ValueError` or `KeyError` if not."""
     card = Card(**{**held, "input": _input_spec(held["input"]), "labels": _labels(held["labels"])})
     for number in (card.num_classes, card.output_stride):
-        if number is not None:
-            pixels(number)
+        if number is not None and operator.index(number) < 1:
+            raise ValueError(f"{number} is not above 0")
     for text in (card.model, card.pool):
         if text is not None:
             _text(text)
@@ -91,12 +91,10 @@ def _checked(held: dict[str, Any]) -> Card:
 
 
 def _input_spec(held: dict[str, Any]) -> InputSpec:
-    size, resize = height_width(held["size"]), pixels(held["resize"])
-    if max(size) > LARGEST or resize > 2 * LARGEST:
-        raise ValueError(f"input of {size[0]}x{size[1]} pixels, cut from {resize}")
-    if held["interpolation"] not in ("bilinear", "bicubic"):
-        raise ValueError(f"interpolation {held['interpolation']!r:.40}")
-    return InputSpec(size, resize, triple(held["mean"]), positive_triple(held["std"]), held["interpolation"])
+    spec = InputSpec(held["size"], held["resize"], held["mean"], held["std"], held["interpolation"])
+    if max(spec.size) > LARGEST or spec.resize > 2 * LARGEST:
+        raise ValueError(f"input of {spec.size[0]}x{spec.size[1]} pixels, cut from {spec.resize}")
+    return spec
 
 
 def _labels(held: Any) -> tuple[str, ...] | None:

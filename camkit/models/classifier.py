@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torchvision
 from torch import nn
 
 from camkit.cam import MapFunction
@@ -48,6 +47,8 @@ class Classifier:
         What the model wants to be shown.
     labels : tuple of str or None
         The K class names, None where nothing says them.
+    labels_assumed : bool
+        Whether they are ImageNet's because a file of weights has 1,000 classes, and nothing else says so.
     weights : str
         What was loaded, in words, for the record of a run.
     network : str
@@ -71,11 +72,14 @@ class Classifier:
     pool: str | None = None
     output_stride: int | None = None
     dilate: bool = True
+    labels_assumed: bool = False
     maps_by: MapsBy | None = None
 
     @torch.no_grad()
     def card(self, **facts: Any) -> Card:
         """What `save_checkpoint` writes of it; `facts` is anything else that JSON can hold.
+
+        Names that were assumed are left out: a checkpoint says what is known.
 
         Raises
         ------
@@ -85,9 +89,5 @@ class Classifier:
         if not self.network:
             raise CamkitError(f"{self.name}: no name builds this network, so that a checkpoint cannot say what it is")
         classes = self.model(example_images(self.model, self.input.size)[:1]).shape[1]
-        return Card(self.network, classes, self.input, self.labels, self.pool, self.output_stride, self.dilate, facts)
-
-
-def imagenet_labels() -> tuple[str, ...]:
-    """The 1,000 class names of ImageNet-1k, in the order every published classifier uses."""
-    return tuple(torchvision.models.ResNet18_Weights.IMAGENET1K_V1.meta["categories"])
+        labels = None if self.labels_assumed else self.labels
+        return Card(self.network, classes, self.input, labels, self.pool, self.output_stride, self.dilate, facts)

@@ -6,9 +6,10 @@ from importlib.util import find_spec
 import torch
 
 from camkit.errors import CamkitError
+from camkit.imagenet import imagenet_names
 from camkit.input_spec import InputSpec
 from camkit.models.checkpoint import read_weights
-from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier, imagenet_labels
+from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
 from camkit.models.timm_models import build_timm
 
 PREFIX = "efficientnet-lite"
@@ -43,7 +44,7 @@ def load_efficientnet_lite(name: str, weights: str) -> Classifier:
     with resources.as_file(resources.files(_package(name)) / "models") as folder:
         (file,) = folder.glob("*.pth")
         state = read_weights(str(file))
-    return Classifier(filled(model, state, file.name), name, spec, imagenet_labels(), file.name, network(name))
+    return Classifier(filled(model, state, file.name), name, spec, imagenet_names(), file.name, network(name))
 
 
 def network(name: str) -> str:

@@ -1,21 +1,21 @@
 """A user's classifier: `path/to/file.py:factory`, a function without arguments that returns the network."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import nn
 
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models.checkpoint import load_file
+from camkit.models.class_names import read_class_names
 from camkit.models.classifier import DEFAULT, NONE, Classifier
 from camkit.models.messages import did_you_mean, one_line
-from camkit.models.parse import height_width, pixels, positive_triple, triple
 from camkit.models.python_file import folder_on_path, import_file
 
-T = TypeVar("T")
 AS_RETURNED = "as the factory returns it"
 
 
@@ -58,37 +58,25 @@ def _call(factory: Callable[[], object], spec: str) -> nn.Module:
 
 
 def _input_spec(module: ModuleType, path: Path) -> InputSpec:
-    usual = InputSpec()
-    size = _variable(
-        module, path, "SIZE", height_width, "a whole number of pixels, or two: height and width", usual.size
-    )
-    resize = round(min(size) * usual.resize / usual.size[0])
-    return InputSpec(
-        size,
-        _variable(module, path, "RESIZE", pixels, "a whole number of pixels", resize),
-        _variable(module, path, "MEAN", triple, "three numbers, or one for all", usual.mean),
-        _variable(module, path, "STD", positive_triple, "three numbers above 0, or one for all", usual.std),
-    )
-
-
-def _variable(module: ModuleType, path: Path, name: str, parse: Callable[[Any], T], form: str, default: T) -> T:
-    if not hasattr(module, name):
-        return default
-    value = getattr(module, name)
-    try:
-        return parse(value)
-    except (TypeError, ValueError) as error:
-        raise CamkitError(f"{path}: {name} must be {form}, not {value!r:.80}") from error
+    given: dict[str, Any] = {}
+    for name in ("SIZE", "RESIZE", "MEAN", "STD"):
+        if hasattr(module, name):
+            value = getattr(module, name)
+            given[name.lower()] = (value, value) if name == "SIZE" and hasattr(value, "__index__") else value
+            try:
+                spec = InputSpec(**given)
+            except CamkitError as error:
+                raise CamkitError(f"{path}: {name} cannot be what it is: {error}") from error
+    if "size" in given and "resize" not in given:
+        usual = InputSpec()
+        return replace(spec, resize=round(min(spec.size) * usual.resize / usual.size[0]))
+    return InputSpec(**given)
 
 
 def _labels(module: ModuleType, path: Path) -> tuple[str, ...] | None:
     value = getattr(module, "LABELS", None)
     if isinstance(value, str | Path):
-        file = path.resolve().parent / value
-        try:
-            return tuple(file.read_text(encoding="utf-8").splitlines())
-        except (OSError, UnicodeDecodeError) as error:
-            raise CamkitError(f"{path}: LABELS names {file}, which cannot be read ({one_line(error)})") from error
+        return read_class_names(path.resolve().parent / value, f"{path}: LABELS names a file,")
     if value is None:
         return None
     if not isinstance(value, list | tuple) or not all(isinstance(label, str) for label in value):

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from camkit.errors import CamkitError
+from camkit.imagenet import imagenet_names
 from camkit.input_spec import InputSpec
 from camkit.models.checkpoint import load_weights, read_weights
-from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier, imagenet_labels
+from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
 from camkit.models.messages import did_you_mean, one_line
 
 PREFIX = "timm:"
@@ -37,8 +38,9 @@ def load_timm(spec: str, weights: str) -> Classifier:
     if state:
         load_weights(model, state, weights)
     said = state.origin if state else f"timm {model.pretrained_cfg.get('tag')}" if pretrained else RANDOM
-    named = said != RANDOM and model.num_classes == len(imagenet_labels())
-    return Classifier(model, spec, _input_spec(timm, model), imagenet_labels() if named else None, said, spec)
+    named = said != RANDOM and model.num_classes == len(imagenet_names())
+    return Classifier(model, spec, _input_spec(timm, model), imagenet_names() if named else None, said, spec,
+                      labels_assumed=named and bool(state))  # fmt: skip
 
 
 def build_timm(spec: str, num_classes: int) -> nn.Module:

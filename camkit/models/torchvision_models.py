@@ -18,9 +18,10 @@ from torchvision import models
 from torchvision.transforms import InterpolationMode
 
 from camkit.errors import CamkitError
+from camkit.imagenet import imagenet_names
 from camkit.input_spec import InputSpec
 from camkit.models.checkpoint import load_weights, read_weights
-from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier, imagenet_labels
+from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
 from camkit.models.messages import one_line
 from camkit.models.state import State
 from camkit.models.weights_file import is_weights
@@ -54,8 +55,9 @@ def load_torchvision(name: str, weights: str) -> Classifier:
         raise CamkitError(f"weights {weights!r}: neither a file nor weights of {name} (DEFAULT, {known}, none)")
     state = _read(name, weights)
     model = _build(name, state, weights)
-    labels = imagenet_labels() if _rows(model, model.state_dict()) == len(imagenet_labels()) else None
-    return _classifier(name, model, published.DEFAULT, labels, state.origin)
+    labels = imagenet_names() if _rows(model, model.state_dict()) == len(imagenet_names()) else None
+    loaded = _classifier(name, model, published.DEFAULT, labels, state.origin)
+    return replace(loaded, labels_assumed=labels is not None)
 
 
 def published_state(name: str, weights: str) -> tuple[dict[str, Tensor], str]:
@@ -133,7 +135,7 @@ def _build(name: str, state: Mapping[str, Tensor] | None = None, path: str | Pat
 def _rows(model: nn.Module, state: Mapping[str, Tensor]) -> int:
     """Classes in `state`: rows of the tensor that comes last in each of these architectures, the classifier's."""
     *_, last = model.state_dict()
-    return state[last].shape[0] if last in state and state[last].ndim else len(imagenet_labels())
+    return state[last].shape[0] if last in state and state[last].ndim else len(imagenet_names())
 
 
 def _image_size(state: Mapping[str, Tensor]) -> int | None:

@@ -3,8 +3,9 @@
 import torch
 
 from camkit.errors import CamkitError
+from camkit.imagenet import imagenet_names
 from camkit.models.checkpoint import load_weights, read_weights
-from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier, imagenet_labels
+from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
 from camkit.models.messages import did_you_mean
 from camkit.models.wsol import BACKBONES, PREFIX, Backbone
 
@@ -21,7 +22,7 @@ def load_wsol(spec: str, weights: str) -> Classifier:
     """One of the papers' backbones with random weights, or with those of a file that fits it in every layer."""
     backbone = backbone_named(spec)
     if weights == NONE:
-        return Classifier(backbone.build(len(imagenet_labels())), spec, backbone.input, None, RANDOM, spec)
+        return Classifier(backbone.build(len(imagenet_names())), spec, backbone.input, None, RANDOM, spec)
     if weights == DEFAULT:
         raise CamkitError(
             f"{spec} has no published weights: train it, name a file with --weights, or take --weights none (random)"

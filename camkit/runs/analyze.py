@@ -9,11 +9,12 @@ from typing import Any
 import pandas as pd
 
 from camkit.analysis import ANALYSES, Analyzed, Finding, analyze
+from camkit.evaluation import match_classes
 from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, head_facts, model_facts, versions
 from camkit.runs.measured import check_free, write_json, write_table
 from camkit.runs.shared import Shared
 
@@ -43,8 +44,9 @@ def run_analyze(
     out = shared.out
     files = tuple(file for name in ANALYSES for file in files_of(name)) + FILES
     check_free(out, files, shared.overwrite)
-    annotated = shared.read()
+    (annotated,) = shared.read()
     inference = shared.inference(classifier)
+    match = match_classes(annotated, classifier, inference.source.num_classes)
     found = analyze(
         inference,
         annotated,
@@ -66,6 +68,7 @@ def run_analyze(
             "analyses": own,
             **{name: value for name, value in shared.facts().items() if name not in ("protocol", "step")},
         },
+        "classes": [match.facts()],
         "left_out": list(found.left_out),
         "images": len(annotated.records) + len(annotated.problems),
         "failed": len(found.failures),
@@ -76,7 +79,8 @@ def run_analyze(
         "versions": versions(),
     }
     write(out, found, record)
-    return Report(closing_lines(out, found, record), len(found.failures))
+    lines = [*class_lines([match], annotated), *closing_lines(out, found, record)]
+    return Report(lines, len(found.failures))
 
 
 def files_of(name: str) -> list[str]:

@@ -9,13 +9,14 @@ import pandas as pd
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
 from camkit.evaluation import Calibration, Evaluation, calibrate, evaluate
+from camkit.evaluation.calibrate import require_boxes
 from camkit.figures import plot_surface
 from camkit.inference import Inference
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, model_facts, versions
+from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
 from camkit.runs.measured import check_free, told, write_json, write_table
 from camkit.runs.shared import Shared
 
@@ -34,7 +35,9 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
     check_free(shared.out, FILES, shared.overwrite)
     if test_split == shared.split:
         raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
-    chosen_on, unseen = shared.read(), shared.read(test_split)
+    chosen_on, unseen = shared.read(test_split)
+    require_boxes(chosen_on)
+    require_boxes(unseen)
     inference = shared.inference(classifier)
     found = calibrate(inference, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
                       **shared.looking(inference))  # fmt: skip
@@ -43,6 +46,7 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
         "settings": {**model_facts(classifier), **shared.facts(), "test_split": test_split},
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
+        "classes": [of.match.facts() for of in measured if of.match is not None],
         "splits": {dataset.split: _facts(of) for dataset, of in zip((chosen_on, unseen), measured, strict=True)},
         "seconds": round(time.perf_counter() - begun, 3),
         "forward_seconds": round(inference.seconds, 3),
@@ -58,6 +62,8 @@ def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, tes
         f"{_line(measured[1])}, on {unseen.split}, not seen before",
         f"look at {out / 'settings.json'} (camkit localize --settings takes it) and {out / 'surface.png'}",
     ]
+    for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
+        lines = [*class_lines([of.match], dataset), *lines]
     return Report([*failure_lines(failures, out), *lines], len(failures))
 
 

@@ -9,13 +9,14 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import AnnotatedSet, MapFolder
+from camkit.errors import CamkitError
 from camkit.evaluation import Evaluation, Predictions, evaluate, evaluate_maps, predicted_classes, together
 from camkit.inference import Inference
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, failure_lines, model_facts, versions
-from camkit.runs.measured import check_free, lines_of_ablation, lines_of_one, write
+from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
+from camkit.runs.measured import check_free, has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.shared import Shared
 
 FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
@@ -49,8 +50,13 @@ def run_evaluate(
     """
     begun = time.perf_counter()
     check_free(shared.out, FILES, shared.overwrite)
-    annotated = shared.read()
+    (annotated,) = shared.read()
     inference = None if isinstance(source, Path) else shared.inference(source)
+    if inference is None and other is None and annotated.class_map:
+        raise CamkitError(
+            f"{shared.class_map} names classes of a model, and --maps has none: keep only its lines with -, or give "
+            "the model with --classifier"
+        )
     classes = None if other is None else _predictions(other, annotated, shared)
     named, split = {"recipe": recipe}, shared.split_of(chosen_on, annotated)
     measured: dict[str, Any] = {"step": shared.step, "seed": shared.seed, "threshold_split": split,
@@ -66,6 +72,7 @@ def run_evaluate(
     else:
         assert inference is not None
         found = evaluate(inference, annotated, named, **shared.looking(inference), **measured)
+    matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
     record = {
         "settings": {
             **({"maps": str(source)} if isinstance(source, Path) else model_facts(source)),
@@ -74,8 +81,10 @@ def run_evaluate(
             "threshold_split": split,
             **shared.facts(),
         },
+        "classes": [match.facts() for match in matches],
         **_costs([inference] if inference else [], annotated, begun),
     }
+    lines += class_lines(matches, annotated)
     return _report(found, record, [*lines, *lines_of_one(found)], shared.out)
 
 
@@ -91,7 +100,7 @@ def run_ablate(
     """
     begun = time.perf_counter()
     check_free(shared.out, FILES, shared.overwrite)
-    annotated = shared.read()
+    (annotated,) = shared.read()
     models = [classifier] if tap is None else [classifier, tap]
     inferences = [shared.inference(model) for model in models]
     if any(model.maps_by for model in models):  # they have no class weights
@@ -101,6 +110,7 @@ def run_ablate(
                  progress=shared.progress(inference.classifier.name), **shared.looking(inference))
         for inference in inferences
     ]  # fmt: skip
+    matches = [of.match for of in founds if of.match is not None]
     found = founds[0] if tap is None else together(founds[0], founds[1], "tap:")
     record = {
         "settings": {
@@ -109,9 +119,10 @@ def run_ablate(
             "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
             **shared.facts(),
         },
+        "classes": [match.facts() for match in matches],
         **_costs(inferences, annotated, begun),
     }
-    return _report(found, record, lines_of_ablation(found), shared.out)
+    return _report(found, record, [*class_lines(matches, annotated), *lines_of_ablation(found)], shared.out)
 
 
 def _predictions(other: Classifier, annotated: AnnotatedSet, shared: Shared) -> Predictions:
@@ -132,15 +143,18 @@ def _costs(inferences: list[Inference], annotated: AnnotatedSet, begun: float) -
 
 
 def _report(found: Evaluation, record: dict[str, Any], lines: list[str], out: Path) -> Report:
+    for name in FILES:  # never two runs' files side by side
+        (out / name).unlink(missing_ok=True)
     write(out, found, record)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
+    shown = ["metrics.json", "per_image.csv", *(["curve.png"] if has_curves(found) else [])]
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"
     return Report(
         [
             *failure_lines([asdict(failure) for failure in found.failures], out),
             f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
             *lines,
-            f"look at {out / 'metrics.json'}, {out / 'per_image.csv'}, {out / 'curve.png'}",
+            f"look at {', '.join(str(out / name) for name in shown)}",
         ],
         failed,
     )

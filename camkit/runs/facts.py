@@ -12,6 +12,8 @@ import torchvision
 
 from camkit._version import __version__
 from camkit.cam import CAM
+from camkit.data import AnnotatedSet
+from camkit.evaluation import ClassMatch, left_out_notes
 from camkit.inference import Inference
 from camkit.models import Classifier
 
@@ -29,12 +31,27 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
     return {
         "model": classifier.name,
         "weights": classifier.weights,
+        "labels_assumed": classifier.labels_assumed,
         "pool": classifier.pool,
         "output_stride": classifier.output_stride,
         "dilate": classifier.dilate,
         "input": asdict(classifier.input),
         "maps_by": None if classifier.maps_by is None else classifier.maps_by.name,
     }
+
+
+def name_lines(classifier: Classifier) -> list[str]:
+    """That the names of a classifier's classes are assumed, where they are."""
+    if not classifier.labels_assumed:
+        return []
+    return [f"note: {classifier.weights} does not name its 1,000 classes, and ImageNet's names were taken; "
+            "--names imagenet says so, --names FILE gives others"]  # fmt: skip
+
+
+def class_lines(matches: Sequence[ClassMatch | None], dataset: AnnotatedSet) -> list[str]:
+    """What should be known of how the data set's classes and the models' met, or of classes that are left out."""
+    notes = [note for match in matches if match is not None for note in match.notes]
+    return [f"note: {printable(note)}" for note in dict.fromkeys(notes or left_out_notes(dataset))]
 
 
 def head_facts(inference: Inference) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def run_finetune(
         together.wait()  # all have looked at the folder
         shared = replace(shared, device=str(together.device))
         read = (shared.dataset, shared.root, shared.split)
-        train, validation = (read_dataset(*read), None) if val_split is None else read_splits(*read, val_split)
+        splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
+        train, *more = shared.mapped(*splits)
+        validation = more[0] if more else None
         inference = shared.inference(classifier)
         found = finetune_fc(
             classifier,
@@ -100,7 +102,7 @@ def run_finetune(
 
 def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
     """What is fine-tuned, and on what; `step` lies between the thresholds of MaxBoxAccV2."""
-    names = ("root", "dataset", "split", "fit", "max_pixels", "step")
+    names = ("root", "dataset", "split", "class_map", "fit", "max_pixels", "step")
     facts = shared.facts()
     return {**model_facts(inference.classifier), "head": head_facts(inference), **{name: facts[name] for name in names}}
 
@@ -182,6 +184,7 @@ def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
     lines = [f"{counted}, {len(trial.rows)} steps, {record['seconds']:.1f} s"]
     if unread:
         lines[0] += f"; {len(unread)} images could not be used"
+    lines += [f"note: {note}" for note in record["class_match"]["notes"]]
     for label in record["classes_without_a_readable_image"]:
         lines.append(f"class {label}: none of its images can be read, so that it only lost to the others: take it out")
     for one in found.trials:

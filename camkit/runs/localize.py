@@ -1,6 +1,5 @@
 """`camkit localize`: image files in, a run folder out."""
 
-import csv
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,15 +8,17 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import MAX_PIXELS, Fit, ImageFile, find_images
+from camkit.data.formats.tables import Table, mending
 from camkit.errors import CamkitError
 from camkit.inference import Inference, Precision
 from camkit.localization import Failure
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
+from camkit.models.class_names import ClassNames
 from camkit.output import FORMATS, RunFolder
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, name_lines, versions
 
 
 def read_labels(path: Path, names: Sequence[str] | None, num_classes: int) -> dict[str, int]:
@@ -28,24 +29,13 @@ def read_labels(path: Path, names: Sequence[str] | None, num_classes: int) -> di
     CamkitError
         With the line that cannot be read or whose class the model does not have.
     """
-    numbers = {name: i for i, name in enumerate(names or ())}
+    model = ClassNames(num_classes, names)
     labels: dict[str, int] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            if not {"image", "label"} <= set(reader.fieldnames or ()):
-                raise CamkitError(f"{path}: the first line must name the columns image and label")
-            for row in reader:
-                image, label = row["image"], (row["label"] or "").strip()
-                number = int(label) if label.isdecimal() else numbers.get(label, -1)
-                if not 0 <= number < num_classes:
-                    raise CamkitError(
-                        f"{path}, line {reader.line_num}: label {label!r} is none of the model's {num_classes} classes"
-                    )
-                if labels.setdefault(image, number) != number:
-                    raise CamkitError(f"{path}, line {reader.line_num}: a second label for {image!r}")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CamkitError(f"{path}: cannot be read as CSV: {error}") from error
+    for line in Table(path, "check --labels").lines(("image", "label")):
+        with mending(line):
+            image, number = line.fields[0], model.find(line.text(1))
+            if labels.setdefault(image, number) != number:
+                raise CamkitError(f"a second label for {image!r:.200}")
     return labels
 
 
@@ -100,7 +90,8 @@ def run_localize(
         folder.add(result, overlays=overlays, maps=save_maps)
     facts = {"images": len(files), "resumed": len(files) - len(todo), **costs_of(localizer, start)}
     rows, failures = folder.finish(files, wanted, facts)
-    return Report(closing_lines(out, facts, rows, failures, wanted, overlays), len(failures))
+    lines = name_lines(classifier) + closing_lines(out, facts, rows, failures, wanted, overlays)
+    return Report(lines, len(failures))
 
 
 def settings_of(localizer: Localizer) -> dict[str, Any]:

@@ -11,10 +11,12 @@ import pandas as pd
 
 from camkit.errors import CamkitError
 from camkit.evaluation import Evaluation
+from camkit.evaluation.measures import Results
 from camkit.figures import plot_curve
-from camkit.metrics import Result, coverage_verdict
+from camkit.metrics import Estimate, Result, coverage_verdict
 from camkit.output import whole
 
+FIGURES = {"gt_loc": "GT-known Loc", "top1_loc": "Top-1 Loc", "max_box_acc_v2": "MaxBoxAccV2", "pxap": "PxAP"}
 TITLES = {"cam": "CAM", "nwc": "+ NWC", "pas": "+ PaS", "nwc+pas": "+ NWC + PaS"}
 
 
@@ -57,56 +59,93 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
         for recipe, results in found.localization.items()
     }
     metrics |= named if several else next(iter(named.values()))
+    if found.match is not None:
+        metrics["classes"] = found.match.facts(pairs=False)
     first = next(iter(found.localization))
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
-    tables = {"per_image.csv": found.per_image, "curve.csv": found.curves, "failures.csv": failures}
+    tables = {"per_image.csv": found.per_image, "failures.csv": failures}
     if several:
         tables["ablation.csv"] = ablation_table(found)
+    if has_curves(found):
+        tables["curve.csv"] = found.curves
+        with whole(out / "curve.png", "wb") as file:
+            plot_curve(found.curves[found.curves["recipe"] == first]).figure.savefig(file, dpi=150)
     for name, table in tables.items():
         write_table(out / name, table)
     write_json(out / "metrics.json", metrics)
     write_json(out / "run.json", record)
-    with whole(out / "curve.png", "wb") as file:
-        plot_curve(found.curves[found.curves["recipe"] == first]).figure.savefig(file, dpi=150)
+
+
+def has_curves(found: Evaluation) -> bool:
+    """Whether there are accuracies over thresholds to draw: not without boxes."""
+    return "threshold" in found.curves
 
 
 def ablation_table(found: Evaluation) -> pd.DataFrame:
-    """A row a recipe: GT-known Loc and Top-1 Loc with intervals, and the paired comparison with the first."""
+    """A row a recipe: the figures with intervals, and the paired comparisons with the first."""
     rows = []
     for recipe, results in found.localization.items():
         row: dict[str, Any] = {"recipe": recipe}
-        for name in ("gt_loc", "top1_loc", "max_box_acc_v2"):
-            row |= {name: results[name].value, f"{name}_low": results[name].low, f"{name}_high": results[name].high}
+        for name in figures_of(found):
+            row |= in_columns(name, results[name])
         if recipe in found.against:
             paired = found.against[recipe]
-            row |= {"gain": paired.difference.value, "gain_low": paired.difference.low}
-            row |= {"gain_high": paired.difference.high, "p_value": paired.p_value}
-        rows.append(row | {"box_share": results["coverage_predicted"].value, "n": results["gt_loc"].n})
+            row |= in_columns("gain", paired.difference) | {"p_value": paired.p_value}
+        if recipe in found.pxap_against:
+            row |= in_columns("pxap_gain", found.pxap_against[recipe])
+        if "coverage_predicted" in results:
+            row["box_share"] = results["coverage_predicted"].value
+        rows.append(row | {"n": images_of(results)})
     return pd.DataFrame(rows)
+
+
+def figures_of(found: Evaluation) -> list[str]:
+    """Those that an ablation shows, of boxes and of masks."""
+    results = next(iter(found.localization.values()))
+    return [name for name in FIGURES if name in results]
+
+
+def in_columns(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def images_of(results: Results) -> int:
+    return next(iter(results.values())).n
 
 
 def lines_of_ablation(found: Evaluation) -> list[str]:
     """The table as Markdown, in percent and points."""
-    first = next(iter(found.localization))
-    lines = [
-        "| recipe | GT-known Loc | Top-1 Loc | MaxBoxAccV2 | GT-known Loc against the first | p | box / image |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    figures, first = figures_of(found), found.localization[next(iter(found.localization))]
+    boxes, masks = "gt_loc" in figures, "pxap" in figures
+    heads = ["recipe", *(FIGURES[name] for name in figures)]
+    heads += ["GT-known Loc against the first", "p", "box / image"] if boxes else []
+    heads += ["PxAP against the first"] if masks else []
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for recipe, results in found.localization.items():
-        against = "| "
-        if recipe != first:
-            paired = found.against[recipe]
-            d = paired.difference
-            against = f"{d.value:+.2f} ({d.low:+.2f} to {d.high:+.2f}) | {paired.p_value:.2g}"
-        cells = " | ".join(told(results[name]) for name in ("gt_loc", "top1_loc", "max_box_acc_v2"))
-        share = 100 * results["coverage_predicted"].value
-        lines.append(f"| {title(recipe)} | {cells} | {against} | {share:.1f} % |")
-    results = found.localization[first]
-    truth = 100 * results["coverage_truth"].value
+        cells = [title(recipe), *(told(results[name]) for name in figures)]
+        if boxes:
+            paired = found.against.get(recipe)
+            cells += ["", ""] if paired is None else [gained(paired.difference), f"{paired.p_value:.2g}"]
+            cells.append(f"{100 * results['coverage_predicted'].value:.1f} %")
+        if masks:
+            difference = found.pxap_against.get(recipe)
+            cells.append("" if difference is None else gained(difference))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines + closing_lines(found, first, boxes, masks) + found.notes
+
+
+def closing_lines(found: Evaluation, first: Results, boxes: bool, masks: bool) -> list[str]:
+    """What an ablation's table leaves to be said."""
     top1 = {name: result for name, result in found.classification.items() if name.endswith("top1_cls")}
-    classes = "; ".join(f"{'TAP ' * name.startswith('tap:')}Top-1 Cls {told(result)}" for name, result in top1.items())
-    lines.append(f"n = {results['gt_loc'].n}; {classes}; ground-truth boxes cover {truth:.1f} % of the image")
-    lines.append("MaxBoxAccV2 chooses its thresholds on the reported split; the others' were fixed beforehand")
+    facts = [f"n = {images_of(first)}"]
+    facts += [f"{'TAP ' * name.startswith('tap:')}Top-1 Cls {told(result)}" for name, result in top1.items()]
+    if boxes:
+        facts.append(f"ground-truth boxes cover {100 * first['coverage_truth'].value:.1f} % of the image")
+    lines = ["; ".join(facts)]
+    if boxes:
+        lines.append("MaxBoxAccV2 chooses its thresholds on the reported split; the others' were fixed beforehand")
+    if masks:
+        lines.append("PxAP takes no threshold: recipes that differ in it alone have the same PxAP")
     return lines
 
 
@@ -123,11 +162,18 @@ def lines_of_one(found: Evaluation) -> list[str]:
     ((_, results),) = found.localization.items()
     figures = {**found.classification, **{k: v for k, v in results.items() if not k.startswith("coverage")}}
     lines = [f"{name:<15} {told(result)}   threshold: {result.threshold_split}" for name, result in figures.items()]
-    predicted, truth = (100 * results[f"coverage_{name}"].value for name in ("predicted", "truth"))
-    verdict = coverage_verdict(results["coverage_excess"])
-    return [*lines, f"boxes cover {predicted:.1f} % of the image, the truth's {truth:.1f} %: {verdict}"]
+    if "coverage_excess" in results:
+        predicted, truth = (100 * results[f"coverage_{name}"].value for name in ("predicted", "truth"))
+        verdict = coverage_verdict(results["coverage_excess"])
+        lines.append(f"boxes cover {predicted:.1f} % of the image, the truth's {truth:.1f} %: {verdict}")
+    return lines + found.notes
 
 
 def told(result: Result) -> str:
     """A figure with its interval."""
     return f"{result.value:.2f} ({result.low:.2f} to {result.high:.2f})"
+
+
+def gained(difference: Estimate) -> str:
+    """A difference with its interval."""
+    return f"{difference.value:+.2f} ({difference.low:+.2f} to {difference.high:+.2f})"

@@ -6,7 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, read_dataset
+from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, map_classes, read_dataset
 from camkit.inference import Inference, Precision, Progress
 from camkit.metrics.per_image import REPORTED
 from camkit.models import Classifier
@@ -21,6 +21,7 @@ class Shared:
     split: str
     out: Path
     limit: int | None = None
+    class_map: Path | None = None
     protocol: str = "paper"
     fit: Fit = "stretch"
     head: dict[str, str] | None = None
@@ -34,9 +35,14 @@ class Shared:
     overwrite: bool = False
     show_progress: bool = False
 
-    def read(self, split: str | None = None) -> AnnotatedSet:
-        """The annotated images of a split, by default the one that is reported."""
-        return read_dataset(self.dataset, self.root, split or self.split).evenly(self.limit)
+    def read(self, *more: str) -> list[AnnotatedSet]:
+        """The annotated images of the split that is reported, and of more, with what the class map says of them."""
+        return self.mapped(*(read_dataset(self.dataset, self.root, split) for split in (self.split, *more)))
+
+    def mapped(self, *datasets: AnnotatedSet) -> list[AnnotatedSet]:
+        """With what the class map says of them, and cut down to the limit."""
+        mapped = list(datasets) if self.class_map is None else map_classes(self.class_map, *datasets)
+        return [dataset.evenly(self.limit) for dataset in mapped]
 
     def inference(self, classifier: Classifier) -> Inference:
         return Inference(classifier, self.device, self.precision, self.head)
@@ -59,4 +65,5 @@ class Shared:
 
     def facts(self) -> dict[str, Any]:
         own = ("dataset", "split", "limit", "protocol", "fit", "precision", "max_pixels", "step", "seed")
-        return {"root": str(self.root), **{name: getattr(self, name) for name in own}}
+        class_map = None if self.class_map is None else str(self.class_map)
+        return {"root": str(self.root), "class_map": class_map, **{name: getattr(self, name) for name in own}}

@@ -44,13 +44,8 @@ class Validation:
             raise CamkitError(
                 f"{split}: {len(self.data.records)} images for {self.together.count} processes: start fewer"
             )
-        if not self.has_boxes and self.settings.best != "top1_cls":
+        if not self.data.has_boxes and self.settings.best != "top1_cls":
             raise CamkitError(f"--best {self.settings.best}: {split} has no boxes; take top1_cls or another split")
-
-    @property
-    def has_boxes(self) -> bool:
-        """Whether localization can be measured."""
-        return any(len(record.boxes) for record in self.data.records)
 
     def __call__(self, classifier: Classifier) -> Measured:
         """Measure a network, and leave it in training mode.
@@ -64,7 +59,7 @@ class Validation:
         """
         model = classifier.model
         model.eval()
-        measured = self._located(classifier) if self.has_boxes else self._classified(classifier)
+        measured = self._located(classifier) if self.data.has_boxes else self._classified(classifier)
         model.train()
         return measured
 

@@ -159,7 +159,7 @@ def test_labels(place):
     for text, says in (
         ("image,label\na.png,3\n", "line 2"),
         ("image,label\na.png,fourth\n", "fourth"),
-        ("file,label\na.png,1\n", "image and label"),
+        ("file,label\na.png,1\n", "the column 'image' is missing; wanted are image,label"),
         ("image,label\nzzz.png,1\n", "zzz.png"),
         ("image,label\na.png,1\na.png,2\n", "line 3"),
     ):

@@ -10,8 +10,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 from camkit.cli import cli
-from camkit.data import MapFolder, Record
+from camkit.data import AnnotatedSet, MapFolder, Record
 from camkit.errors import CamkitError
+from camkit.evaluation import evaluate_maps
+from camkit.recipe import Recipe
 
 N = 8
 
@@ -199,23 +201,26 @@ def test_a_faint_map_that_needs_float64_is_judged(place):
     assert json.loads((place / "out/metrics.json").read_text())["gt_loc"]["value"] == 100
 
 
-def test_an_absurd_size_is_that_images_problem(tmp_path):
-    meta = tmp_path / "meta/test"
-    meta.mkdir(parents=True)
-    sizes = {"0.jpg": "64,48", "1.jpg": "400000,300000", "2.jpg": f"{10**30},3"}
-    (meta / "image_ids.txt").write_text("".join(f"{name}\n" for name in sizes))
-    (meta / "class_labels.txt").write_text("".join(f"{name},0\n" for name in sizes))
-    (meta / "image_sizes.txt").write_text("".join(f"{name},{size}\n" for name, size in sizes.items()))
-    (meta / "localization.txt").write_text("".join(f"{name},0,0,19,19\n" for name in sizes))
-    for i in range(3):
+@pytest.mark.parametrize("protocol", ["paper", "wsol"])
+def test_an_absurd_size_is_that_images_problem(tmp_path, protocol):
+    """Whatever a reader lets through."""
+    sizes = [(48, 64), (10**9, 10**9), (3, 10**30), (400_000, 300_000)]
+    box = np.array([[0, 0, 20, 20]], float)
+    records = [Record(f"{i}.jpg", bytes, 0, box, size) for i, size in enumerate(sizes)]
+    for i in range(len(sizes)):
         score_map = np.zeros((48, 64))
         score_map[:20, :20] = 1
-        write(tmp_path / "maps", f"{i}", score_map)
-    arguments = ["evaluate", "--maps", str(tmp_path / "maps"), "--dataset", "wsol", "--root", str(tmp_path / "meta")]
-    for protocol in ("paper", "wsol"):
-        out = tmp_path / protocol
-        done = CliRunner().invoke(cli, [*arguments, "--split", "test", "--protocol", protocol, "--out", str(out)])
-        assert done.exit_code == 1, done.output
-        assert "3 images: 1 judged, 2 failed" in done.output
-        assert "an image of 400000 x 300000 pixels" in (out / "failures.csv").read_text()
-        assert json.loads((out / "metrics.json").read_text())["gt_loc"]["value"] == 100
+        write(tmp_path, f"{i}", score_map)
+    dataset = AnnotatedSet("drawn", "val", records, None, [])
+    found = evaluate_maps(MapFolder(tmp_path, records), dataset, {"cam": Recipe()}, protocol=protocol, step=0.5)
+    assert found.per_image["image"].tolist() == ["0.jpg"]
+    assert found.localization["cam"]["gt_loc"].value == 100
+    assert [failure.image for failure in found.failures] == ["1.jpg", "2.jpg", "3.jpg"]
+    assert found.failures[0].reason.startswith(f"an image of {10**9} x {10**9} pixels")
+
+
+def test_images_above_max_pixels_are_refused(place):
+    assert f"{N} images: {N} judged" in run(place, "--max-pixels", str(64 * 48))
+    arguments = ["evaluate", "--maps", str(place / "maps"), "--dataset", "csv", "--root", str(place), "--out", "x"]
+    done = CliRunner().invoke(cli, [*arguments, "--max-pixels", str(64 * 48 - 1)])
+    assert "an image of 64 x 48 pixels" in str(done.exception)

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from zipfile import is_zipfile
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.archive_root import read_from_archive
 from camkit.errors import CamkitError
 
 # Each reader's module and function; a module is imported when its format is asked for, and its libraries with it.
@@ -31,8 +33,8 @@ def read_dataset(name: str, root: str | Path, split: str) -> AnnotatedSet:
     name : str
         One of `READERS`. Each reader's module says what its format is, and which corners it has.
     root : str or Path
-        The data set's folder, as the reader's function says; for coco and csv also the annotation file. For shapes,
-        which is drawn, its settings.
+        The data set's folder, as the reader's function says, or a zip archive of it; for coco and csv also the
+        annotation file. For shapes, which is drawn, its settings.
     split : str
 
     Returns
@@ -50,10 +52,12 @@ def read_dataset(name: str, root: str | Path, split: str) -> AnnotatedSet:
     if name not in DRAWN and not Path(root).is_dir():
         if not Path(root).exists():
             raise CamkitError(f"{root}: there is no such folder; check --root")
-        if name not in OF_ONE_FILE:
+        if name not in OF_ONE_FILE and not is_zipfile(root):
             raise CamkitError(f"{root}: it is a file, and {name} is read from a folder; give the data set's folder")
     if not split or split.startswith(".") or "/" in split or "\\" in split or "\0" in split:
         raise CamkitError(f"split {split!r} is no name of a split, such as train or val")
     module, function = READERS[name].split(".")
     read: Callable[[Path, str], AnnotatedSet] = getattr(import_module(f"camkit.data.formats.{module}"), function)
+    if name not in DRAWN and Path(root).is_file() and is_zipfile(root):
+        return read_from_archive(Path(root), lambda folder: read(folder, split))
     return read(Path(root), split)

@@ -124,6 +124,10 @@ def _check(grid: Sequence[MinMax], validation: AnnotatedSet | None, fit: Fit, me
     """That this call can be carried out."""
     if len(grid) > 1 and validation is None:
         raise CamkitError("several settings need annotated images to choose on: give --val-split, or one setting")
+    if validation is not None and not validation.has_boxes:
+        raise CamkitError(
+            f"{validation.name} {validation.split} has no box, and MaxBoxAccV2 chooses: validate on a split with boxes"
+        )
     if not memory >= 0:
         raise CamkitError(f"--memory {memory}: give 0 GiB or more")
     if fit == "keep":

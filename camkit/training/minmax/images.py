@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset, Sample
-from camkit.evaluation import class_numbers
+from camkit.evaluation import match_classes
 from camkit.inference import Inference
 from camkit.localization import Failure
 from camkit.processes import Processes
@@ -46,6 +46,8 @@ class LabelledImages:
         As the model numbers classes.
     classes : Tensor (k,), int64
         Those that there are images of, ascending.
+    match : ClassMatch
+        How the model's numbers came about.
     kept : KeptFeatures
     failures : dict from name to Failure
         Images that cannot be read, as they are found, and those without a class.
@@ -69,8 +71,8 @@ class LabelledImages:
         for record in dataset.records:
             if record.label is None:
                 self.failures[record.image] = Failure(record.image, "it has no class")
-        number = class_numbers(dataset, inference.cam.head.num_classes, inference.classifier.labels)
-        self.labels = torch.tensor([number(record.label or 0) for record in records])
+        self.match = match_classes(dataset, inference.classifier, inference.cam.head.num_classes)
+        self.labels = torch.tensor([self.match.numbers[record.label or 0] for record in records])
         self.classes = self.labels.unique().to(inference.device)
         self.device, self.together = inference.device, together
         self.kept = KeptFeatures(inference.cam, len(records), memory, together.on_this_machine)
@@ -91,6 +93,7 @@ class LabelledImages:
         return {
             "images": len(self.labels),
             "classes": len(self.classes),
+            "class_match": self.match.facts(),
             "classes_without_a_readable_image": sorted(set(self.labels.tolist()) - seen),
             "feature_maps": self.kept.where,
         }

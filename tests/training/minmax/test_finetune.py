@@ -214,7 +214,7 @@ def deep():
     [
         (lambda: finetune_fc(small_classifier(), photographs([1] * 6), TWO, **SETTINGS), "one class alone"),
         (lambda: finetune_fc(small_classifier(), photographs([0, 1]), TWO, **SETTINGS), "lower --set-size"),
-        (lambda: finetune_fc(small_classifier(), photographs([0, 0, 7]), TWO, **SETTINGS), "has a class 7"),
+        (lambda: finetune_fc(small_classifier(), photographs([0, 0, 7]), TWO, **SETTINGS), "there is no class 7"),
         (lambda: finetune_fc(deep(), shapes(), TWO, **SETTINGS), "linearised"),
         (lambda: finetune_fc(small_classifier(), shapes(), [TWO, TWO], **SETTINGS), "--val-split"),
         (lambda: finetune_fc(small_classifier(), shapes(), TWO, fit="keep", **SETTINGS), "stretch or crop"),
