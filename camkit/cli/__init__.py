@@ -13,6 +13,7 @@ from camkit.cli.finetune import finetune_fc
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
+from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
 from camkit.errors import CamkitError, killed_reader
 
@@ -30,7 +31,7 @@ def cli() -> None:
     """
 
 
-for command in (localize, evaluate, ablate, calibrate, analyze, train, finetune_fc, inspect, models, demo):
+for command in (localize, evaluate, ablate, calibrate, analyze, train, finetune_fc, inspect, models, reproduce, demo):
     cli.add_command(command)
 
 
