@@ -81,7 +81,7 @@ class MaxBoxAcc(PerImage):
         return pd.DataFrame({"threshold": self.thresholds, **columns})
 
     def at_best(self) -> NDArray[np.float64]:
-        """What each image counts for, (n,), in percent: right at each delta's best threshold; the mean is the figure."""
+        """What each image counts for, (n,), in percent: right at the best threshold of each delta; their mean is it."""
         correct = self.correct()
         best = correct.mean(axis=0).argmax(axis=1)
         return np.asarray(100.0 * correct[:, np.arange(len(best)), best].mean(axis=1))

@@ -39,8 +39,8 @@ def with_new_fc(model: nn.Module, num_classes: int, size: tuple[int, int]) -> tu
         fresh = nn.Conv2d(old.in_channels, num_classes, 1, bias=bias)
     else:
         raise CamkitError(
-            f"{type(model).__name__}: its last layer ({fc.name}) is no Linear module of its own, and cannot be made anew "
-            "for other classes: build the network with these classes yourself"
+            f"{type(model).__name__}: its last layer ({fc.name}) is no Linear module of its own, and cannot be made "
+            "anew for other classes: build the network with these classes yourself"
         )
     for name in owners:  # one module may go by several names
         parent, _, own = name.rpartition(".")

@@ -32,6 +32,8 @@ class Bench:
         Trained networks lie below ``networks``.
     results : mapping from str to Measured
         Of the cells that were measured, by id.
+    keys : mapping from str to str
+        What each cell's result hangs on, by id, see `camkit.reproduction.store.key_of`.
     device : str
     progress : Progress
     batch_size : int
@@ -40,6 +42,7 @@ class Bench:
     folders: Mapping[str, Path]
     out: Path
     results: Mapping[str, Measured]
+    keys: Mapping[str, str]
     device: str
     progress: Progress
     batch_size: int = 16
@@ -66,13 +69,17 @@ class Bench:
         return replace(found, model=fine, output_stride=output_stride)
 
     def folder(self, cell: Cell) -> Path:
-        """Where the cell's network is kept."""
-        return self.out / "networks" / cell.id
+        """Where the cell's network is kept; one of other settings, of another budget say, lies beside it."""
+        return self.out / "networks" / cell.id / self.keys[cell.id][:8]
 
     def trained(self, name: str, seed: int | None) -> Classifier:
         """The network that a cell left."""
-        path = self.out / "networks" / (name if seed is None else f"{name}@{seed}") / LAST
-        return self.load(str(path), self.of(name, seed).facts.get("factory"))
+        facts = self.of(name, seed).facts
+        return self.load(str(self.out / facts["network"]), facts.get("factory"))
+
+    def kept(self, cell: Cell) -> str:
+        """Where the cell's network is, seen from `out`."""
+        return str((self.folder(cell) / LAST).relative_to(self.out))
 
     def load(self, path: str, factory: str | None) -> Classifier:
         """A checkpoint; of a network that a folder's function makes, with that."""

@@ -104,7 +104,7 @@ def figure_of(sign: int, name: str, runs: Mapping[int | None, Measured]) -> Figu
     known = ~np.isnan(values).any(axis=0)
     if not known.any():
         raise CamkitError(f"{name}: no image has it")
-    images = tuple(image for image, there in zip(first.images, known, strict=True) if there)
+    images = tuple(first.images[place] for place in np.flatnonzero(known))
     return Figure(sign, tuple(seed for seed in runs if seed is not None), images, values[:, known])
 
 
@@ -133,7 +133,7 @@ def added_up(figures: Sequence[Figure], scale: float) -> Quantity:
         for image, outcome in zip(one.images, one.values.mean(axis=0), strict=True):
             by_image[image] += one.sign * (outcome - mean) / len(one.images)
             totals[image] += one.sign * outcome
-        for seed, outcome in zip(one.seeds, one.values.mean(axis=1), strict=True):
+        for seed, outcome in zip(one.seeds, one.values.mean(axis=1)[: len(one.seeds)], strict=True):
             by_seed[seed] += one.sign * (outcome - mean) / len(one.seeds)
     n, seeds = len(by_image), max(len(one.seeds) for one in figures)
     parts = [_variance(by_image), _variance(by_seed)]

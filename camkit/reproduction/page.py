@@ -1,7 +1,8 @@
 """The page: a verdict on each claim with its comparisons, what was measured, and on what machine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +17,8 @@ from camkit.reproduction.verdicts import FAILS, HOLDS, MISSING, NONE, PARTLY, Ou
 PAPERS = {"rethinking-cam": "Rethinking CAM", "minmaxcam": "MinMaxCAM"}
 RECIPES = ("cam", "nwc", "pas", "nwc+pas")
 COLUMNS = {"top1_cls": "Top-1 Cls", "gt_loc": "GT-known Loc", "top1_loc": "Top-1 Loc", "max_box_acc": "MaxBoxAcc",
-           "max_box_acc_v2": "MaxBoxAccV2", "pxap": "PxAP", "share": "box / image", "excess": "box - truth"}  # fmt: skip
+           "max_box_acc_v2": "MaxBoxAccV2", "pxap": "PxAP", "share": "box / image",
+           "excess": "box - truth"}  # fmt: skip
 
 
 def write_page(page: Path, run: Run, claims: Claims, verdicts: Sequence[Verdict]) -> None:
@@ -47,7 +49,7 @@ def heading(run: Run, claims: Claims, verdicts: Sequence[Verdict]) -> str:
         f"{len(verdicts)} claims {said}. {budget.seeds} seed{'s' * (budget.seeds > 1)} of each trained network, "
         f"{budget.epochs} epochs; {some} Tiny ImageNet's photographs; the networks are small, and so are the "
         "data sets: what holds here, or does not, holds for these.\n\n"
-        f"The claims and the rule were fixed before the runs, in `{claims.path.name}` (SHA-256 {claims.digest[:16]}):\n\n"
+        f"Claims and rule were fixed before the runs, in `{claims.path.name}` (SHA-256 {claims.digest[:16]}):\n\n"
         f"> {claims.rule}\n\n"
         "Intervals are over images, of trained networks over images and seeds together; with one seed they are over "
         "images alone, and say nothing of what another seed would give.\n"
@@ -179,8 +181,8 @@ def elsewhere(claims: Claims, verdicts: Sequence[Verdict]) -> str:
     judged = {verdict.claim.id for verdict in verdicts}
     lines = [
         "## On the papers' own data", "",
-        "None of this has been run. `CUB`, `IMAGENET` and `OPENIMAGES` are the folders of the data sets in their official "
-        "layouts, `OUT` one for the results.", "",
+        "None of this has been run. `CUB`, `IMAGENET` and `OPENIMAGES` are the folders of the data sets in their "
+        "official layouts, `OUT` one for the results on that data set.", "",
     ]  # fmt: skip
     for one in claims.elsewhere:
         if tested := [name for name in one.tests if name in judged]:
@@ -196,8 +198,8 @@ def elsewhere(claims: Claims, verdicts: Sequence[Verdict]) -> str:
 def machines(run: Run) -> str:
     """On what, with what, how long."""
 
-    def seen(tell: Callable[[dict[str, object]], str]) -> str:
-        return "; ".join(dict.fromkeys(tell(one) for one in run.runs.values()))  # type: ignore[arg-type]
+    def seen(tell: Callable[[Mapping[str, Any]], str]) -> str:
+        return "; ".join(dict.fromkeys(tell(one) for one in run.runs.values()))
 
     seconds = sum(float(one["seconds"]) for one in run.runs.values())
     lines = ["## How", "", f"{len(run.measured)} cells, {seconds / 60:.0f} minutes of computing in all.", ""]
@@ -205,7 +207,7 @@ def machines(run: Run) -> str:
         lines.append(
             seen(lambda one: f"{one['processor']}, {one['threads']} used by torch, device {one['device']}") + "."
         )
-        lines += ["", seen(lambda one: ", ".join(f"{k} {v}" for k, v in one["versions"].items())) + "."]  # type: ignore[attr-defined]
+        lines += ["", seen(lambda one: ", ".join(f"{k} {v}" for k, v in one["versions"].items())) + "."]
     lines += ["", "| cell | seconds |", "|---|---|", *seconds_of(run)]
     return "\n".join(lines) + "\n"
 

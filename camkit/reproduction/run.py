@@ -120,7 +120,7 @@ def reproduce(
     """
     run, keys = Run(budget, list(plan)), dict[str, str]()
     kind = str(pick_device(device))
-    bench, store = Bench(folders, out, run.measured, device, progress), Store(out / "cells")
+    bench, store = Bench(folders, out, run.measured, keys, device, progress), Store(out / "cells")
     for number, cell in enumerate(plan, 1):
         why = _why_not(cell, bench, run)
         if why is None:

@@ -1,4 +1,4 @@
-"""Measured cells on disk: one file each, whole or not at all, taken again where nothing that it hangs on has changed."""
+"""Measured cells on disk: one file each, whole or not at all, taken again where nothing it hangs on has changed."""
 
 import hashlib
 import json

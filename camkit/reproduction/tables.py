@@ -1,6 +1,7 @@
 """Verdicts and cells as tables."""
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,11 @@ def cell_rows(run: Run) -> list[dict[str, Any]]:
     rows = []
     for cell in run.plan:
         found = run.measured.get(cell.id)
+        about: dict[str, Any] = {"cell": cell.name, "seed": "" if cell.seed is None else cell.seed}
         if found is None:
-            rows.append({"cell": cell.name, "seed": cell.seed, "figure": "", "why": run.missing.get(cell.id, "")})
+            rows.append({**about, "figure": "", "why": run.missing.get(cell.id, "")})
             continue
-        rows += [
-            {"cell": cell.name, "seed": cell.seed, "figure": name, "value": value, "n": n}
-            for name, value, n in means(found)
-        ]
+        rows += [{**about, "figure": name, "value": value, "n": n} for name, value, n in means(found)]
     return rows
 
 
@@ -50,7 +49,7 @@ def means(found: Measured) -> list[tuple[str, float, int]]:
     """Every figure of a cell, its mean and how many images have it."""
     rows = []
     for name, values in found.outcomes.items():
-        known = [value for value in values if value == value]
+        known = [value for value in values if not isnan(value)]
         if known:
             rows.append((name, sum(known) / len(known), len(known)))
     return rows + [(name, one.value, one.n) for name, one in found.estimates.items()]

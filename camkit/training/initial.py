@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from camkit.input_spec import InputSpec
 from camkit.errors import CamkitError
+from camkit.input_spec import InputSpec
 from camkit.models import (
     BACKBONES,
     Card,

@@ -54,6 +54,10 @@ def of_analyses(found: Analyzed, data: str) -> Measured:
     for name in ("channels", "overlap", "dispersion", "masking"):
         if name in rows:
             tables[name] = rows[name].set_index("image")
+    if "dispersion" in tables:
+        several = tables["dispersion"]["class_size"] > 1  # an image that is alone is its own centre
+        renamed = tables["dispersion"].rename(columns=lambda name: name.removeprefix("distance_"))
+        tables["dispersion"] = renamed[["image", "object"]].where(several)
     images = list(dict.fromkeys(image for table in tables.values() for image in table.index))
     outcomes: Outcomes = {}
     for name, table in tables.items():
@@ -74,7 +78,7 @@ def ioa_by_image(table: pd.DataFrame, rule: str) -> pd.DataFrame:
 
 
 def zipf_by_image(table: pd.DataFrame) -> pd.DataFrame:
-    """A row an image, and its figures once more under ``@concentrated`` or ``@level`` in these quarters of the images."""
+    """A row an image, and its figures once more under ``@concentrated`` or ``@level`` in these quarters."""
     used = table[~table["constant"]].set_index("image").drop(columns=["constant"])
     for standard in ("max", "percentile"):
         used[f"right_{standard}"] = 100.0 * (used[f"iou_{standard}"] >= IOU_AT_LEAST)
@@ -87,7 +91,8 @@ def zipf_by_image(table: pd.DataFrame) -> pd.DataFrame:
 def intensity_by_image(table: pd.DataFrame) -> pd.DataFrame:
     """A row an image, a figure for each intensity."""
     wide = table.pivot_table(index="image", columns="intensity", values=["distance", "cosine", "length"], sort=False)
-    wide.columns = pd.Index([f"{figure}@{intensity:g}" for figure, intensity in wide.columns])
+    figures, intensities = (wide.columns.get_level_values(level) for level in (0, 1))
+    wide.columns = pd.Index([f"{figure}@{at:g}" for figure, at in zip(figures, intensities, strict=True)])
     return wide
 
 

@@ -27,11 +27,18 @@ def finetune(cell: Cell, bench: Bench) -> Measured:
                        device=bench.device)  # fmt: skip
     save_checkpoint(bench.folder(cell) / LAST, classifier.model, classifier.card())
     inference = bench.inference(classifier)
-    shown = {"step": STEP, "batch_size": bench.batch_size}
-    on_held = evaluate(inference, held, CAM, **shown).localization["cam"][CHOSEN_BY].value
-    found = evaluate(inference, bench.data(data, "test"), CAM, progress=bench.progress, **shown)
+    on_held, on_test = (
+        evaluate(inference, images, CAM, step=STEP, batch_size=bench.batch_size, progress=bench.progress)
+        for images in (held, bench.data(data, "test"))
+    )
     (trial,) = done.trials
-    return measured(found, data, held_out=on_held, steps=len(trial.rows), stopped=trial.stopped)
+    facts = {
+        "held_out": on_held.localization["cam"][CHOSEN_BY].value,
+        "stopped": trial.stopped,
+        "network": bench.kept(cell),
+        "factory": bench.of(cell.after[0], cell.seed).facts.get("factory"),
+    }
+    return measured(on_test, data, **facts)
 
 
 def choose_weights(cell: Cell, bench: Bench) -> Measured:

@@ -1,6 +1,5 @@
 """From an evaluation's table to what each image counts for."""
 
-import numpy as np
 import pandas as pd
 
 from camkit.evaluation import Evaluation
@@ -47,4 +46,4 @@ def of_recipe(rows: pd.DataFrame, found: Evaluation, recipe: str) -> dict[str, p
 
 def column(values: pd.Series) -> list[float]:
     """A table's column; what is not known is NaN."""
-    return np.asarray(values, dtype=float).tolist()
+    return [float(value) for value in values]
