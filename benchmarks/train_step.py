@@ -19,12 +19,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from camkit.data import read_dataset
-from camkit.processes import processes
+from camkit.process_group import process_group
 from camkit.training import TrainSettings
 from camkit.training.data import TrainingImages
+from camkit.training.initial import make_network
 from camkit.training.loop import Clock, Loop
 from camkit.training.methods import load_method
-from camkit.training.network import make_network
+from camkit.training.network import Network
 from camkit.training.optimizer import make_optimizer
 
 
@@ -75,19 +76,18 @@ def main(
         dataset="shapes", root=f"n={images},size={size}", backbone=backbone, weights="none", size=(size,), resize=size,
         epochs=rounds + 1, batch_size=batch_size, lr=1e-3, precision=precision, workers=workers, device=device,
     )  # fmt: skip
-    with processes(device) as together:
+    with process_group(device) as group:
         data = read_dataset("shapes", settings.root, "train")
-        network = make_network(settings, 10, None)
-        cached = TrainingImages(data, settings, network.card.input)
+        initial = make_network(settings, 10, None)
+        cached = TrainingImages(data, settings, initial.card.input)
         cached.cache()
-        own = network.model.to(together.device).to(memory_format=torch.channels_last)
+        own = initial.model.to(group.device).to(memory_format=torch.channels_last)
         other = copy.deepcopy(own)
-        loop = Loop(
-            own, load_method("none"), make_optimizer(own, (), settings), cached, 10, settings, together, workers
-        )
+        network = Network(own, 10, None, (size, size), group, precision)
+        loop = Loop(network, load_method("none"), make_optimizer(own, (), settings), cached, settings, workers)
         loader = DataLoader(
             Plain(cached, size), batch_size, shuffle=True, drop_last=True, num_workers=workers,
-            persistent_workers=workers > 0, pin_memory=together.device.type == "cuda",
+            persistent_workers=workers > 0, pin_memory=group.device.type == "cuda",
         )  # fmt: skip
         optimizer = torch.optim.SGD(other.parameters(), 1e-3, 0.9, weight_decay=5e-4, nesterov=True)
         seconds: dict[str, list[float]] = {"camkit": [], "bare": []}
@@ -95,7 +95,7 @@ def main(
             start = time.perf_counter()
             loop.epoch(epoch, [], Clock(), lambda _: None)
             between = time.perf_counter()
-            bare_epoch(other, loader, optimizer, together.device, precision)
+            bare_epoch(other, loader, optimizer, group.device, precision)
             seconds["camkit"].append(between - start)
             seconds["bare"].append(time.perf_counter() - between)
         medians = {name: float(np.median(times[1:])) / loop.steps for name, times in seconds.items()}
@@ -105,7 +105,7 @@ def main(
             click.echo(f"{name:<7} {1000 * median:8.2f} ms a step (quartiles {low:.2f} to {high:.2f})")
         click.echo(f"ratio   {medians['camkit'] / medians['bare']:.3f}")
         click.echo(
-            f"{backbone}, {size} pixels, batch {batch_size}, {precision}, {workers} workers, {together.device}, "
+            f"{backbone}, {size} pixels, batch {batch_size}, {precision}, {workers} workers, {group.device}, "
             f"{torch.get_num_threads()} threads, torch {torch.__version__}, Python {platform.python_version()}"
         )
 

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from camkit.data import read_dataset
-from camkit.evaluation import Seen, seen_by
+from camkit.evaluation import ImagePrediction, measure_images
 from camkit.inference import Inference
 from camkit.localization import Failure
 from camkit.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP
@@ -37,7 +37,7 @@ def normalised(class_map: np.ndarray) -> np.ndarray:
     return (resized - low) / (high - low) if high > low else np.zeros_like(resized)
 
 
-def truth_boxes(seen: Seen) -> np.ndarray:
+def truth_boxes(seen: ImagePrediction) -> np.ndarray:
     """Inclusive corners on the grid, truncated."""
     height, width = seen.size
     boxes = seen.record.boxes - [0, 0, 1, 1]
@@ -100,7 +100,7 @@ def main() -> None:
     right_v2, counts, n = right.copy(), np.zeros((2, len(bins) - 1), np.int64), 0
     masks = dataset.records[0].read_mask is not None
     spent = {"camkit": 0.0, "OpenCV": 0.0}
-    for seen in seen_by(inference, dataset, ["signed"], lambda seen: seen):
+    for seen in measure_images(inference, dataset, ["signed"], lambda seen: seen):
         if isinstance(seen, Failure):
             print(seen.image, seen.reason)
             continue

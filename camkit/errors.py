@@ -35,3 +35,19 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     )
+
+
+class Diverged(CamkitError):
+    """A loss, its gradient or the step's outcome is NaN or infinite; the step was not made.
+
+    Parameters
+    ----------
+    remedy : str
+        What is wrong and what to do, for a user to read.
+    during : str
+        The part of a training step that it happened in.
+    """
+
+    def __init__(self, remedy: str, during: str = "the step") -> None:
+        super().__init__(remedy)
+        self.during = during

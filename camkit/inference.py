@@ -12,16 +12,17 @@ from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
-from camkit.data import Batch, PreparedImages, Sample, collate
+from camkit.data import Batch, Sample, collate
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
 
 Precision = Literal["fp32", "bf16", "fp16"]
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a grey image, as in torchvision's rgb_to_grayscale
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 T = TypeVar("T")
@@ -29,7 +30,7 @@ Chunks = Iterable[tuple[list[Batch], list[Sample]]]  # as `camkit.data.collate` 
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]  # wraps results, and how many they will be, in a bar
 
 
-def unwatched(results: Iterator[Any], total: int) -> Iterator[Any]:  # noqa: ARG001 - a `Progress` knows how many
+def no_progress(results: Iterator[Any], total: int) -> Iterator[Any]:  # noqa: ARG001 - a `Progress` knows how many
     """The `Progress` that shows nothing."""
     return results
 
@@ -62,8 +63,12 @@ class Inference:
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
         self.source = self._make_source(moved(classifier.model, self.device), head)
+        if self.source.channels not in (1, 3):
+            raise CamkitError(
+                f"the model takes images of {self.source.channels} channels, and photographs have 3 (or 1, in grey): "
+                "show it tensors of your own with camkit.CAM"
+            )
         self.seconds = 0.0  # in forward passes
-        self._read: list[PreparedImages] = []
         ClassNames(self.source.num_classes, classifier.labels)  # one for each class, or it is refused
 
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
@@ -89,12 +94,7 @@ class Inference:
             )
         return self.source
 
-    @property
-    def filled(self) -> list[str]:
-        """Names of the damaged images that were read all the same."""
-        return list(dict.fromkeys(name for samples in self._read for name in samples.filled()))
-
-    def batches(self, samples: PreparedImages, batch_size: int, workers: int) -> Chunks:
+    def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
         """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
 
         Raises
@@ -102,7 +102,6 @@ class Inference:
         CamkitError
             One of the processes has died.
         """
-        self._read.append(samples)
         pinned = self.device.type == "cuda"
         loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
         try:
@@ -120,6 +119,8 @@ class Inference:
         """
         start = time.perf_counter()
         images = batch.input.to(self.device, non_blocking=True)
+        if self.source.channels == 1:
+            images = in_grey(images, self.classifier.input.std)
         dtype = DTYPES.get(self.precision)
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
@@ -146,6 +147,16 @@ def moved(model: nn.Module, device: torch.device) -> nn.Module:
     except NotImplementedError as error:  # parts of it are on the meta device
         raise CamkitError(f"the model holds no weights yet ({str(error).splitlines()[0]}): load some first") from error
     return model
+
+
+def in_grey(images: torch.Tensor, std: tuple[float, float, float]) -> torch.Tensor:
+    """Normalised colour images (N, 3, H, W) as normalised grey ones (N, 1, H, W).
+
+    They are what grey images in [0, 1] become with the mean and the deviation of grey, which the means and deviations
+    of the three colours add up to with the same weights as the colours.
+    """
+    share = images.new_tensor(LUMA) * images.new_tensor(std)
+    return torch.einsum("c,nchw->nhw", share / share.sum(), images)[:, None]
 
 
 def in_order(
@@ -226,7 +237,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()  # the meta device makes tensors, and has no numbers
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise CamkitError(f"device {name!r} cannot be used: {reason}; take 'auto' or 'cpu'") from error

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from camkit.boxes import pixels_inside
 from camkit.data import View
 from camkit.recipe import Recipe
+
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,8 @@ class Localization:
     label, name : int, str
         The class.
     score : float
-        The class's softmax probability (sigmoid for a model with one logit).
+        The class's probability: the model's own where it ends in a softmax or sigmoid, else the softmax of its logits
+        (sigmoid for a model with one logit).
     rank : int
         1 for the best of the classes asked for.
     tau : float
@@ -58,9 +62,18 @@ class Localization:
     @property
     def map(self) -> NDArray[np.float32]:
         """The score map over the whole image, (H, W); outside the part that the model saw, its minimum."""
-        score_map = self.recipe.score_maps(self.class_map, self.size, window_of(self.view))
-        whole = torch.full(self.size, float(score_map.min()))
-        whole[pixels_inside(self.view.window, self.size)] = score_map
+        return self._map_at(self.size)
+
+    def _map_at(self, size: tuple[int, int]) -> NDArray[np.float32]:
+        """The score map over the whole image, sampled at that many pixels."""
+        (height, width), (x0, y0, x1, y1) = self.size, self.view.window
+        down, across = size[0] / height, size[1] / width
+        view = View(size, (x0 * across, y0 * down, x1 * across, y1 * down))
+        if window_of(self.view) is None:
+            view = View(size, (0, 0, size[1], size[0]))
+        score_map = self.recipe.score_maps(self.class_map, size, window_of(view))
+        whole = torch.full(size, float(score_map.min()))
+        whole[pixels_inside(view.window, size)] = score_map
         return whole.numpy()
 
     def plot(self, ax: Any = None) -> Any:
@@ -74,10 +87,18 @@ class Localization:
         return f"{self.name} {self.score:.2f}"
 
     def overlay(self) -> torch.Tensor:
-        """The image under its score map with the box drawn in, (3, H, W), uint8."""
-        from camkit.figures import overlay  # noqa: PLC0415 - matplotlib only where a picture is wanted
+        """The image under its score map with the box drawn in, (3, H, W), uint8; at most 4 million pixels.
 
-        return overlay(self.pixels, self.map, self.box, self.title)
+        A larger image is drawn smaller: what drawing takes of memory does not grow with it.
+        """
+        from camkit.figures import overlay, picture_size  # noqa: PLC0415 - matplotlib only where a picture is wanted
+
+        size = picture_size(self.size)
+        if size == self.size or self.pixels is None:
+            return overlay(self.pixels, self.map, self.box, self.title)
+        pixels = F.interpolate(self.pixels[None], size, mode="bilinear", antialias=True)[0]
+        box = rescaled(self.box, self.size, size)
+        return overlay(pixels, self._map_at(size), box, self.title)
 
     def _repr_png_(self) -> bytes:
         from torchvision.transforms.functional import to_pil_image  # noqa: PLC0415
@@ -96,6 +117,16 @@ class Failure:
 
 
 Result = list[Localization] | Failure
+
+
+def rescaled(box: Box, size: tuple[int, int], other: tuple[int, int]) -> Box:
+    """A box in an image of one size, in the same image of another; one that is not empty does not become so."""
+    x0, y0, x1, y1 = box
+    down, across = other[0] / size[0], other[1] / size[1]
+    left, top = int(x0 * across), int(y0 * down)
+    if x1 <= x0:
+        return left, top, left, top
+    return left, top, max(left + 1, round(x1 * across)), max(top + 1, round(y1 * down))
 
 
 def window_of(view: View) -> tuple[float, float, float, float] | None:

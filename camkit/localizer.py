@@ -13,6 +13,7 @@ from camkit.boxes import pixels_inside
 from camkit.data import (
     MAX_PIXELS,
     Batch,
+    FilledImages,
     Fit,
     ImageDataset,
     ImageFile,
@@ -57,7 +58,7 @@ class Localizer:
     max_pixels : int
         Larger images are refused.
     truncated : {"fail", "fill"}
-        What becomes of damaged images, as of `camkit.data.read_image`.
+        What becomes of damaged images, as of `camkit.data.read_image`; `filled` has the names of those filled.
 
     Examples
     --------
@@ -90,7 +91,7 @@ class Localizer:
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.preprocess = Preprocess(classifier.input, fit)
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
-        self.max_pixels, self.truncated = max_pixels, truncated
+        self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None
         self.inference = Inference(classifier, device, precision, head)
 
     def __call__(self, images: Any, labels: Sequence[int] | None = None) -> list[Localization]:
@@ -137,7 +138,7 @@ class Localizer:
         keep_image : bool
             Keep the original pixels with each result, for pictures.
         """
-        dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image, self.truncated)
+        dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image, self.filled)
         wanted = None if labels is None else (lambda sample: labels.get(sample.name))
         yield from self._results(self.inference.batches(dataset, self.batch_size, self.workers), wanted)
 
@@ -147,7 +148,7 @@ class Localizer:
         count = 0
         for image in many:
             if isinstance(image, (str, Path)):
-                dataset = ImageDataset(find_images(image), self.preprocess, self.max_pixels, True, self.truncated)
+                dataset = ImageDataset(find_images(image), self.preprocess, self.max_pixels, True, self.filled)
                 read = [dataset[i] for i in range(len(dataset))]
             else:
                 pixels = as_pixels(image)
@@ -174,13 +175,12 @@ class Localizer:
         self, batch: Batch, labels: Sequence[int | None] | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Class maps (n, K, h, w), classes and their probabilities (n, K), on the CPU."""
-        features = self.inference.forward(batch)
-        classes = features.top(self.topk)
+        prediction = self.inference.forward(batch)
+        classes = prediction.top(self.topk)
         if labels is not None:
             classes = torch.tensor([[0 if label is None else label] for label in labels])
-        out = features.class_maps(classes, self.recipe.weighting)
-        probabilities = out.logits.softmax(1) if out.logits.shape[1] > 1 else out.logits.sigmoid()
-        return out.maps.cpu(), out.classes.cpu(), probabilities.gather(1, out.classes).cpu()
+        out = prediction.class_maps(classes, self.recipe.weighting)
+        return out.maps.cpu(), out.classes.cpu(), prediction.probabilities().gather(1, out.classes).cpu()
 
     def _localize(self, sample: Sample, maps: torch.Tensor, classes: list[int], scores: list[float]) -> Result:
         assert sample.view is not None

@@ -49,7 +49,7 @@ class Guided(Method):
         bank = network.modules["bank"]
         features = network.forward(images).features.mean((2, 3))
         hot = F.one_hot(labels, network.num_classes).float()
-        sums, counts = network.processes.mean([hot.T @ features, hot.sum(0)])
+        sums, counts = network.group.mean([hot.T @ features, hot.sum(0)])
         here = counts > 0
         rate = torch.exp(-0.1 * bank.counts)[:, None]
         moved = (1 - rate) * bank.means + rate * sums / counts.clamp(min=1e-9)[:, None]
@@ -62,7 +62,7 @@ class Guided(Method):
 class Averaged(Method):
     """What is saved and measured is the mean of the weights after each step, not the last."""
 
-    def prepare(self, network, optimizer, settings):
+    def prepare(self, network, optimizer):
         self.mean, self.steps = copy.deepcopy(network.model), 0
 
     def after_step(self, network, images, labels):
@@ -79,7 +79,7 @@ class Averaged(Method):
         self.steps = state["steps"]
 
     def saved(self, network, card):
-        return self.mean, replace(card, labels=tuple(f"mean {label}" for label in card.labels))
+        return self.mean, replace(card, input=replace(card.input, resize=30))
 
 
 @dataclass

@@ -17,7 +17,7 @@ from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
 from camkit.metrics.pixels import PxAP
 from camkit.models import Classifier
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.training import Descent, Diverged, MinMax, Schedule, StageTwo, finetune_fc, train
 from camkit.training.data import TrainingImages
 from camkit.training.loop import Clock, Loop
@@ -126,7 +126,7 @@ def training(rank, address, processes, settings, out, threads):
         dist.destroy_process_group()
 
 
-def looped(together, settings):
+def looped(group, settings):
     """The losses of a network of some hundred parameters, and its last weights."""
     data = read_dataset("shapes", settings.root, "train")
     method = load_method(settings.method, **settings.method_options)
@@ -135,10 +135,10 @@ def looped(together, settings):
     model = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
     images = TrainingImages(data, settings, InputSpec())
     images.cache()
-    network = Network(model, 4, None, (settings.size[-1],) * 2, together, label_smoothing=settings.label_smoothing)
+    network = Network(model, 4, None, (settings.size[-1],) * 2, group, label_smoothing=settings.label_smoothing)
     network.modules.update(method.modules(network))
     optimizer = make_optimizer(model, (), settings, {name: (one, None) for name, one in network.modules.items()})
-    method.prepare(network, optimizer, settings)
+    method.prepare(network, optimizer)
     loop = Loop(network, method, optimizer, images, settings, 0)
     losses = []
     for epoch in range(settings.epochs):
@@ -150,5 +150,5 @@ def looped(together, settings):
 
 def looping(rank, address, processes, settings, out):
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
-    torch.save(looped(Processes(rank, processes, torch.device("cpu")), settings), f"{out}/{rank}.pt")
+    torch.save(looped(ProcessGroup(rank, processes, torch.device("cpu")), settings), f"{out}/{rank}.pt")
     dist.destroy_process_group()

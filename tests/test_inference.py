@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from camkit.data import ImageDataset, Preprocess, Record, RecordDataset, find_images
+from camkit.data import FilledImages, ImageDataset, Preprocess, Record, RecordDataset, find_images
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.inference import Inference, as_classifier, in_order
 from camkit.input_spec import InputSpec
@@ -125,8 +125,10 @@ def test_damaged_images_that_are_filled_are_counted(inference, workers, tmp_path
     files = find_images(tmp_path)
     strict = ImageDataset(files, Preprocess(SPEC))
     failures = [failure.name for _, failures in inference.batches(strict, 2, workers) for failure in failures]
-    assert (failures, inference.filled) == (["1.jpg", "3.jpg"], [])
-    lenient = ImageDataset(files, Preprocess(SPEC), truncated="fill")
+    assert failures == ["1.jpg", "3.jpg"]
+    filled = FilledImages()
+    lenient = ImageDataset(files, Preprocess(SPEC), filled=filled)
+    assert filled.names() == []
     seen = list(inference.batches(lenient, 2, workers))
     assert sum(len(batch.samples) for batches, _ in seen for batch in batches) == 5
-    assert inference.filled == ["1.jpg", "3.jpg"]
+    assert filled.names() == ["1.jpg", "3.jpg"]

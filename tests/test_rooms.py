@@ -16,7 +16,7 @@ FLOORS = [
     {"cam", "data", "metrics"},
     {"models", "recipe"},
     {"inference", "localization"},
-    {"localizer", "processes"},
+    {"localizer", "process_group"},
     {"output"},
     {"evaluation"},
     {"analysis", "training"},

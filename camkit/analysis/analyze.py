@@ -18,7 +18,7 @@ from camkit.analysis.sweep import Sweep
 from camkit.analysis.zipf import Zipf
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.inference import Inference, Progress, unwatched
+from camkit.inference import Inference, Progress, no_progress
 from camkit.localization import Failure
 
 ANALYSES: dict[str, type[Analysis[Any]]] = {
@@ -73,7 +73,7 @@ def analyze(
     names: Sequence[str] = ("all",),
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     *,
-    progress: Progress = unwatched,
+    progress: Progress = no_progress,
     **reading: Any,
 ) -> Analyzed:
     """Run analyses over a split of a data set.

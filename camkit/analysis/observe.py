@@ -13,8 +13,8 @@ from camkit.boxes import normalize_maps, resize_maps
 from camkit.cam import CAM, Features
 from camkit.data import AnnotatedSet, Batch
 from camkit.errors import CamkitError
-from camkit.evaluation import walk
-from camkit.evaluation.walk import Jobs
+from camkit.evaluation import forward_dataset
+from camkit.evaluation.forward import Jobs
 from camkit.inference import Inference
 from camkit.localization import Failure
 
@@ -62,7 +62,7 @@ def look(
     Parameters
     ----------
     **reading
-        As of `camkit.evaluation.walk`: fit, batch_size, workers, max_pixels.
+        As of `camkit.evaluation.forward_dataset`: fit, batch_size, workers, max_pixels.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def look(
                 jobs.append(partial(_try, work, seen))
         return jobs
 
-    yield from walk(inference, dataset, start, keep_image=needs.pixels, **reading)
+    yield from forward_dataset(inference, dataset, start, keep_image=needs.pixels, **reading)
 
 
 def _own_maps(inference: Inference, batch: Batch, labels: Tensor, dataset: AnnotatedSet) -> Iterator[MapObservation]:

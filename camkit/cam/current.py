@@ -95,7 +95,7 @@ def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: fl
     miss = (expected - given).abs().amax()
     if miss <= max(1e-3, 8 * eps) * largest:
         return
-    beyond_rounding = bool(miss > (64 if eps < 1e-6 else 4) * eps * _terms(head, row))
+    beyond_rounding = bool(miss > (64 if eps < 1e-6 else 4) * eps * terms(head, row))
     if beyond_rounding or bool(given.isfinite().all() ^ expected.isfinite().all()):
         raise CamkitError(
             f"class weights miss the logits by {float(miss):.2g} where the largest is {float(largest):.2g}: the head "
@@ -103,7 +103,17 @@ def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: fl
         )
 
 
-def _terms(head: Head, row: torch.Tensor) -> torch.Tensor:
+def refuse_stale_answer(expected: torch.Tensor, said: torch.Tensor, eps: float) -> None:
+    """The same for a model that returns probabilities: logits come from the head, and must give what it returned."""
+    same = expected.shape == said.shape
+    if not same or not bool((expected - said).abs().amax() <= max(1e-3, 8 * eps) * said.abs().amax()):
+        raise CamkitError(
+            "class weights do not give the probabilities that the model returned: the head changed after CAM(model), "
+            "or does what was not seen when it was found; make a new CAM(model)"
+        )
+
+
+def terms(head: Head, row: torch.Tensor) -> torch.Tensor:
     """A bound of what is added up to a logit: sums of large terms that cancel keep the rounding errors of the terms."""
     longest = torch.linalg.vector_norm(head.weight.float(), dim=1).amax()
     scale = head.scale(row).abs().float().amax()

@@ -5,13 +5,14 @@ from types import TracebackType
 import torch
 from torch import nn
 
-from camkit.cam.current import plain_weights
+from camkit.cam.current import plain_weights, refuse_stale_answer
 from camkit.cam.features import Features
-from camkit.cam.find import IMAGES, find_head
+from camkit.cam.find import find_head
 from camkit.cam.forward import ANEW, eager, forward, one_line
 from camkit.cam.given import find_given
-from camkit.cam.logits import Output, logits_of
+from camkit.cam.logits import Output, logits_of, one_row_an_image
 from camkit.cam.prediction import Classes, ClassMaps, Prediction
+from camkit.cam.walk import IMAGES
 from camkit.errors import CamkitError, HeadNotFound
 
 
@@ -65,6 +66,7 @@ class CAM:
         self._fickle = [module for module in self.model.modules() if isinstance(module, FICKLE)]
         with torch.inference_mode(False), eager():
             images = example_images(self.model, input_size)
+            self.channels = images.shape[1]
             with torch.autocast(images.device.type, enabled=False):
                 if head:
                     self.head = find_given(self.model, images, **head, output=output)
@@ -123,11 +125,15 @@ class CAM:
             if self._plain is not None:
                 self.head = self._plain.read(self.model, self.head)
             head = self.head  # another thread may read it anew meanwhile
-            picked_up, logits = self._pass(images)
+            picked_up, said = self._pass(images)
             with torch.autocast(images.device.type, enabled=False):
                 features = self._feature_map(picked_up, images).float()
-                eps = precision(picked_up, logits)
-                return Features(features, head.pooled(features), logits.float().reshape(len(images), -1), head, eps)
+                pooled, eps = head.pooled(features), precision(picked_up, said)
+                logits = said.float()
+                if head.returns_activated:
+                    logits = head.logits(pooled).float()
+                    refuse_stale_answer(head.answer(logits), said.float(), eps)
+                return Features(features, pooled, logits, head, eps)
 
     def pooled(self, images: torch.Tensor) -> torch.Tensor:
         """Pooled features (N, C) alone, in the network's own precision, with the gradient that goes to the images.
@@ -138,7 +144,7 @@ class CAM:
         return self.head.pooled(self._feature_map(picked_up, images))
 
     def _pass(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One forward pass: the tensor at the feature map's place, and the logits."""
+        """One forward pass: the tensor at the feature map's place, and what the model says, (N, K)."""
         if self.model.training or any(module.training for module in self._fickle):
             refuse_training(self.model)
         device = next((p.device for p in self.model.parameters()), images.device)
@@ -146,7 +152,7 @@ class CAM:
             raise CamkitError(f"the images are on {images.device} and the model on {device}: move one with .to()")
         feature_map = self.head.feature_map
         picked_up, returned = forward(self.model, images, feature_map.place, copy=bool(feature_map.calls))
-        return picked_up, logits_of(returned, self.output)
+        return picked_up, one_row_an_image(logits_of(returned, self.output, self.head.output), len(images))
 
     def _feature_map(self, picked_up: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
         try:
@@ -206,10 +212,10 @@ def example_images(model: nn.Module, size: tuple[int, int]) -> torch.Tensor:
     def noise(channels: int) -> torch.Tensor:
         return torch.randn(IMAGES, channels, *size, generator=generator).to(parameter.device, parameter.dtype)
 
-    if first is None or first.in_channels == 3:
-        return noise(3)
-    wanted = noise(first.in_channels)
-    return wanted if runs(model, wanted) else noise(3)  # some fold pixels into channels before they convolve
+    photographs = noise(3)
+    if first is None or first.in_channels == 3 or runs(model, photographs):
+        return photographs  # some fold pixels into channels before they convolve, or make grey of colours
+    return noise(first.in_channels)
 
 
 @torch.no_grad()

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from camkit.cam.affine import tolerance
-from camkit.cam.find import VIEWS
 from camkit.cam.head import Head, HeadFunction
+from camkit.cam.walk import VIEWS
 from camkit.errors import CamkitError
 
 

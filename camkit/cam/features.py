@@ -53,6 +53,10 @@ class Features(Prediction):
             offset = weights.offset(chosen)
         return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset)
 
+    def probabilities(self) -> torch.Tensor:
+        """Each class's probability (N, K), as the model says it where it says probabilities."""
+        return self.head.probabilities(self.logits)
+
     def class_weights(self, classes: Classes = None) -> torch.Tensor:
         """What each channel counts for in each image's wanted classes, (N, K, C): ``maps = weights @ features``."""
         with torch.autocast(self.features.device.type, enabled=False):

@@ -1,14 +1,16 @@
 """A head that the caller names instead of having it searched."""
 
+from dataclasses import replace
 from difflib import get_close_matches
 
 import torch
 from torch import nn
 
-from camkit.cam.find import IMAGES
+from camkit.cam.affine import tolerance
 from camkit.cam.head import FeatureMap, Head
-from camkit.cam.logits import Output, answer, logits_of
+from camkit.cam.logits import Output, answer, before_activation, logits_of, one_of_several, one_row_an_image
 from camkit.cam.trace import Trace, in_this_thread, release, tensors_in
+from camkit.cam.walk import IMAGES
 from camkit.errors import CamkitError
 
 
@@ -38,9 +40,14 @@ def find_given(
         keep = in_this_thread(lambda _m, _a, out: held.extend(tensors_in(out)))
         handle = modules[features].register_forward_hook(keep)
         try:
-            logits = logits_of(answer(model, images), output)
+            returned = answer(model, images)
+            number = None if output else one_of_several(returned, trace)
+            logits = logits_of(returned, output, number)
         finally:
             handle.remove()
+    said = one_row_an_image(logits, len(images))
+    end = trace.value(logits)
+    activation = before_activation(end, said.shape[1])[1] if end else "none"
     value = trace.value(held[-1]) if held else None
     place = trace.place_of(value) if value else None
     if value is None or place is None or held[-1].ndim not in {3, 4}:
@@ -50,15 +57,20 @@ def find_given(
         raise CamkitError(
             f"--head: {features} gives {tuple(held[-1].shape[1:])}, and {classifier} wants {weight.shape[1]} channels"
         )
-    feature_map = FeatureMap(place, [], value, value, axes[0], IMAGES)
+    feature_map = FeatureMap(place, [], value, value, axes[0], IMAGES, tokens=held[-1].ndim == 3)
     value.tensor = held[-1]
     zero = weight.new_zeros(len(weight))
     offset = zero if bias is None else bias.detach()
     features_map = feature_map.read(held[-1], (images.shape[-2], images.shape[-1]))
-    total = features_map.mean((-2, -1)) @ weight.T + offset
+    head = Head("given", feature_map, classifier, weight, offset, zero, None, activation=activation, output=number)
+    total = head.answer(head.logits(head.pooled(features_map)))
     error = float("nan")
-    if total.shape == logits.shape:
-        error = float((total - logits).abs().max() / (logits.amax() - logits.amin()).clamp(min=1e-6))
-    size = (features_map.shape[2], features_map.shape[3])
+    if total.shape == said.shape:
+        error = float((total - said).abs().max() / (said.amax() - said.amin()).clamp(min=1e-6))
+    if activation != "none" and not error <= tolerance(said):
+        raise CamkitError(
+            f"--head: the model ends in {activation}, and the named head misses what it returns by {error:.1e} of its "
+            "range: let the model return logits"
+        )
     release([], value)
-    return Head("given", feature_map, classifier, weight, offset, zero, None, map_size=size, completeness=error)
+    return replace(head, map_size=(features_map.shape[2], features_map.shape[3]), completeness=error)

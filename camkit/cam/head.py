@@ -1,5 +1,6 @@
 """The head of a classifier: how a feature map becomes logits."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,8 @@ from torch import nn
 from camkit.cam.trace import Call, Place, Value, replay
 
 Kind = Literal["exact", "folded", "score pooling", "TAP", "max pooling", "log-sum-exp", "linearised", "given"]
+
+Activation = Literal["none", "softmax", "log-softmax", "sigmoid", "log-sigmoid", "probabilities"]
 
 MEANING: dict[Kind, str] = {
     "exact": "logits are the mean over positions of the class maps, plus a constant",
@@ -38,6 +41,8 @@ class FeatureMap:
         The channels' axis. The others, but for the batch, are positions: (h, w), or tokens in raster order.
     images : int
         Images in the recorded pass.
+    tokens : bool
+        Whether positions lie along one axis, whatever axes of length 1 stand beside it.
     """
 
     place: Place
@@ -46,13 +51,19 @@ class FeatureMap:
     value: Value
     axis: int
     images: int
+    tokens: bool = False
 
     def read(self, picked_up: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
         """The feature map F, (N, C, h, w), from the tensor at `place`."""
         batch = (self.images, len(picked_up))
         raw = replay(self.calls, {self.start: picked_up}, self.value, batch) if self.calls else picked_up
-        channels_first = raw.movedim(self.axis, 1)
-        if channels_first.ndim == 3:
+        return self.lay_out(raw, image_size)
+
+    def lay_out(self, feature: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
+        """The feature map, (N, C, h, w), from the network's own layout."""
+        channels_first = feature.movedim(self.axis, 1)
+        if self.tokens:
+            channels_first = channels_first.flatten(2)
             channels_first = channels_first.unflatten(2, grid(channels_first.shape[2], image_size))
         return channels_first
 
@@ -81,6 +92,8 @@ class HeadFunction:
     norm : Value or None
         The one number an image that a norm multiplies (or divides) by, such as a layer norm's reciprocal deviation.
         Held fixed, it leaves the head affine.
+    again : tuple of Value
+        The same pooled vector where the network computes it once more.
     """
 
     calls: list[Call]
@@ -89,20 +102,23 @@ class HeadFunction:
     images: int
     dtype: torch.dtype
     norm: Value | None = None
+    again: tuple[Value, ...] = ()
 
     def __call__(self, pooled: torch.Tensor, norm: torch.Tensor | None = None) -> torch.Tensor:
         n = len(pooled)
-        feeds = {self.start: self._fit(pooled, self.start)}
+        feeds = self._feeds(pooled)
         if norm is not None and self.norm is not None:
             feeds[self.norm] = self._fit(norm, self.norm)
-        logits = replay(self.calls, feeds, self.end, (self.images, n))
-        return logits[:, None] if logits.ndim == 1 else logits.flatten(1)
+        classes = math.prod(self.end.shape) // self.images
+        return replay(self.calls, feeds, self.end, (self.images, n)).reshape(n, classes)  # n may be 0
 
     def norm_of(self, pooled: torch.Tensor) -> torch.Tensor:
         """The norm's number for each image, (N,)."""
         assert self.norm is not None
-        feeds = {self.start: self._fit(pooled, self.start)}
-        return replay(self.calls, feeds, self.norm, (self.images, len(pooled))).reshape(len(pooled))
+        return replay(self.calls, self._feeds(pooled), self.norm, (self.images, len(pooled))).reshape(len(pooled))
+
+    def _feeds(self, pooled: torch.Tensor) -> dict[Value, torch.Tensor]:
+        return {start: self._fit(pooled, start) for start in (self.start, *self.again)}
 
     def _fit(self, tensor: torch.Tensor, value: Value) -> torch.Tensor:
         return tensor.reshape(len(tensor), *value.shape[1:]).to(self.dtype)
@@ -136,6 +152,14 @@ class Head:
     completeness : float
         Largest ``|maps.mean((-2, -1)) + offset - logits|`` over the logits' range, measured when the head was found.
         With a `pool`, which no mean equals, ``weight @ pooled + offset`` stands in the place of the maps' mean.
+    activation : Activation
+        What the model makes of its logits before it returns them. "probabilities": its last steps are not known, but
+        what it returns never leaves 0 to 1.
+    output : int or None
+        Which of the tensors that the model returns the logits are (or their `activation`); None for the one that
+        `camkit.cam.logits.logits_of` takes by its form.
+    notes : tuple of str
+        What could not be told, one line each.
     """
 
     kind: Kind
@@ -150,6 +174,9 @@ class Head:
     sums: bool = False
     map_size: tuple[int, int] = (0, 0)
     completeness: float = float("nan")
+    activation: Activation = "none"
+    output: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -171,3 +198,33 @@ class Head:
             return pooled.new_ones(len(pooled))
         number = self.function.norm_of(pooled)
         return 1 / number if self.divides else number
+
+    def logits(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Logits (N, K) of pooled features (N, C), as the model computes them."""
+        if self.kind == "linearised" and self.function is not None:
+            return self.function(pooled)
+        weight, bias, scaled_bias = (t.to(pooled.dtype) for t in (self.weight, self.bias, self.scaled_bias))
+        return self.scale(pooled)[:, None] * (pooled @ weight.T + scaled_bias) + bias
+
+    @property
+    def returns_activated(self) -> bool:
+        """Whether the model returns a known function of its logits in their place."""
+        return self.activation not in {"none", "probabilities"}
+
+    def answer(self, logits: torch.Tensor) -> torch.Tensor:
+        """What the model returns for these logits, (N, K)."""
+        made: dict[Activation, torch.Tensor] = {
+            "softmax": logits.softmax(1),
+            "log-softmax": logits.log_softmax(1),
+            "sigmoid": logits.sigmoid(),
+            "log-sigmoid": nn.functional.logsigmoid(logits),
+        }
+        return made.get(self.activation, logits)
+
+    def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
+        """Each class's probability (N, K): the model's own, else softmax, or sigmoid of a single logit."""
+        if self.activation == "probabilities":
+            return logits
+        if "sigmoid" in self.activation or (self.activation == "none" and logits.shape[1] == 1):
+            return logits.sigmoid()
+        return logits.softmax(1)

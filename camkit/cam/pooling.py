@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from camkit.cam.extractor import example_images, refuse_training
-from camkit.cam.find import VIEWS, collapse, record
+from camkit.cam.logits import record
+from camkit.cam.mean import find_pooled
+from camkit.cam.refusal import refusal
 from camkit.cam.trace import Trace, Value, between
+from camkit.cam.walk import VIEWS
 from camkit.errors import HeadNotFound
 
 
@@ -44,15 +47,19 @@ def find_pooling(model: nn.Module, input_size: tuple[int, int] = (224, 224)) -> 
     """
     refuse_training(model)
     images = example_images(model, input_size)
-    trace, _, end = record(model, images)
-    start, feature, scale = collapse(end)
+    recorded = record(model, images)
+    found = next(find_pooled(recorded.end), None)
+    if found is None:
+        raise HeadNotFound(refusal(recorded.end))
+    feature, (start, *again) = found.feature, found.starts
     assert feature.tensor is not None
     assert start.tensor is not None
     channels = start.tensor.flatten(1).shape[1]
-    if feature.tensor.ndim != 4 or feature.tensor.shape[1] != channels or scale != 1:
-        what = "sums" if scale != 1 else f"a map of shape {tuple(feature.tensor.shape[1:])}"
+    if feature.tensor.ndim != 4 or feature.tensor.shape[1] != channels or found.sums or again:
+        what = "sums" if found.sums else f"a map of shape {tuple(feature.tensor.shape[1:])}"
+        what = f"its map {1 + len(again)} times" if again else what
         raise HeadNotFound(f"the classifier pools {what}: only the mean of a (channels, h, w) map can be replaced")
-    module, pooled = module_between(trace, feature, start, end)
+    module, pooled = module_between(recorded.trace, feature, start, recorded.end)
     assert pooled.tensor is not None
     return Pooling(module, images, feature.tensor, pooled.tensor)
 
@@ -73,7 +80,7 @@ def module_between(trace: Trace, feature: Value, start: Value, end: Value) -> tu
 def views(start: Value, end: Value) -> list[Value]:
     """What the network makes of a value by laying it out anew alone."""
     found = [start]
-    for call in between(start, end):
+    for call in between([start], end):
         if call.name in VIEWS and call.parents[0] in found:
             found += call.outputs
     return found[1:]

@@ -61,6 +61,10 @@ class Prediction(ABC):
             The classes are none of the model's, or the source has no such weighting.
         """
 
+    def probabilities(self) -> torch.Tensor:
+        """Each class's probability (N, K): softmax, or sigmoid of a single logit."""
+        return self.logits.softmax(1) if self.logits.shape[1] > 1 else self.logits.sigmoid()
+
     def top(self, k: int) -> torch.Tensor:
         """The k classes with the highest logits, best first, (N, k)."""
         return self.logits.topk(min(k, self.logits.shape[1]), dim=1).indices

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from camkit.cam.extractor import example_images, refuse_training, unwrap
-from camkit.cam.logits import answer, logits_of
+from camkit.cam.logits import answer, logits_of, one_row_an_image, record
 from camkit.cam.prediction import Classes, ClassMaps, Prediction
 from camkit.errors import CamkitError
 
@@ -38,6 +38,10 @@ class MapSource(Protocol):
     @property
     def map_size(self) -> tuple[int, int]:
         """Height and width of a class map at the input size."""
+
+    @property
+    def channels(self) -> int:
+        """Of the images."""
 
     def predict(self, images: torch.Tensor) -> Prediction:
         """One forward pass of images (N, channels, H, W), after the model's own preprocessing."""
@@ -75,7 +79,11 @@ class FunctionMaps:
         refuse_training(self.model)
         with told(name, "make"):
             self.function = make(self.model)
-        found = self.predict(example_images(self.model, input_size)).class_maps()
+        images = example_images(self.model, input_size)
+        self.channels = images.shape[1]
+        recorded = record(self.model, images)
+        self.output, self.activation = recorded.output, recorded.activation
+        found = self.predict(images).class_maps()
         self.num_classes = found.logits.shape[1]
         self.map_size = (found.maps.shape[2], found.maps.shape[3])
 
@@ -83,7 +91,8 @@ class FunctionMaps:
         """One forward pass; the maps are made when they are asked for."""
         refuse_training(self.model)
         with torch.no_grad():
-            logits = logits_of(answer(self.model, images)).reshape(len(images), -1).float()
+            said = logits_of(answer(self.model, images), number=self.output)
+            logits = one_row_an_image(said, len(images)).float()
         return FunctionPrediction(images, logits, self)
 
 
@@ -94,6 +103,13 @@ class FunctionPrediction(Prediction):
     images: torch.Tensor
     logits: torch.Tensor
     source: FunctionMaps
+
+    def probabilities(self) -> torch.Tensor:
+        """See `Prediction.probabilities`; the model's own where it returns them, or their logarithms."""
+        activation = self.source.activation
+        if activation == "none":
+            return super().probabilities()
+        return self.logits.exp() if activation.startswith("log") else self.logits
 
     def class_maps(self, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
         """See `Prediction.class_maps`; there is no weighting but "signed"."""

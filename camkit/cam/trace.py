@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
 
-KEPT = 96  # tensors held at a time: those near the end of the pass, where the head is
+KEPT = 2**28  # bytes of tensors held at a time: those near the end of the pass, where the head is
 
 SIZED = {"view", "_unsafe_view", "reshape", "expand", "_reshape_alias", "view_copy", "as_strided"}
 
@@ -26,6 +26,7 @@ class Call:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     outputs: list["Value"] = field(default_factory=list)
+    number: int = 0  # in the order in which the calls ran
 
     @property
     def name(self) -> str:
@@ -51,6 +52,11 @@ class Value:
     call: Call | None = None
     tensor: torch.Tensor | None = None
     places: list["Place"] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """Of the call that made it, in the order in which the calls ran; 0 for the images."""
+        return self.call.number if self.call else 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ class Trace(TorchDispatchMode):
         self.values = WeakTensorKeyDictionary()
         self.calls_of_module: dict[str, int] = {}
         self._recent: deque[Value] = deque()
+        self._bytes = self._calls = 0
         self._inputs_of_atom: list[tuple[Any, Any]] = []
         self._hooks = ExitStack()
 
@@ -115,15 +122,19 @@ class Trace(TorchDispatchMode):
         return out
 
     def _record(self, op: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
-        substituted = tree_map_only(torch.Tensor, lambda t: self.value(t) or t, (args, kwargs))
-        call = Call(op, *substituted)
+        args, kwargs = tree_map_only(torch.Tensor, lambda t: self.value(t) or t, (args, kwargs))
+        self._calls += 1
+        call = Call(op, args, kwargs, number=self._calls)
         for tensor in tensors_in(out):
             value = Value(tuple(tensor.shape), call, tensor)
             call.outputs.append(value)
             self.values[tensor] = value
             self._recent.append(value)
-        while len(self._recent) > KEPT:
-            self._recent.popleft().tensor = None
+            self._bytes += tensor.nbytes
+        while self._bytes > KEPT and len(self._recent) > 1:
+            oldest = self._recent.popleft()
+            self._bytes -= oldest.tensor.nbytes if oldest.tensor is not None else 0
+            oldest.tensor = None
 
     def _entering(self, name: str) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -191,25 +202,21 @@ def values_in(tree: Any) -> Iterator[Value]:
             yield from values_in(item)
 
 
-def between(start: Value, end: Value) -> list[Call]:
-    """The calls that lead from one value to the other, in the order in which they ran."""
-    order: list[Call] = []
-    seen: set[int] = {id(start)}
-
-    def visit(value: Value) -> bool:
-        if value is start:
-            return True
-        if value.call is None:
-            return False
-        if id(value.call) in seen:
-            return value.call in order
-        seen.add(id(value.call))
-        leads = [visit(parent) for parent in value.call.parents]
-        if any(leads):
-            order.append(value.call)
-        return any(leads)
-
-    visit(end)
+def between(starts: Collection[Value], end: Value) -> list[Call]:
+    """The calls that lead from any of these values to the end, in the order in which they ran."""
+    first = min((start.number for start in starts), default=0)
+    calls: set[Call] = set()
+    waiting = [end]
+    while waiting:
+        value = waiting.pop()
+        if value.call is not None and value not in starts and value.number >= first and value.call not in calls:
+            calls.add(value.call)
+            waiting += value.call.parents
+    leads, order = set(starts), []
+    for call in sorted(calls, key=lambda call: call.number):
+        if not leads.isdisjoint(call.parents):
+            leads.update(call.outputs)
+            order.append(call)
     return order
 
 

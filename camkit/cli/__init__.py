@@ -1,13 +1,12 @@
 """The command line: one thin file a command, which parses, calls the library and prints."""
 
-import sys
-
 import click
 
 from camkit._version import __version__
 from camkit.cli.allocator import keep_freed_memory
 from camkit.cli.analyze import analyze
 from camkit.cli.demo import demo
+from camkit.cli.ending import run
 from camkit.cli.evaluate import ablate, calibrate, evaluate
 from camkit.cli.finetune import finetune_fc
 from camkit.cli.inspect import inspect
@@ -15,7 +14,6 @@ from camkit.cli.localize import localize
 from camkit.cli.models import models
 from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
-from camkit.errors import CamkitError, killed_reader
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -36,22 +34,6 @@ for command in (localize, evaluate, ablate, calibrate, analyze, train, finetune_
 
 
 def main() -> None:
-    """Run the command line: exit status 0 all done, 1 some inputs failed, 2 the call was wrong."""
+    """Run the command line; `camkit.cli.ending` has the exit statuses."""
     keep_freed_memory()
-    try:
-        cli()
-    except CamkitError as error:
-        sys.exit(_said(str(error)))
-    except RuntimeError as error:
-        dead = killed_reader(error)
-        if dead is None:
-            raise
-        sys.exit(_said(str(dead)))
-    except OSError as error:
-        sys.exit(_said(f"{error.filename or 'the system'}: {error.strerror or error}"))
-
-
-def _said(message: str) -> int:
-    words = " ".join(message.split())
-    click.echo(f"camkit: {words.encode(errors='replace').decode()}", err=True)
-    return 2
+    run(cli)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import data_options, model_options, pop_classifier, run_options, several, together
+from camkit.cli.options import FloatRange, data_options, model_options, pop_classifier, run_options, several, together
 
 NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", "all")
 
@@ -13,20 +13,21 @@ NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "maski
 analysis_options = together(
     click.option("--binarize", type=click.Choice(["max", "percentile"]), default="max", show_default=True,
                  help="ioa: what --theta is a share of."),
-    click.option("--theta", type=click.FloatRange(0, 1), default=0.35, show_default=True, help="ioa and zipf."),
-    click.option("--percentile", type=click.FloatRange(80, 100), default=90.0, show_default=True,
+    click.option("--theta", type=FloatRange(0, 1), default=0.35, show_default=True, help="ioa and zipf."),
+    click.option("--percentile", type=FloatRange(80, 100), default=90.0, show_default=True,
                  help="zipf, and ioa with --binarize percentile."),
     click.option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True,
                  help="ioa, zipf and sweep."),
     click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True,
                  help="ioa, zipf and sweep."),
-    click.option("--tap-theta", type=click.FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
+    click.option("--tap-theta", type=FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
                  help="channels: what is activated, a share of the channel's maximum."),
-    click.option("--top", type=click.FloatRange(0, 1, max_open=True), default=0.8, show_default=True,
+    click.option("--top", type=FloatRange(0, 1, max_open=True), default=0.8, show_default=True,
                  help="overlap: what is most activated, a share of the channel's maximum."),
     click.option("--intensities", type=several(float), default="0.25,0.5,0.75", show_default=True, metavar="A,...",
                  help="intensity: what the input is multiplied with, a forward pass each."),
-    click.option("--seed", default=0, show_default=True, help="sweep: of the draws behind intervals."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+                 help="sweep: of the draws behind intervals."),
 )  # fmt: skip
 
 

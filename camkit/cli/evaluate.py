@@ -8,10 +8,10 @@ import click
 
 from camkit.cli.options import (
     MODEL_OPTIONS,
+    FloatRange,
     data_options,
     given,
     load,
-    model_options,
     options_of_model,
     pop_classifier,
     run_options,
@@ -25,14 +25,19 @@ measure_options = together(
                  help="How a fixed threshold's box is found and held against the truth: on the image, the region with "
                       "the most pixels; or on a grid of 224x224, bicubic, with the longest outer border's area. "
                       "MaxBoxAcc, MaxBoxAccV2 and PxAP are wsol's in both."),
-    click.option("--step", type=click.FloatRange(0, 1, min_open=True), default=0.001, show_default=True,
+    click.option("--step", type=FloatRange(1e-5, 1), default=0.001, show_default=True,
                  help="Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP."),
-    click.option("--seed", default=0, show_default=True, help="Of the draws behind MaxBoxAcc's and V2's intervals."),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+                 help="Of the draws behind MaxBoxAcc's and V2's intervals."),
+)  # fmt: skip
+
+source_options = together(
+    options_of_model(required=False),
+    click.option("--maps", type=click.Path(file_okay=False, path_type=Path),
+                 help="A folder of another tool's maps (.npy, .npz, .png), instead of --model."),
 )  # fmt: skip
 
 evaluate_options = together(
-    click.option("--maps", type=click.Path(file_okay=False, path_type=Path),
-                 help="A folder of another tool's maps (.npy, .npz, .png), instead of --model."),
     click.option("--classifier", metavar="MODEL", help="Another model that names the classes, for Top-1 and Top-5."),
     click.option("--classifier-weights", default="DEFAULT", show_default=True),
 )  # fmt: skip
@@ -44,7 +49,7 @@ tap_options = together(
 
 
 @click.command(short_help="Measure localization on annotated images.")
-@options_of_model(required=False)
+@source_options
 @evaluate_options
 @data_options
 @measure_options
@@ -63,32 +68,23 @@ def evaluate(**options: Any) -> None:
     """
     from camkit.runs.evaluate import run_evaluate
 
-    settings, maps = pop_settings(options), options.pop("maps")
+    settings, source = pop_settings(options), pop_source(options)
+    tell_of_another(settings, source)
     other, weights = options.pop("classifier"), options.pop("classifier_weights")
-    if (maps is None) == (options["model"] is None):
-        raise click.UsageError("give --model or --maps, one of them")
-    if maps is None:
-        source = pop_classifier(options)
-        tell_of_another(settings, source)
-    else:
-        source = maps
-        idle = given((*MODEL_OPTIONS, "head", "fit", "precision", "nwc", "weighting"))
-        if idle:
-            raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
-        for name in MODEL_OPTIONS:
-            del options[name]
     classifier = None if other is None else _plain(other, weights)
     _tell(run_evaluate(source, settings.recipe, _shared(options), chosen_on=settings.chosen_on, other=classifier))
 
 
 @click.command(short_help="Hold CAM, NWC, PaS and both against each other.")
-@model_options
+@source_options
 @tap_options
 @data_options
 @measure_options
 @run_options
 def ablate(**options: Any) -> None:
     """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass of each model.
+
+    Of the maps in --maps, which have no class weights, CAM and +PaS.
 
     \b
     Examples:
@@ -98,12 +94,14 @@ def ablate(**options: Any) -> None:
     from camkit.runs.evaluate import run_ablate
 
     tap, weights = options.pop("tap"), options.pop("tap_weights")
-    classifier = pop_classifier(options)
-    _tell(run_ablate(classifier, _shared(options), tap=None if tap is None else _plain(tap, weights)))
+    if tap is not None and options["maps"] is not None:
+        raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
+    source = pop_source(options)
+    _tell(run_ablate(source, _shared(options), tap=None if tap is None else _plain(tap, weights)))
 
 
 @click.command(short_help="Choose a threshold on one split, and say what it gains on another.")
-@model_options
+@source_options
 @data_options
 @measure_options
 @click.option("--test-split", required=True, help="Measures the gain; no image of it takes part in the choice.")
@@ -116,14 +114,30 @@ def calibrate(**options: Any) -> None:
     picture. The gain is over the recipe that --nwc, --pas, --theta and --percentile name.
 
     \b
-    Example:
+    Examples:
       camkit calibrate --model resnet50 --dataset cub --root CUB_200_2011/ --split val --test-split test --out chosen
       camkit localize --model resnet50 --images photos/ --out found --settings chosen/settings.json
+      camkit calibrate --maps maps/ --dataset wsol --root metadata/ --split val --test-split test --out chosen
     """
     from camkit.runs.calibrate import run_calibrate
 
-    settings, test_split, classifier = pop_settings(options), options.pop("test_split"), pop_classifier(options)
-    _tell(run_calibrate(classifier, settings.recipe, _shared(options), test_split=test_split))
+    settings, test_split, source = pop_settings(options), options.pop("test_split"), pop_source(options)
+    _tell(run_calibrate(source, settings.recipe, _shared(options), test_split=test_split))
+
+
+def pop_source(options: dict[str, Any]) -> Any:
+    """The classifier that makes the maps, or the folder of maps."""
+    if (options["maps"] is None) == (options["model"] is None):
+        raise click.UsageError("give --model or --maps, one of them")
+    maps = options.pop("maps")
+    if maps is None:
+        return pop_classifier(options)
+    idle = given((*MODEL_OPTIONS, "head", "fit", "precision"))
+    if idle:
+        raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
+    for name in MODEL_OPTIONS:
+        del options[name]
+    return maps
 
 
 def _shared(options: dict[str, Any]) -> Any:

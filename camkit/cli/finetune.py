@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import class_map_option, model_options, pop_classifier, several, together
+from camkit.cli.options import (
+    MOST_PROCESSES,
+    FloatRange,
+    class_map_option,
+    device,
+    model_options,
+    pop_classifier,
+    several,
+    together,
+    truncated_option,
+)
 
 BATCH = 60  # images, as the paper has them whatever the size of its sets
 
@@ -32,10 +42,10 @@ training_options = together(
     click.option("--val-every", type=int, help="Mini-batches from one validation to the next.  [default: an epoch's]"),
     click.option("--patience", default=5, show_default=True, help="Validations without a gain after which to stop."),
     click.option("--lr", type=float, default=1e-3, show_default=True, help="Learning rate of fc."),
-    click.option("--momentum", type=click.FloatRange(0, 1, max_open=True), default=0.9, show_default=True),
-    click.option("--weight-decay", type=click.FloatRange(0), default=5e-4, show_default=True),
-    click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the sets."),
-    click.option("--memory", type=click.FloatRange(0), default=4.0, show_default=True,
+    click.option("--momentum", type=FloatRange(0, 1, max_open=True), default=0.9, show_default=True),
+    click.option("--weight-decay", type=FloatRange(0), default=5e-4, show_default=True),
+    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the sets."),
+    click.option("--memory", type=FloatRange(0), default=4.0, show_default=True,
                  help="GiB of feature maps kept in memory; more are kept on disk, in TMPDIR."),
 )  # fmt: skip
 
@@ -53,10 +63,15 @@ training_options = together(
 @training_options
 @click.option("--fit", type=click.Choice(["stretch", "crop"]), default="stretch", show_default=True,
               help="stretch: the whole image at the input size; crop: resize and centre crop.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: 0, beside a GPU 4]")
-@click.option("--device", default="auto", show_default=True)
+@click.option(
+    "--workers",
+    type=click.IntRange(0, MOST_PROCESSES),
+    help="Processes that read images.  [default: 0, beside a GPU 4]",
+)
+@click.option("--device", type=device, default="auto", show_default=True)
 @click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
               help="Larger images are refused.")  # fmt: skip
+@truncated_option
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out.")
 def finetune_fc(minmax: bool, **options: Any) -> None:
     """Retrain a classifier's last layer for better class maps: OUT gets model.safetensors, fc.safetensors and figures.

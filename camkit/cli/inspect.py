@@ -18,22 +18,30 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
       camkit inspect --model resnet50 --weights none
       camkit inspect --model my_net.py:build --weights my.safetensors --size 320
     """
-    from camkit import CAM
     from camkit.cam.head import MEANING
+    from camkit.inference import Inference
 
     classifier = pop_classifier(options)
-    found = CAM(classifier.model, classifier.input.size, head=head).head
+    cam = Inference(classifier, "cpu", "fp32", head).cam
+    found = cam.head
     place = found.feature_map.place
     (height, width), (h, w) = classifier.input.size, found.map_size
     summed = "maps" if found.pool is None else "none, the maps have another mean; pooled features times class weights"
+    grey = ", grey" if cam.channels == 1 else ""
     rows = {
         "model": f"{classifier.name}, weights: {classifier.weights}",
-        "input": f"{height}x{width}, mean {classifier.input.mean}, std {classifier.input.std}",
+        "input": f"{height}x{width}{grey}, mean {classifier.input.mean}, std {classifier.input.std}",
         "features": f"{found.channels} channels, {place.side} of {place.module or 'the model'}",
         "map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels",
         "classifier": f"{found.classifier or 'none'}, {found.num_classes} classes",
         "head": f"{found.kind}: {MEANING[found.kind]}",
         "completeness": f"{summed} miss the logits by {found.completeness:.1e} of their range",
     }
+    if found.activation != "none":
+        rows["output"] = f"{found.activation}: scores are the model's own" + (
+            "" if found.activation == "probabilities" else ", maps add up to the logits before it"
+        )
+    if found.notes:
+        rows["note"] = "; ".join(found.notes)
     for name, text in rows.items():
         click.echo(f"{name:<13} {text}")

@@ -1,5 +1,7 @@
 """Options that several commands take, and how their values are read."""
 
+import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import reduce
@@ -13,12 +15,34 @@ from camkit.errors import CamkitError
 # what `load` takes
 MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
 
+LARGEST = 4096  # pixels along a side of the input: more fill any memory in the first layers
+MOST_IMAGES, MOST_PROCESSES = 65_536, 512
+
+
+class FloatRange(click.FloatRange):
+    """Click's, without NaN, which is in every range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return number
+
+
+def device(value: str) -> str:
+    """A kind of device that can compute, and which one."""
+    if not re.fullmatch(r"(auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?)", value):
+        raise click.BadParameter(f"{value!r} is no device to compute on: take auto, cpu, cuda or cuda:0")
+    return value
+
 
 def size(value: str) -> tuple[int, int]:
     """An integer, or HEIGHTxWIDTH."""
     parts = value.lower().split("x")
-    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise click.BadParameter(f"{value!r} is no size: give one number or HEIGHTxWIDTH, such as 224 or 224x320")
+    if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,9}", part) and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{value!r:.60} is no size: give one number or HEIGHTxWIDTH, such as 224 or 224x320")
+    if max(map(int, parts)) > LARGEST:
+        raise click.BadParameter(f"{value!r} is too large for a network's input: give up to {LARGEST} pixels a side")
     return int(parts[0]), int(parts[-1])
 
 
@@ -28,7 +52,7 @@ def triple(value: str) -> tuple[float, float, float]:
         numbers = [float(part) for part in value.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (1, 3):
+    if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
         raise click.BadParameter(f"{value!r}: give three numbers such as 0.485,0.456,0.406, or one for all")
     return numbers[0], numbers[len(numbers) // 2], numbers[-1]
 
@@ -123,16 +147,21 @@ data_options = together(
                  help="Folder for the results."),
 )  # fmt: skip
 
+truncated_option = click.option("--truncated", type=click.Choice(["fail", "fill"]), default="fail", show_default=True,
+                                help="Damaged images: failures, or read as image viewers show them, and "
+                                     "counted.")  # fmt: skip
+
 run_options = together(
     click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
                  help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept."),
-    click.option("--batch-size", type=click.IntRange(1), default=16, show_default=True),
-    click.option("--workers", "--num-workers", type=click.IntRange(0),
+    click.option("--batch-size", type=click.IntRange(1, MOST_IMAGES), default=16, show_default=True),
+    click.option("--workers", "--num-workers", type=click.IntRange(0, MOST_PROCESSES),
                  help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),
-    click.option("--device", default="auto", show_default=True),
+    click.option("--device", type=device, default="auto", show_default=True),
     click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True),
     click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
                  help="Larger images are refused."),
+    truncated_option,
     click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out."),
 )  # fmt: skip
 
@@ -147,10 +176,11 @@ def given(names: Iterable[str]) -> list[str]:
     ]
 
 
-def tell_of_another(settings: Any, classifier: Any) -> None:
-    """A threshold that was chosen for another model is used, and said to be."""
-    if settings.model not in (None, classifier.name):
-        click.echo(f"note: these settings were chosen for {settings.model}, not for {classifier.name}", err=True)
+def tell_of_another(settings: Any, source: Any) -> None:
+    """Say that a threshold was chosen for another model or folder of maps; it is used all the same."""
+    name = str(source) if isinstance(source, Path) else source.name
+    if settings.model not in (None, name):
+        click.echo(f"note: these settings were chosen for {settings.model}, not for {name}", err=True)
 
 
 def pop_classifier(options: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import given, together
+from camkit.cli.options import FloatRange, given, together
 from camkit.errors import CamkitError
 
 recipe_options = together(
@@ -18,8 +18,8 @@ recipe_options = together(
     click.option("--threshold", metavar="NAME",
                  help="Instead of --pas: max, minmax, pas, ivr; LO:HI, each a number, min, max or a percentile such as "
                       "p30; or a function of yours, path/to/file.py:name."),
-    click.option("--percentile", type=click.FloatRange(0, 100), help="[default: 90 of PaS, 60 of IVR]"),
-    click.option("--theta", type=click.FloatRange(0, 1),
+    click.option("--percentile", type=FloatRange(0, 100), help="[default: 90 of PaS, 60 of IVR]"),
+    click.option("--theta", type=FloatRange(0, 1),
                  help="Share of the way from LO to HI.  [default: 0.35 with PaS, 0.2 without]"),
     click.option("--normalize", type=click.Choice(["minmax", "none"]),
                  help="[default: minmax; none with --threshold max]"),
@@ -50,10 +50,12 @@ def pop_settings(options: dict[str, Any]) -> Any:
     for name, instead in (("weighting", "nwc"), ("threshold", "pas")):
         if chosen[name] is not None and given([instead]):
             raise click.UsageError(f"--{name} and --{instead} both name the {name}: give one of them")
-    if options.get("maps_by") is not None:
-        beside = given(["nwc", "weighting"])
-        if beside:
-            raise click.UsageError(f"--maps-by has no class weights to weigh: leave out {', '.join(beside)}")
+    for name in ("maps", "maps_by"):
+        if options.get(name) is None:
+            continue
+        if beside := given(["nwc", "weighting"]):
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} has no class weights to weigh: leave out {', '.join(beside)}")
         chosen["weighting"] = "signed"
     normalization: Any = chosen["normalize"] or ("none" if chosen["threshold"] == "max" else "minmax")
     weighting = chosen["weighting"] or ("positive" if chosen["nwc"] else "signed")

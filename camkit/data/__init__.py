@@ -2,7 +2,8 @@
 
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.class_map import map_classes
-from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate
+from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate
+from camkit.data.filled import FilledImages
 from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
 from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
 from camkit.data.listing import ImageFile, find_images
@@ -16,11 +17,11 @@ __all__ = [
     "AnnotatedSet",
     "Batch",
     "Decoded",
+    "FilledImages",
     "Fit",
     "ImageDataset",
     "ImageFile",
     "MapFolder",
-    "PreparedImages",
     "Preprocess",
     "Record",
     "RecordDataset",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from camkit.data.images import Truncated
+from camkit.data.filled import FilledImages
 from camkit.data.records import Record
 from camkit.errors import CamkitError
 
@@ -47,8 +47,8 @@ class AnnotatedSet:
         that is left out (a box without an inside, say) does not take the image's others with it.
     upright : bool
         Whether boxes and masks count pixels of the image turned upright (EXIF), not of the image as stored.
-    truncated : {"fail", "fill"}
-        What becomes of damaged images, as of `read_image`.
+    filled : FilledImages or None
+        Where damaged images are noted, of which what is left is read; None where they are failures.
     imagenet_labels : tuple of int or None
         For each label its number among ImageNet's 1,000 classes, where the format states it.
     numbered : bool
@@ -70,7 +70,7 @@ class AnnotatedSet:
     labels: tuple[str, ...] | None
     problems: list[str]
     upright: bool = False
-    truncated: Truncated = "fail"
+    filled: FilledImages | None = None
     imagenet_labels: tuple[int, ...] | None = None
     numbered: bool = True
     wnids: tuple[str, ...] | None = None

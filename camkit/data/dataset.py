@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from camkit.data.annotations import check_inside
+from camkit.data.filled import FilledImages
 from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image
 from camkit.data.listing import ImageFile
 from camkit.data.preprocess import Preprocess, View
@@ -60,14 +61,13 @@ class PreparedImages(Dataset[Sample]):
     """Images, read and preprocessed; a subclass says what their names are and how one is read."""
 
     def __init__(
-        self, count: int, preprocess: Preprocess, max_pixels: int, keep_image: bool, truncated: Truncated
+        self, count: int, preprocess: Preprocess, max_pixels: int, keep_image: bool, filled: FilledImages | None
     ) -> None:
         self.preprocess = preprocess
         self.max_pixels = max_pixels
         self.keep_image = keep_image
-        self.truncated = truncated
-        # which images are damaged, known to all processes that read
-        self._damaged = torch.zeros(count if truncated == "fill" else 0, dtype=torch.bool).share_memory_()
+        self.truncated: Truncated = "fail" if filled is None else "fill"
+        self._damaged = None if filled is None else filled.of(count, self.name)
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -81,13 +81,9 @@ class PreparedImages(Dataset[Sample]):
     def read(self, index: int) -> Tensor:
         """The image, (3, H, W), uint8."""
         pixels, damage = self.load(index)
-        if damage:
+        if damage and self._damaged is not None:
             self._damaged[index] = True
         return pixels
-
-    def filled(self) -> list[str]:
-        """Names of the damaged images that were read all the same, in whatever process."""
-        return list(dict.fromkeys(self.name(index) for index in self._damaged.nonzero()[:, 0].tolist()))
 
     def __getitem__(self, index: int) -> Sample:
         name = self.name(index)
@@ -114,8 +110,8 @@ class ImageDataset(PreparedImages):
         Larger images are refused.
     keep_image : bool
         Give each sample its original image, for pictures of the result.
-    truncated : {"fail", "fill"}
-        As of `read_image`.
+    filled : FilledImages, optional
+        Where damaged images are noted, of which what is left is read; without it they are failures.
     """
 
     def __init__(
@@ -124,9 +120,9 @@ class ImageDataset(PreparedImages):
         preprocess: Preprocess,
         max_pixels: int = MAX_PIXELS,
         keep_image: bool = False,
-        truncated: Truncated = "fail",
+        filled: FilledImages | None = None,
     ) -> None:
-        super().__init__(len(files), preprocess, max_pixels, keep_image, truncated)
+        super().__init__(len(files), preprocess, max_pixels, keep_image, filled)
         self.files = list(files)
 
     def __len__(self) -> int:
@@ -157,8 +153,8 @@ class RecordDataset(PreparedImages):
         Give each sample its original image, for pictures of the result.
     upright : bool
         As `AnnotatedSet.upright` says.
-    truncated : {"fail", "fill"}
-        As of `read_image`.
+    filled : FilledImages, optional
+        Where damaged images are noted, of which what is left is read; without it they are failures.
     """
 
     def __init__(
@@ -168,9 +164,9 @@ class RecordDataset(PreparedImages):
         max_pixels: int = MAX_PIXELS,
         keep_image: bool = False,
         upright: bool = False,
-        truncated: Truncated = "fail",
+        filled: FilledImages | None = None,
     ) -> None:
-        super().__init__(len(records), preprocess, max_pixels, keep_image, truncated)
+        super().__init__(len(records), preprocess, max_pixels, keep_image, filled)
         self.records = list(records)
         self.upright = upright
 

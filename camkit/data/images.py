@@ -98,7 +98,8 @@ def load_image(
     except Refused as refusal:
         reason = str(refusal)
     except Exception as error:  # Pillow raises nearly every type on a broken file
-        reason = f"{told(error)}; replace the file or leave it out"
+        short = is_out_of_memory(error)
+        reason = "not enough memory; leave it out" if short else f"{told(error)}; replace the file or leave it out"
     raise UnreadableImage(f"cannot read {shown}: {reason}")
 
 

@@ -38,7 +38,7 @@ class MapFolder:
     ----------
     root : Path
     records : sequence of Record
-        Of the data set that the maps are for.
+        Of the data set, or of several of its splits, that the maps are for.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class MapFolder:
                 self.files[path.relative_to(root).with_suffix("").as_posix()].append(path)
         if not self.files:
             raise CamkitError(f"{root}: holds no map; {', '.join(SUFFIXES)} files are wanted")
-        self.classes = Counter(record.image for record in records)
+        self.classes = Counter(image for image, _ in {(record.image, record.label) for record in records})
         self.stems = Counter(_stem(image) for image in self.classes)
         self.read_from: set[Path] = set()
 

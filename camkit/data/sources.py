@@ -23,12 +23,11 @@ def read_file(path: str | Path, most: int = MAX_BYTES) -> bytes:
         if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for ever
             raise Refused("it is not a file; give the path of an image file")
         with open(path, "rb") as file:
-            content = file.read(most + 1)
+            if os.fstat(file.fileno()).st_size <= most:
+                return file.read()
     except OSError as error:
         raise Refused(f"{error.strerror or error}; check the path and its rights") from None
-    if len(content) > most:
-        raise Refused(f"the file is larger than {most >> 20} MiB, which no image is; leave it out")
-    return content
+    raise Refused(f"the file is larger than {most >> 20} MiB, which no image is; leave it out")
 
 
 @dataclass(frozen=True)

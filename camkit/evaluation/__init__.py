@@ -1,30 +1,31 @@
-"""Annotated images with a classifier, or with another tool's maps, to figures with intervals."""
+"""Annotated images and a source of class maps, a network or a folder of maps, to figures with intervals."""
 
 from camkit.evaluation.calibrate import Calibration, calibrate
 from camkit.evaluation.classes import ClassMatch, left_out_notes, match_classes
-from camkit.evaluation.evaluate import Evaluation, evaluate, evaluate_maps, together
-from camkit.evaluation.judge import Judged
-from camkit.evaluation.predictions import Predictions, predicted_classes
+from camkit.evaluation.evaluate import Evaluation, evaluate, merge_evaluations
+from camkit.evaluation.forward import forward_dataset
+from camkit.evaluation.image_evaluation import ImageEvaluation
+from camkit.evaluation.image_prediction import ImagePrediction
+from camkit.evaluation.predicted_classes import PredictedClasses, predict_classes
 from camkit.evaluation.protocols import PROTOCOLS
-from camkit.evaluation.seen import Seen, seen_by, seen_in
-from camkit.evaluation.walk import walk
+from camkit.evaluation.source import EvaluationSource, measure_images, recipes_for
 
 __all__ = [
     "PROTOCOLS",
     "Calibration",
     "ClassMatch",
     "Evaluation",
-    "Judged",
-    "Predictions",
-    "Seen",
+    "EvaluationSource",
+    "ImageEvaluation",
+    "ImagePrediction",
+    "PredictedClasses",
     "calibrate",
     "evaluate",
-    "evaluate_maps",
+    "forward_dataset",
     "left_out_notes",
     "match_classes",
-    "predicted_classes",
-    "seen_by",
-    "seen_in",
-    "together",
-    "walk",
+    "measure_images",
+    "merge_evaluations",
+    "predict_classes",
+    "recipes_for",
 ]

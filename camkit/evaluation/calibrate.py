@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from camkit.boxes import PercentileThreshold, Threshold
 from camkit.boxes.thresholds import percentile_of
-from camkit.cam import CAM
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
 from camkit.errors import CamkitError
+from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.protocols import EvaluationProtocol, protocol_named
-from camkit.evaluation.seen import Seen, seen_by
-from camkit.inference import Inference, Progress, unwatched
+from camkit.evaluation.source import EvaluationSource, has_class_weights, match_source, measure_images, none_measured
+from camkit.inference import Progress, no_progress
 from camkit.localization import Failure
 from camkit.metrics.iou import best_iou
 from camkit.metrics.localization import IOU_AT_LEAST
@@ -61,7 +61,7 @@ class Calibration:
 
 
 def calibrate(
-    inference: Inference,
+    source: EvaluationSource,
     dataset: AnnotatedSet,
     base: Recipe,
     *,
@@ -71,7 +71,7 @@ def calibrate(
     batch_size: int = 16,
     workers: int = 0,
     max_pixels: int = MAX_PIXELS,
-    progress: Progress = unwatched,
+    progress: Progress = no_progress,
 ) -> Calibration:
     """Choose the weighting, theta and percentile with the highest GT-known Loc on a split.
 
@@ -81,11 +81,12 @@ def calibrate(
 
     Parameters
     ----------
-    inference : Inference
+    source : Inference or MapFolder
     dataset : AnnotatedSet
     base : Recipe
         Gives interpolation and normalisation ("minmax").
     weightings : sequence of str
+        On maps without class weights there is none to choose, and "signed" stands for the maps as they are.
     protocol, fit, batch_size, workers, max_pixels, progress
         See `evaluate`.
 
@@ -97,11 +98,12 @@ def calibrate(
     if base.normalization != "minmax":
         raise CamkitError("thresholds are chosen on maps between 0 and 1: leave out --normalize none")
     require_boxes(dataset)
-    if not isinstance(inference.source, CAM):
-        weightings = ("signed",)  # other maps have no class weights
+    match_source(source, dataset)  # refused before the first image
+    if not has_class_weights(source):
+        weightings = ("signed",)
     measure = _Surface(protocol_named(protocol), base, tuple(weightings))
-    results = seen_by(inference, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
-                      workers=workers, max_pixels=max_pixels)  # fmt: skip
+    results = measure_images(source, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
+                             workers=workers, max_pixels=max_pixels)  # fmt: skip
     right = np.zeros((len(measure.weightings), len(PERCENTILES), len(THETAS)), np.int64)
     failures, n = [Failure("", problem) for problem in dataset.problems], 0
     for outcome in progress(results, len(dataset.records)):
@@ -110,7 +112,7 @@ def calibrate(
         else:
             right, n = right + outcome, n + 1
     if n == 0:
-        raise CamkitError(f"none of the {len(failures)} images of {dataset.name} could be judged: {failures[0].reason}")
+        raise none_measured(dataset, failures)
     surface = surface_of(right, n, measure.weightings)
     return Calibration(best_of(surface, base), surface, f"{dataset.name} {dataset.split}", n, failures)
 
@@ -131,12 +133,12 @@ class _Surface:
     base: Recipe
     weightings: tuple[str, ...]
 
-    def __call__(self, seen: Seen) -> NDArray[np.bool_]:
-        return np.stack([self._of(seen, weighting) for weighting in self.weightings])
+    def __call__(self, prediction: ImagePrediction) -> NDArray[np.bool_]:
+        return np.stack([self._of(prediction, weighting) for weighting in self.weightings])
 
-    def _of(self, seen: Seen, weighting: str) -> NDArray[np.bool_]:
-        score_map, boxes = self.protocol.levels(seen, Recipe(weighting, interpolation=self.base.interpolation))
-        ious = best_iou(torch.from_numpy(boxes), self.protocol.truth(seen), self.protocol.iou).numpy()
+    def _of(self, prediction: ImagePrediction, weighting: str) -> NDArray[np.bool_]:
+        score_map, boxes = self.protocol.levels(prediction, Recipe(weighting, interpolation=self.base.interpolation))
+        ious = best_iou(torch.from_numpy(boxes), self.protocol.truth(prediction), self.protocol.iou).numpy()
         taus = np.percentile(score_map, PERCENTILES)[:, None] * THETAS
         return np.asarray((ious >= IOU_AT_LEAST)[(taus * (LEVELS - 1)).astype(np.int64)])
 

@@ -1,4 +1,4 @@
-"""From annotated images, with a classifier or with another tool's maps, to figures: everything from one pass."""
+"""From annotated images and a source of class maps to figures: everything from one pass."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,23 +6,23 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import torch
 
-from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, MapFolder
+from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
 from camkit.errors import CamkitError
-from camkit.evaluation.against import gt_loc_against, pxap_against, same_images
-from camkit.evaluation.classes import ClassMatch, match_classes
-from camkit.evaluation.judge import Judge, Judged
-from camkit.evaluation.measures import Classification, Curves, RecipeMeasures, Results, Truth, curve_measures
-from camkit.evaluation.predictions import MOST, Predictions
+from camkit.evaluation.classes import ClassMatch
+from camkit.evaluation.differences import gt_loc_differences, pxap_differences, same_images
+from camkit.evaluation.image_evaluation import ImageEvaluation, ImageEvaluator
+from camkit.evaluation.measures import Classification, Curves, GroundTruth, RecipeMeasures, Results, curve_measures
+from camkit.evaluation.predicted_classes import PredictedClasses
 from camkit.evaluation.protocols import protocol_named
-from camkit.evaluation.seen import seen_by, seen_in
-from camkit.inference import Inference, Progress, unwatched
+from camkit.evaluation.source import EvaluationSource, match_source, measure_images, none_measured, num_predicted
+from camkit.inference import Progress, no_progress
 from camkit.localization import Failure
 from camkit.metrics import Comparison, Estimate
 from camkit.metrics.per_image import FIXED
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.recipe import Recipe
 
-ALONE = Processes(0, 1, torch.device("cpu"))
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +64,12 @@ class Evaluation:
 
 
 def evaluate(
-    inference: Inference,
+    source: EvaluationSource,
     dataset: AnnotatedSet,
     recipes: Mapping[str, Recipe],
     *,
     protocol: str = "paper",
-    classes: Predictions | None = None,
+    classes: PredictedClasses | None = None,
     fit: Fit = "stretch",
     batch_size: int = 16,
     workers: int = 0,
@@ -77,14 +77,16 @@ def evaluate(
     step: float = 0.001,
     seed: int = 0,
     threshold_split: str | Mapping[str, str] = FIXED,
-    progress: Progress = unwatched,
-    together: Processes = ALONE,
+    progress: Progress = no_progress,
+    group: ProcessGroup = ALONE,
 ) -> Evaluation:
     """Measure localization of every recipe on one split.
 
     Parameters
     ----------
-    inference : Inference
+    source : Inference or MapFolder
+        Makes the class maps, or holds those of another tool. With a folder a recipe's weighting says nothing, and
+        without `classes` there is no classification and no Top-1 or Top-5 Loc.
     dataset : AnnotatedSet
         Its records need a label and a box, or a mask where no image has a box; others are failures.
     recipes : mapping from name to Recipe
@@ -92,10 +94,10 @@ def evaluate(
     protocol : {"paper", "wsol"}
         How the recipes' boxes are found and held against the truth. MaxBoxAcc, MaxBoxAccV2 and PxAP are the wsol
         protocol's in both.
-    classes : Predictions, optional
-        Another classifier's word on the classes, for Top-1 and Top-5 Cls and Loc.
+    classes : PredictedClasses, optional
+        Another classifier's, for Top-1 and Top-5 Cls and Loc.
     fit, batch_size, workers, max_pixels
-        See `camkit.Localizer`.
+        See `measure_images`.
     step : float
         Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP.
     seed : int
@@ -103,96 +105,72 @@ def evaluate(
     threshold_split : str or mapping from recipe name to str
         The split on which the recipes' thresholds were chosen.
     progress : Progress
-    together : Processes
-        Each judges its share of the images; figures and failures are of all, the table per image and the comparison of
-        recipes by GT-known Loc are of the share, and that by PxAP is left out. Not beside `classes`.
+    group : ProcessGroup
+        Each evaluates its share of the images; figures and failures are of all, the table per image and the comparison
+        of recipes by GT-known Loc are of the share, and that by PxAP is left out. Not beside `classes`.
 
     Raises
     ------
     CamkitError
-        The data set's classes are not the model's, it has neither boxes nor masks, or no image could be judged.
+        The data set's classes are not the model's, it has neither boxes nor masks, or no image could be evaluated.
     """
-    if classes is not None and together.count > 1:
+    if classes is not None and group.world_size > 1:
         raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
-    num_classes = inference.source.num_classes
-    match = match_classes(dataset, inference.classifier, num_classes)  # all processes refuse it, or none
-    most = min(MOST, num_classes) if classes is None else classes.k
-    bench = _Bench(dataset, recipes, protocol, most, step, threshold_split)
-    share = replace(dataset, records=dataset.records[together.rank :: together.count])
-    results = seen_by(inference, share, bench.weightings, bench.judge, classes=classes, fit=fit,
-                      batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
-    return replace(bench.measure(progress(results, len(share.records)), seed, together), match=match)
+    match = match_source(source, dataset, classes)  # all processes refuse it, or none
+    k_max = num_predicted(source) if classes is None else classes.k
+    measures = _Measures(dataset, recipes, protocol, k_max, step, threshold_split)
+    share = replace(dataset, records=dataset.records[group.rank :: group.world_size])
+    results = measure_images(source, share, measures.weightings, measures.evaluate_image, classes=classes, fit=fit,
+                             batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
+    failures = measures.update(progress(results, len(share.records)), group)
+    return replace(measures.evaluation(failures, seed, group), match=match)
 
 
-def evaluate_maps(
-    maps: MapFolder,
-    dataset: AnnotatedSet,
-    recipes: Mapping[str, Recipe],
-    *,
-    protocol: str = "paper",
-    classes: Predictions | None = None,
-    threads: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-    step: float = 0.001,
-    seed: int = 0,
-    threshold_split: str | Mapping[str, str] = FIXED,
-    progress: Progress = unwatched,
-) -> Evaluation:
-    """Measure another tool's maps of the images' own classes; arguments as `evaluate`.
-
-    A recipe's weighting says nothing here: the maps are there already. Without `classes` there is no classification,
-    and no Top-1 or Top-5 Loc.
-
-    Raises
-    ------
-    CamkitError
-        No image could be judged.
-    """
-    bench = _Bench(dataset, recipes, protocol, 0 if classes is None else classes.k, step, threshold_split)
-    results = seen_in(maps, dataset, bench.weightings, bench.judge, classes=classes, threads=threads,
-                      max_pixels=max_pixels)  # fmt: skip
-    return bench.measure(progress(results, len(dataset.records)), seed)
-
-
-class _Bench:
-    """The measures of one evaluation, and the judge that feeds them."""
+class _Measures:
+    """All measures of one evaluation, and the function that measures an image for them."""
 
     def __init__(
         self,
         dataset: AnnotatedSet,
         recipes: Mapping[str, Recipe],
         protocol: str,
-        most: int,
+        k_max: int,
         step: float,
         threshold_split: str | Mapping[str, str],
     ) -> None:
         chosen = protocol_named(protocol)
         for recipe in recipes.values():
             chosen.check(recipe)
-        self.dataset, self.recipes, self.truth = dataset, recipes, Truth.of(dataset)
+        self.dataset, self.recipes, self.truth = dataset, recipes, GroundTruth.of(dataset)
         self.weightings: list[str] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
-        self.judge = Judge(chosen, recipes if self.truth.boxes else {}, curve_measures(step, self.truth))
-        self.classification = Classification(most)
+        self.evaluate_image = ImageEvaluator(
+            chosen, recipes if self.truth.boxes else {}, curve_measures(step, self.truth)
+        )
+        self.classification = Classification(k_max)
         self.curves = {weighting: Curves(weighting, step, self.truth) for weighting in self.weightings}
         split = dict.fromkeys(recipes, threshold_split) if isinstance(threshold_split, str) else threshold_split
-        self.rows = {name: RecipeMeasures(name, most, split[name], self.truth) for name in recipes}
+        self.rows = {name: RecipeMeasures(name, k_max, split[name], self.truth) for name in recipes}
 
-    def measure(self, results: Iterator[Judged | Failure], seed: int, together: Processes = ALONE) -> Evaluation:
-        failures = [Failure("", problem) for problem in self.dataset.problems] if together.first else []
+    def update(self, results: Iterator[ImageEvaluation | Failure], group: ProcessGroup) -> list[Failure]:
+        """Take in all images; the failures of all processes."""
+        failures = [Failure("", problem) for problem in self.dataset.problems] if group.is_main else []
         measures: list[Classification | Curves | RecipeMeasures]
         measures = [self.classification, *self.curves.values(), *self.rows.values()]
-        judged_any = False
+        measured_any = False
         for result in results:
             if isinstance(result, Failure):
                 failures.append(result)
                 continue
-            judged_any = True
+            measured_any = True
             for measure in measures:
                 measure.update(result)
-        failures = together.gathered(failures)
-        if not any(together.gathered([judged_any])):
-            first = f": {failures[0].image} {failures[0].reason}" if failures else ""
-            raise CamkitError(f"none of the {len(failures)} images of {self.dataset.name} could be judged{first}")
+        failures = group.all_gather(failures)
+        if not any(group.all_gather([measured_any])):
+            raise none_measured(self.dataset, failures)
+        return failures
+
+    def evaluation(self, failures: list[Failure], seed: int, group: ProcessGroup) -> Evaluation:
+        """The figures of all processes."""
         of_maps = {weighting: curves.results(seed) for weighting, curves in self.curves.items()}
         localization = {
             name: self.rows[name].results(seed) | of_maps[recipe.weighting] for name, recipe in self.recipes.items()
@@ -207,14 +185,14 @@ class _Bench:
             localization=localization,
             curves=pd.concat(curves, ignore_index=True),
             per_image=pd.concat(tables.values(), ignore_index=True),
-            against=gt_loc_against(tables),
-            pxap_against=pxap_against(tables, localization) if together.count == 1 else {},
+            against=gt_loc_differences(tables),
+            pxap_against=pxap_differences(tables, localization) if group.world_size == 1 else {},
             failures=failures,
             notes=self.truth.notes(),
         )
 
 
-def together(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
+def merge_evaluations(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
     """Two evaluations of the same images as one: a table over two models, each recipe against the first model's first.
 
     Parameters
@@ -226,7 +204,7 @@ def together(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
     Raises
     ------
     CamkitError
-        They did not judge the same images.
+        They did not measure the same images.
     """
     renamed = {name: f"{prefix}{name}" for name in second.localization}
     tables = [first.per_image, second.per_image.replace({"recipe": renamed})]
@@ -235,15 +213,15 @@ def together(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
     by_recipe = {str(name): rows for name, rows in per_image.groupby("recipe", sort=False)}
     same_images(by_recipe)
     localization = first.localization | {renamed[name]: found for name, found in second.localization.items()}
-    seen = {(failure.image, failure.reason) for failure in first.failures}
+    known = {(failure.image, failure.reason) for failure in first.failures}
     return Evaluation(
         classification=first.classification | {f"{prefix}{k}": v for k, v in second.classification.items()},
         localization=localization,
         curves=pd.concat(curves, ignore_index=True),
         per_image=per_image,
-        against=gt_loc_against(by_recipe),
-        pxap_against=pxap_against(by_recipe, localization),
-        failures=first.failures + [f for f in second.failures if (f.image, f.reason) not in seen],
+        against=gt_loc_differences(by_recipe),
+        pxap_against=pxap_differences(by_recipe, localization),
+        failures=first.failures + [f for f in second.failures if (f.image, f.reason) not in known],
         notes=first.notes,
         match=first.match,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.evaluation.judge import Judged
+from camkit.evaluation.image_evaluation import ImageEvaluation
 from camkit.metrics import Coverage, GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, MeanIoU, PxAP, Result, TopKCls, TopKLoc
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.per_image import PerImage
@@ -23,34 +23,34 @@ def results_of(metrics: dict[str, PerImage], seed: int) -> Results:
     return {name: metric.result(np.random.default_rng(seed)) for name, metric in metrics.items()}
 
 
-def of_k(most: int) -> list[int]:
+def top_ks(k_max: int) -> list[int]:
     """The k of Top-k Cls and Loc: 1 and the most there are to take; none without a classifier."""
-    return sorted({1, most}) if most else []
+    return sorted({1, k_max}) if k_max else []
 
 
 class Classification:
     """Top-1 and Top-k Cls; nothing without a classifier."""
 
-    def __init__(self, most: int) -> None:
-        self.metrics: dict[str, TopKCls] = {f"top{k}_cls": TopKCls(k) for k in of_k(most)}
+    def __init__(self, k_max: int) -> None:
+        self.metrics: dict[str, TopKCls] = {f"top{k}_cls": TopKCls(k) for k in top_ks(k_max)}
 
-    def update(self, judged: Judged) -> None:
+    def update(self, evaluation: ImageEvaluation) -> None:
         for metric in self.metrics.values():
-            assert judged.predicted is not None
-            metric.update(judged.predicted[None], torch.tensor([judged.label]))
+            assert evaluation.predicted is not None
+            metric.update(evaluation.predicted[None], torch.tensor([evaluation.label]))
 
     def results(self, seed: int) -> Results:
         return results_of(dict(self.metrics), seed)
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """What the images of a data set are held against.
 
     Attributes
     ----------
     boxes, masks : bool
-        Every image that is judged must have what is true here.
+        Every image that is measured must have what is true here.
     name : str
         Of the data set and its split.
     without_masks : int
@@ -63,7 +63,7 @@ class Truth:
     without_masks: int = 0
 
     @classmethod
-    def of(cls, dataset: AnnotatedSet) -> "Truth":
+    def of(cls, dataset: AnnotatedSet) -> "GroundTruth":
         """Boxes where an image has one; masks where all images have one, or some and no image has a box.
 
         Raises
@@ -89,7 +89,7 @@ class Truth:
         return []
 
 
-def curve_measures(step: float, truth: Truth) -> dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP]:
+def curve_measures(step: float, truth: GroundTruth) -> dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP]:
     """The measures that try every threshold: two of boxes, PxAP of masks."""
     measures: dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP] = {}
     if truth.boxes:
@@ -100,11 +100,11 @@ def curve_measures(step: float, truth: Truth) -> dict[str, MaxBoxAcc | MaxBoxAcc
 class Curves:
     """MaxBoxAcc, MaxBoxAccV2 and PxAP of the maps of one weighting."""
 
-    def __init__(self, weighting: str, step: float, truth: Truth) -> None:
+    def __init__(self, weighting: str, step: float, truth: GroundTruth) -> None:
         self.weighting, self.metrics = weighting, curve_measures(step, truth)
 
-    def update(self, judged: Judged) -> None:
-        for name, outcome in judged.outcomes[self.weighting].items():
+    def update(self, evaluation: ImageEvaluation) -> None:
+        for name, outcome in evaluation.outcomes[self.weighting].items():
             self.metrics[name].append(outcome)
 
     def results(self, seed: int) -> Results:
@@ -142,31 +142,31 @@ class RecipeMeasures:
     ----------
     recipe : str
         Its name.
-    most : int
+    k_max : int
         The k of Top-k Loc beside 1; 0 without a classifier.
     threshold_split : str
         The split on which the recipe's threshold was chosen.
     """
 
-    def __init__(self, recipe: str, most: int, threshold_split: str, truth: Truth) -> None:
-        self.recipe, self.ks, self.threshold_split, self.boxes = recipe, of_k(most), threshold_split, truth.boxes
+    def __init__(self, recipe: str, k_max: int, threshold_split: str, truth: GroundTruth) -> None:
+        self.recipe, self.ks, self.threshold_split, self.boxes = recipe, top_ks(k_max), threshold_split, truth.boxes
         self.rows: list[dict[str, object]] = []
 
-    def update(self, judged: Judged) -> None:
-        row: dict[str, object] = {"recipe": self.recipe, "image": judged.image, "label": judged.label}
-        if judged.predicted is not None:
-            row["predicted"] = int(judged.predicted[0])
-        self.rows.append(row | (self._of_box(judged) if self.boxes else {}))
+    def update(self, evaluation: ImageEvaluation) -> None:
+        row: dict[str, object] = {"recipe": self.recipe, "image": evaluation.image, "label": evaluation.label}
+        if evaluation.predicted is not None:
+            row["predicted"] = int(evaluation.predicted[0])
+        self.rows.append(row | (self._of_box(evaluation) if self.boxes else {}))
 
-    def _of_box(self, judged: Judged) -> dict[str, object]:
-        found = judged.boxes[self.recipe]
+    def _of_box(self, evaluation: ImageEvaluation) -> dict[str, object]:
+        found = evaluation.boxes[self.recipe]
         right = found.iou >= IOU_AT_LEAST
         row: dict[str, object] = dict(zip(("x0", "y0", "x1", "y1"), found.box, strict=True))
         row |= {"share": found.share, "truth_share": found.truth_share, "iou": found.iou, "gt_loc": right}
-        if judged.predicted is not None:
+        if evaluation.predicted is not None:
             # A predicted class that is right is the image's own, and so is its map's box.
-            predicted = judged.predicted.tolist()
-            row |= {f"top{k}_loc": right and judged.label in predicted[:k] for k in self.ks}
+            predicted = evaluation.predicted.tolist()
+            row |= {f"top{k}_loc": right and evaluation.label in predicted[:k] for k in self.ks}
         return row
 
     def table(self) -> pd.DataFrame:

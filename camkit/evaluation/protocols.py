@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from camkit.boxes import pixels_inside
 from camkit.boxes.tree import level_boxes
 from camkit.errors import CamkitError
-from camkit.evaluation.seen import Seen
+from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.metrics.iou import IoU, half_open_iou, inclusive_iou
 from camkit.metrics.localization import share_of_image
 from camkit.metrics.wsol import LEVELS, SIDE, clip_far_corner, protocol_boxes, protocol_map, quantise
@@ -25,11 +25,11 @@ Boxes = NDArray[np.int64]
 Scores = NDArray[np.float64]
 
 
-def boxes_of(seen: Seen) -> NDArray[np.float64]:
+def truth_boxes(prediction: ImagePrediction) -> NDArray[np.float64]:
     """The image's ground-truth boxes (M, 4); `CamkitError` where it has none."""
-    if not len(seen.record.boxes):
+    if not len(prediction.record.boxes):
         raise CamkitError("it has no box, and its localization cannot be judged")
-    return seen.record.boxes
+    return prediction.record.boxes
 
 
 class EvaluationProtocol(Protocol):
@@ -41,16 +41,16 @@ class EvaluationProtocol(Protocol):
     def check(self, recipe: Recipe) -> None:
         """`CamkitError` where the protocol leaves no choice and the recipe takes one."""
 
-    def truth(self, seen: Seen) -> torch.Tensor:
+    def truth(self, prediction: ImagePrediction) -> torch.Tensor:
         """Ground-truth boxes (M, 4) as the boxes of the image are given."""
 
-    def shares(self, boxes: torch.Tensor, seen: Seen) -> torch.Tensor:
+    def shares(self, boxes: torch.Tensor, prediction: ImagePrediction) -> torch.Tensor:
         """Share of the image that each of the boxes (N, 4) covers, (N,)."""
 
-    def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
+    def boxes(self, prediction: ImagePrediction, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
         """Each recipe's box (4,)."""
 
-    def levels(self, seen: Seen, recipe: Recipe) -> tuple[Scores, Boxes]:
+    def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         """The score map (H, W), and the box at each of its 256 grey levels (256, 4)."""
 
 
@@ -62,34 +62,36 @@ class Paper:
     def check(self, recipe: Recipe) -> None:
         pass
 
-    def truth(self, seen: Seen) -> torch.Tensor:
-        return torch.from_numpy(boxes_of(seen))
+    def truth(self, prediction: ImagePrediction) -> torch.Tensor:
+        return torch.from_numpy(truth_boxes(prediction))
 
-    def shares(self, boxes: torch.Tensor, seen: Seen) -> torch.Tensor:
-        return share_of_image(boxes, seen.size)
+    def shares(self, boxes: torch.Tensor, prediction: ImagePrediction) -> torch.Tensor:
+        return share_of_image(boxes, prediction.size)
 
-    def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
+    def boxes(self, prediction: ImagePrediction, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
         score_maps: dict[tuple[str, str, str], torch.Tensor] = {}
         found = {}
         for name, recipe in recipes.items():
             key = recipe.weighting, recipe.normalization, recipe.interpolation
             if key not in score_maps:
-                score_maps[key] = recipe.score_maps(seen.maps[recipe.weighting][None], seen.size, seen.window)
+                score_maps[key] = recipe.score_maps(
+                    prediction.maps[recipe.weighting][None], prediction.size, prediction.window
+                )
             boxes, _ = recipe.boxes(score_maps[key])
-            found[name] = self._in_image(boxes, seen)[0]
+            found[name] = self._in_image(boxes, prediction)[0]
         return found
 
-    def levels(self, seen: Seen, recipe: Recipe) -> tuple[Scores, Boxes]:
-        score_map = recipe.score_maps(seen.maps[recipe.weighting], seen.size, seen.window).numpy()
+    def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
+        score_map = recipe.score_maps(prediction.maps[recipe.weighting], prediction.size, prediction.window).numpy()
         boxes = level_boxes(quantise(score_map.astype(np.float64)), "pixels").astype(np.int64)
-        return score_map, self._in_image(boxes, seen)
+        return score_map, self._in_image(boxes, prediction)
 
     @staticmethod
-    def _in_image(boxes: Boxes, seen: Seen) -> Boxes:
+    def _in_image(boxes: Boxes, prediction: ImagePrediction) -> Boxes:
         """From the part of the image that the map covers to the image."""
-        if seen.window is None:
+        if prediction.window is None:
             return boxes
-        rows, columns = pixels_inside(seen.window, seen.size)
+        rows, columns = pixels_inside(prediction.window, prediction.size)
         empty = (boxes[:, 2] <= boxes[:, 0])[:, None]
         return np.where(empty, boxes, boxes + np.array([columns.start, rows.start] * 2))
 
@@ -103,24 +105,24 @@ class Wsol:
         if recipe.normalization != "minmax":
             raise CamkitError("the wsol protocol normalises maps by their minimum and maximum: leave out --normalize")
 
-    def truth(self, seen: Seen) -> torch.Tensor:
-        return protocol_boxes(boxes_of(seen), seen.size)
+    def truth(self, prediction: ImagePrediction) -> torch.Tensor:
+        return protocol_boxes(truth_boxes(prediction), prediction.size)
 
-    def shares(self, boxes: torch.Tensor, seen: Seen) -> torch.Tensor:  # noqa: ARG002 - the grid is every image's
+    def shares(self, boxes: torch.Tensor, prediction: ImagePrediction) -> torch.Tensor:  # noqa: ARG002 - the grid is every image's
         return share_of_image(boxes + torch.tensor([0, 0, 1, 1]), (SIDE, SIDE))
 
-    def boxes(self, seen: Seen, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
+    def boxes(self, prediction: ImagePrediction, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
         levels: dict[str, tuple[Scores, Boxes]] = {}
         found = {}
         for name, recipe in recipes.items():
             if recipe.weighting not in levels:
-                levels[recipe.weighting] = self.levels(seen, recipe)
+                levels[recipe.weighting] = self.levels(prediction, recipe)
             score_map, boxes = levels[recipe.weighting]
             found[name] = boxes[int(recipe.threshold(score_map) * (LEVELS - 1))]
         return found
 
-    def levels(self, seen: Seen, recipe: Recipe) -> tuple[Scores, Boxes]:
-        score_map = protocol_map(seen.maps[recipe.weighting], seen.size, seen.window)
+    def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
+        score_map = protocol_map(prediction.maps[recipe.weighting], prediction.size, prediction.window)
         return score_map, clip_far_corner(level_boxes(quantise(score_map), "border")).numpy().astype(np.int64)
 
 

@@ -5,7 +5,7 @@ from camkit.figures.curves import plot_curve
 from camkit.figures.examples import Example
 from camkit.figures.forest import plot_forest
 from camkit.figures.ioa import plot_ioa
-from camkit.figures.localization import overlay, plot_localization
+from camkit.figures.localization import overlay, picture_size, plot_localization
 from camkit.figures.overlap import plot_overlap
 from camkit.figures.palette import save_figure
 from camkit.figures.pooled_features import plot_dispersion, plot_intensity, plot_masking
@@ -17,6 +17,7 @@ from camkit.figures.zipf import plot_zipf
 __all__ = [
     "Example",
     "overlay",
+    "picture_size",
     "plot_channels",
     "plot_curve",
     "plot_dispersion",

@@ -14,6 +14,7 @@ from camkit.errors import CamkitError
 
 HEAT = "inferno"
 BOX = "#ffd60a"  # yellow, as the papers draw boxes from the percentile threshold
+LARGEST = 4_000_000  # pixels of a picture; a larger image is drawn smaller, so that memory has a bound
 STRENGTH = 0.65  # of the heat where the map is highest; where it is lowest the image shows through unchanged
 
 Box = tuple[int, int, int, int]
@@ -48,6 +49,7 @@ def overlay(pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Bo
     """
     picture = Image.fromarray(heat(pixels, score_map))
     draw = ImageDraw.Draw(picture)
+    title = "".join(character if character.isprintable() else "\ufffd" for character in title)
     line = max(1, round(min(picture.size) / 100))
     x0, y0, x1, y1 = box
     if x1 > x0:
@@ -59,6 +61,13 @@ def overlay(pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Bo
         draw.rectangle((0, 0, draw.textlength(title, font) + size * 0.6, size * 1.5), fill="black")
         draw.text((size * 0.3, size * 0.1), title, fill="white", font=font)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+
+
+def picture_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the picture of an image: its own, up to `LARGEST` pixels."""
+    height, width = size
+    share = min(1.0, (LARGEST / (height * width)) ** 0.5)
+    return max(1, int(height * share)), max(1, int(width * share))
 
 
 def plot_localization(

@@ -44,14 +44,14 @@ def best_accuracy(correct: Correct, rng: np.random.Generator) -> Estimate:
     accuracies = ordered.mean(axis=0)
     best = accuracies.argmax(axis=1)
     chosen = ordered[:, np.arange(criteria), best]
-    value, variance = float(accuracies.max(axis=1).mean()), float(chosen.mean(axis=1).var() / n)
+    percent, variance = float((100 * ordered.sum(axis=0) / n).max(axis=1).mean()), float(chosen.mean(axis=1).var() / n)
     rivals = _rivals(ordered, chosen, accuracies)
     low_z = Z
     if variance > 0 and rivals.sum() > criteria:
         luck = np.quantile(_greatest_deviations(ordered, accuracies, rivals, rng), LEVEL)
         low_z = max(Z, float(luck / np.sqrt(variance)))
-    low, high = score_interval(value, variance, n, low_z)
-    return Estimate(100 * value, 100 * low, 100 * high, n)
+    low, high = (100 * end for end in score_interval(percent / 100, variance, n, low_z))
+    return Estimate(percent, min(low, percent), max(high, percent), n)
 
 
 def in_canonical_order(rows: NDArray[Any]) -> NDArray[Any]:

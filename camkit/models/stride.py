@@ -106,10 +106,23 @@ def set_output_stride(model: nn.Module, stride: int, dilate: bool = True, size: 
             raise CamkitError(f"{wanted}: {name} works on maps of several strides; give each its own module")
     for layer in {layer.name: layer for layer in old}.values():
         refine(fine, modules[layer.name], layer, stride, dilate)
-    new = layers_met(fine, size, wanted)
+    try:
+        new = layers_met(fine, size, wanted)
+    except CamkitError as error:
+        if dilate and _works_undilated(model, stride, size):
+            raise CamkitError(f"{error}; it runs without dilation: --no-dilation (dilate=False)") from error
+        raise
     if [min(layer.leaves, stride) for layer in old] != [layer.leaves for layer in new]:
         raise CamkitError(f"{wanted}: the map also shrinks by an operation that is no convolution or pooling layer")
     return fine
+
+
+def _works_undilated(model: nn.Module, stride: int, size: Size) -> bool:
+    try:
+        set_output_stride(model, stride, False, size)
+    except CamkitError:
+        return False
+    return True
 
 
 def layers_met(model: nn.Module, size: Size, wanted: str) -> list[Layer]:

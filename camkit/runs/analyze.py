@@ -14,14 +14,21 @@ from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.runs.facts import Report, class_lines, failure_lines, head_facts, model_facts, versions
-from camkit.runs.measured import check_free, write_json, write_table
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, head_facts, model_facts, versions
+from camkit.runs.measured import write_json, write_table
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("failures.csv", "run.json")
 SUFFIXES = (".csv", ".json", ".png", ".pdf")
 
 
+def files_of(name: str) -> list[str]:
+    """What an analysis leaves in the folder."""
+    return [f"{name}{suffix}" for suffix in SUFFIXES] + [f"{name}-{series}.csv" for series in ANALYSES[name].series]
+
+
+@held((*FILES, *(file for name in ANALYSES for file in files_of(name))))
 def run_analyze(
     classifier: Classifier, names: Sequence[str], shared: Shared, settings: Mapping[str, Mapping[str, Any]]
 ) -> Report:
@@ -42,8 +49,6 @@ def run_analyze(
     """
     begun = time.perf_counter()
     out = shared.out
-    files = tuple(file for name in ANALYSES for file in files_of(name)) + FILES
-    check_free(out, files, shared.overwrite)
     (annotated,) = shared.read()
     inference = shared.inference(classifier)
     match = match_classes(annotated, classifier, inference.source.num_classes)
@@ -54,14 +59,12 @@ def run_analyze(
         settings,
         fit=shared.fit,
         batch_size=shared.batch_size,
-        workers=shared.readers(inference),
+        workers=shared.num_workers(inference),
         max_pixels=shared.max_pixels,
         progress=shared.progress("analyze"),
     )
-    for name in files:  # never two runs' files side by side
-        (out / name).unlink(missing_ok=True)
     own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
-    record = {
+    record: dict[str, Any] = {
         "settings": {
             **model_facts(classifier),
             "head": head_facts(inference),
@@ -72,20 +75,17 @@ def run_analyze(
         "left_out": list(found.left_out),
         "images": len(annotated.records) + len(annotated.problems),
         "failed": len(found.failures),
+        "filled": shared.filled.names(),
         "passes_an_image": found.passes,
         "seconds": round(time.perf_counter() - begun, 3),
         "forward_seconds": round(inference.seconds, 3),
         "device": str(inference.device),
         "versions": versions(),
     }
-    write(out, found, record)
-    lines = [*class_lines([match], annotated), *closing_lines(out, found, record)]
+    with publishing(out) as new:
+        write(new, found, record)
+    lines = [*class_lines([match], annotated), *filled_lines(record["filled"]), *closing_lines(out, found, record)]
     return Report(lines, len(found.failures))
-
-
-def files_of(name: str) -> list[str]:
-    """What an analysis leaves in the folder."""
-    return [f"{name}{suffix}" for suffix in SUFFIXES] + [f"{name}-{series}.csv" for series in ANALYSES[name].series]
 
 
 def write(out: Path, found: Analyzed, record: dict[str, Any]) -> None:

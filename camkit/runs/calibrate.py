@@ -1,79 +1,82 @@
 """`camkit calibrate`: the threshold chosen on one split, and what it gains on another."""
 
-import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.evaluation import Calibration, Evaluation, calibrate, evaluate
+from camkit.evaluation import Calibration, Evaluation, EvaluationSource, calibrate, evaluate
 from camkit.evaluation.calibrate import require_boxes
 from camkit.figures import plot_surface
-from camkit.inference import Inference
 from camkit.metrics.per_image import FIXED
-from camkit.models import Classifier
 from camkit.output import whole
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, model_facts, versions
-from camkit.runs.measured import check_free, told, write_json, write_table
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines
+from camkit.runs.measured import told, write_json, write_table
+from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
+from camkit.runs.results import held, publishing
 from camkit.runs.shared import Shared
 
 FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
 
 
-def run_calibrate(classifier: Classifier, before: Recipe, shared: Shared, *, test_split: str) -> Report:
+@held(FILES)
+def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split: str) -> Report:
     """Choose weighting, theta and percentile on `shared.split`, and measure both recipes there and on `test_split`.
+
+    Of maps without class weights, as those in a folder are, there is no weighting to choose.
 
     Raises
     ------
     CamkitError
         If the call cannot be carried out.
     """
-    begun = time.perf_counter()
-    check_free(shared.out, FILES, shared.overwrite)
     if test_split == shared.split:
         raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
-    chosen_on, unseen = shared.read(test_split)
+    run = Measurement(shared, test_split)
+    chosen_on, unseen = run.datasets
     require_boxes(chosen_on)
     require_boxes(unseen)
-    inference = shared.inference(classifier)
-    found = calibrate(inference, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
-                      **shared.looking(inference))  # fmt: skip
-    measured = [_measure(inference, dataset, before, found, shared) for dataset in (chosen_on, unseen)]
-    record = {
-        "settings": {**model_facts(classifier), **shared.facts(), "test_split": test_split},
+    source = run.source(maps_of)
+    found = calibrate(source, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
+                      **shared.measuring(source))  # fmt: skip
+    measured = [_measure(source, dataset, before, found, shared) for dataset in (chosen_on, unseen)]
+    record: dict[str, Any] = {
+        "settings": {**source_facts(maps_of), **shared.facts(), "test_split": test_split},
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
         "classes": [of.match.facts() for of in measured if of.match is not None],
         "splits": {dataset.split: _facts(of) for dataset, of in zip((chosen_on, unseen), measured, strict=True)},
-        "seconds": round(time.perf_counter() - begun, 3),
-        "forward_seconds": round(inference.seconds, 3),
-        "versions": versions(),
+        **run.facts(),
     }
     failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
-    out = shared.out
-    _write(shared, found, classifier.name, record, failures)
+    out, command = shared.out, "evaluate" if isinstance(maps_of, Path) else "localize"
+    with publishing(out) as new:
+        _write(new, found, source_name(maps_of), record, failures)
     lines = [
         f"before      {before.weighting} weights, {before.threshold}",
         f"calibrated  {found.recipe.weighting} weights, {found.recipe.threshold}; the best of {len(found.surface)}",
         f"{_line(measured[0])}, on {chosen_on.split}, where it was chosen",
         f"{_line(measured[1])}, on {unseen.split}, not seen before",
-        f"look at {out / 'settings.json'} (camkit localize --settings takes it) and {out / 'surface.png'}",
+        f"look at {out / 'settings.json'} (camkit {command} --settings takes it) and {out / 'surface.png'}",
     ]
     for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
-    return Report([*failure_lines(failures, out), *lines], len(failures))
+    return Report(
+        [*failure_lines(failures, out), *filled_lines(record["filled"]), *run.unread_lines(), *lines], len(failures)
+    )
 
 
 def _measure(
-    inference: Inference, dataset: AnnotatedSet, before: Recipe, found: Calibration, shared: Shared
+    source: EvaluationSource, dataset: AnnotatedSet, before: Recipe, found: Calibration, shared: Shared
 ) -> Evaluation:
     splits = {"before": FIXED, "calibrated": shared.split_of(found.chosen_on, dataset)}
-    return evaluate(inference, dataset, {"before": before, "calibrated": found.recipe}, step=shared.step,
+    return evaluate(source, dataset, {"before": before, "calibrated": found.recipe}, step=shared.step,
                     seed=shared.seed, threshold_split=splits, progress=shared.progress(f"measure on {dataset.split}"),
-                    **shared.looking(inference))  # fmt: skip
+                    **shared.measuring(source))  # fmt: skip
 
 
 def _facts(evaluation: Evaluation) -> dict[str, Any]:
@@ -94,11 +97,7 @@ def _line(evaluation: Evaluation) -> str:
     )
 
 
-def _write(
-    shared: Shared, found: Calibration, model: str, record: dict[str, Any], failures: list[dict[str, Any]]
-) -> None:
-    """`settings.json` last: where it is, the rest is."""
-    out = shared.out
+def _write(out: Path, found: Calibration, model: str, record: dict[str, Any], failures: list[dict[str, Any]]) -> None:
     write_table(out / "surface.csv", found.surface)
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
     with whole(out / "surface.png", "wb") as file:

@@ -85,6 +85,15 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
+def filled_lines(names: Sequence[str], shown: int = 3) -> list[str]:
+    """How many damaged images were read all the same, and the first of them."""
+    if not names:
+        return []
+    more = ", ..." if len(names) > shown else ""
+    told = f"{', '.join(map(repr, names[:shown]))}{more}"
+    return [printable(f"damaged, and read as image viewers show them: {len(names)} (--truncated fill): {told}")]
+
+
 def failure_lines(failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10) -> list[str]:
     """The first failures by name, and where the others are listed."""
     lines = [printable(": ".join(filter(None, (entry["image"], entry["reason"])))) for entry in failures[:shown]]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,9 +15,10 @@ from camkit.inference import Inference
 from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
-from camkit.processes import processes
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, versions
-from camkit.runs.measured import check_free, told, write_json, write_table
+from camkit.process_group import process_group
+from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, versions
+from camkit.runs.measured import told, write_json, write_table
+from camkit.runs.results import holding, publishing
 from camkit.runs.shared import Shared
 from camkit.training import Descent, Finetuned, MinMax, Schedule, finetune_fc
 from camkit.training.minmax.trials import CRITERION, TRIED, metrics, score
@@ -51,33 +53,19 @@ def run_finetune(
     CamkitError
         If the call cannot be carried out.
     """
-    with processes(shared.device) as together:
-        begun = time.perf_counter()
-        check_free(shared.out, FILES, shared.overwrite, writes=together.first)
-        together.wait()  # all have looked at the folder
-        shared = replace(shared, device=str(together.device))
+    own: dict[str, Any] = {"descent": descent, "schedule": schedule, "memory": memory}
+    begun = time.perf_counter()
+    with process_group(shared.device) as group, holding(shared.out, FILES, overwrite=shared.overwrite, group=group):
+        shared = replace(shared, device=str(group.device), show_progress=shared.show_progress and group.is_main)
         read = (shared.dataset, shared.root, shared.split)
         splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
         train, *more = shared.mapped(*splits)
         validation = more[0] if more else None
         inference = shared.inference(classifier)
-        found = finetune_fc(
-            classifier,
-            train,
-            grid,
-            validation=validation,
-            descent=descent,
-            schedule=schedule,
-            fit=shared.fit,
-            head=shared.head,
-            workers=shared.readers(inference),
-            device=shared.device,
-            max_pixels=shared.max_pixels,
-            memory=memory,
-            step=shared.step,
-            show_progress=shared.show_progress and together.first,
-        )
-        if not together.first:
+        own["workers"] = shared.num_workers(inference)
+        found = finetune_fc(classifier, train, grid, validation=validation, **own, **settings_shared(shared))
+        filled = list(dict.fromkeys(group.all_gather(shared.filled.names())))
+        if not group.is_main:
             return Report([], 0)
         record = {
             "settings": {
@@ -90,19 +78,28 @@ def run_finetune(
             },
             **outcome(found, shared.split, val_split),
             "seconds": round(time.perf_counter() - begun, 3),
-            "processes": together.count,
+            "filled": filled,
+            "processes": group.world_size,
             "device": str(inference.device),
             "versions": versions(),
         }
-        written = write(shared, classifier, found, record)
-        lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
-        lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
-        return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+        with publishing(shared.out) as new:
+            written = write(new, classifier, found, record)
+    lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
+    lines += filled_lines(filled)
+    lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
+    return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+
+
+def settings_shared(shared: Shared) -> dict[str, Any]:
+    """What `finetune_fc` takes of the settings that all commands share."""
+    names = ("fit", "head", "device", "max_pixels", "step", "show_progress")
+    return {name: getattr(shared, name) for name in names}
 
 
 def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
     """What is fine-tuned, and on what; `step` lies between the thresholds of MaxBoxAccV2."""
-    names = ("root", "dataset", "split", "class_map", "fit", "max_pixels", "step")
+    names = ("root", "dataset", "split", "class_map", "fit", "max_pixels", "truncated", "step")
     facts = shared.facts()
     return {**model_facts(inference.classifier), "head": head_facts(inference), **{name: facts[name] for name in names}}
 
@@ -133,11 +130,8 @@ def chosen_by(found: Finetuned, split: str, val_split: str | None) -> str:
     )
 
 
-def write(shared: Shared, classifier: Classifier, found: Finetuned, record: dict[str, Any]) -> list[str]:
-    """The files of a run, each whole or not at all, none of an earlier one; the names of those to look at."""
-    out = shared.out
-    for name in FILES:
-        (out / name).unlink(missing_ok=True)
+def write(out: Path, classifier: Classifier, found: Finetuned, record: dict[str, Any]) -> list[str]:
+    """The files of a run; the names of those to look at."""
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
     tables = {"log.csv": found.log(), "sweep.csv": found.sweep(), "failures.csv": failures}
     for name, table in tables.items():

@@ -1,42 +1,27 @@
 """`camkit localize`: image files in, a run folder out."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from camkit.data import MAX_PIXELS, Fit, ImageFile, find_images
-from camkit.data.formats.tables import Table, mending
+from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
+from camkit.data.names import written_path
 from camkit.errors import CamkitError
-from camkit.inference import Inference, Precision
-from camkit.localization import Failure
+from camkit.inference import Precision
+from camkit.localization import Failure, Result
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
-from camkit.models.class_names import ClassNames
-from camkit.output import FORMATS, RunFolder
+from camkit.output import FORMATS, RunFolder, photographs
+from camkit.output.changes import Changed, flat
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, head_facts, model_facts, name_lines, versions
-
-
-def read_labels(path: Path, names: Sequence[str] | None, num_classes: int) -> dict[str, int]:
-    """Image names and their classes from a CSV with the columns image and label, a number or a class name.
-
-    Raises
-    ------
-    CamkitError
-        With the line that cannot be read or whose class the model does not have.
-    """
-    model = ClassNames(num_classes, names)
-    labels: dict[str, int] = {}
-    for line in Table(path, "check --labels").lines(("image", "label")):
-        with mending(line):
-            image, number = line.fields[0], model.find(line.text(1))
-            if labels.setdefault(image, number) != number:
-                raise CamkitError(f"a second label for {image!r:.200}")
-    return labels
+from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, name_lines, versions
+from camkit.runs.fingerprint import fingerprint
+from camkit.runs.labels import read_labels
 
 
 def run_localize(
@@ -55,6 +40,7 @@ def run_localize(
     device: str = "auto",
     precision: Precision = "fp32",
     max_pixels: int = MAX_PIXELS,
+    truncated: Truncated = "fail",
     overlays: bool = True,
     save_maps: bool = False,
     formats: str = "csv,coco",
@@ -74,38 +60,138 @@ def run_localize(
     wanted = checked_formats(formats)
     if resume and overwrite:
         raise CamkitError("--resume and --overwrite together: a run is resumed or overwritten")
-    files = find_images(images)
+    files, notes = photographs_in(images, out)
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
-                          precision=precision, max_pixels=max_pixels, head=head)  # fmt: skip
-    localizer.workers = (4 if localizer.inference.device.type == "cuda" else 0) if workers is None else workers
-    known = None if labels is None else labels_of(labels, files, localizer.inference)
-    own = {"threshold_split": chosen_on, "labels": str(labels) if labels else None, "overlays": overlays,
+                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head)  # fmt: skip
+    inference = localizer.inference
+    localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
+    known = None if labels is None else read_labels(labels, files, classifier.labels, inference.source.num_classes)
+    own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
            "save_maps": save_maps}  # fmt: skip
-    folder = RunFolder(out, settings_of(localizer) | own, resume=resume, overwrite=overwrite)
-    todo = [file for file in files if not folder.done(file.name)]
-    results = localizer.stream(todo, known, keep_image=overlays)
-    for result in tqdm(results, "localize", len(todo), unit="image", disable=not show_progress):
-        if isinstance(result, Failure) and on_error == "fail":
-            raise CamkitError(f"{result.image}: {result.reason}")
-        folder.add(result, overlays=overlays, maps=save_maps)
-    facts = {"images": len(files), "resumed": len(files) - len(todo), **costs_of(localizer, start)}
-    rows, failures = folder.finish(files, wanted, facts)
-    lines = name_lines(classifier) + closing_lines(out, facts, rows, failures, wanted, overlays)
-    return Report(lines, len(failures))
+    with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
+                   overlays=overlays, maps=save_maps, formats=wanted, resume=resume,
+                   overwrite=overwrite) as folder:  # fmt: skip
+        before = sum(folder.done(file.name) for file in files)
+        with stopping(folder):
+            results = unfinished(folder, localizer, known, keep_image=overlays)
+            for file, result, filled in tqdm(
+                results, "localize", len(files) - before, unit="image", disable=not show_progress
+            ):
+                if isinstance(result, Failure) and on_error == "fail":
+                    raise CamkitError(f"{written_path(result.image)}: {result.reason}")
+                folder.add(file, result, filled=filled)
+            facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
+                     "filled": folder.filled(),
+                     **costs_of(localizer, start)}  # fmt: skip
+            rows, failures = folder.finish(facts)
+    notes += name_lines(classifier) + mixed(folder.journal.sessions)
+    return Report([*notes, *closing_lines(out, facts, rows, failures, wanted, overlays)], len(failures))
+
+
+def photographs_in(images: str, out: Path) -> tuple[list[ImageFile], list[str]]:
+    """The images to localize, without pictures that camkit drew, and a line that says so.
+
+    Raises
+    ------
+    CamkitError
+        There are none, or pictures would be drawn among them.
+    """
+    found = find_images(images)
+    given = Path(images).is_file() or images.startswith("@")  # by name: a picture may be meant
+    files, drawn = (found, []) if given else photographs(found)
+    told = (
+        [f"{len(drawn)} pictures below {images} are camkit's own and left out, such as {drawn[0].path}"]
+        if drawn
+        else []
+    )
+    if not files:
+        raise CamkitError(f"--images {images}: nothing but pictures that camkit drew; name the photographs' folder")
+    drawn_into = [(out / name).resolve() for name in ("overlays", "maps")]
+    for folder in {file.path.parent for file in files}:
+        if any(folder.resolve().is_relative_to(place) for place in drawn_into):
+            raise CamkitError(f"--images {images} lies where --out {out} draws its pictures: give another --out")
+    return files, told
+
+
+def unfinished(
+    folder: RunFolder, localizer: Localizer, known: Mapping[str, int] | None, *, keep_image: bool
+) -> Iterator[tuple[ImageFile, Result, bool]]:
+    """Images that are not finished, with what is found in them, and whether a damaged one was filled.
+
+    An image goes through the network in the company that it has in a run that is not stopped, because the last digits
+    of its maps depend on it: batches with an image that was not tried yet are made anew. Failures are tried by
+    themselves.
+    """
+    size, tried = localizer.batch_size, folder.journal.entries.keys()
+    batches = [folder.files[i : i + size] for i in range(0, len(folder.files), size)]
+    fresh = [any(file.name not in tried for file in batch) for batch in batches]
+    again = [file for batch, new in zip(batches, fresh, strict=True) if new for file in batch]
+    failed = [file for batch, new in zip(batches, fresh, strict=True) if not new for file in batch
+              if not folder.done(file.name)]  # fmt: skip
+    finished = {file.name for file in folder.files if folder.done(file.name)}
+    for part in filter(None, (again, failed)):
+        for index, result in enumerate(localizer.stream(part, known, keep_image=keep_image)):
+            if part[index].name not in finished:
+                yield part[index], result, localizer.filled is not None and localizer.filled.damaged(index)
+
+
+@contextmanager
+def stopping(folder: RunFolder) -> Iterator[None]:
+    """Ctrl-C and SIGTERM say what is kept."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        stop.args = (folder.kept(),)
+        raise
+
+
+def changes(known: Mapping[str, int] | None, max_pixels: int) -> Changed:
+    """What is asked of a finished image that was not asked when it was finished."""
+
+    def changed(image: str, rows: Sequence[dict[str, Any]]) -> str | None:
+        first = rows[0]
+        if known is not None and known.get(image) != first["label"]:
+            return f"--labels: the class of {written_path(image)} {first['label']} -> {known.get(image)}"
+        if first["width"] * first["height"] > max_pixels:
+            return f"--max-pixels {max_pixels} refuses {written_path(image)}, which is finished"
+        return None
+
+    return changed
 
 
 def settings_of(localizer: Localizer) -> dict[str, Any]:
     """What boxes depend on: a run that is resumed must have the same."""
     inference = localizer.inference
+    head = head_facts(inference)
+    del head["completeness"]  # measured, with digits of the machine's
     return {
         **model_facts(inference.classifier),
-        "head": head_facts(inference),
+        **fingerprint(inference.classifier, localizer.recipe),
+        "head": head,
         "recipe": localizer.recipe.to_dict(),
         "fit": localizer.preprocess.fit,
         "topk": localizer.topk,
         "precision": inference.precision,
-        "max_pixels": localizer.max_pixels,
+        "truncated": "fail" if localizer.filled is None else "fill",
     }
+
+
+def session_of(localizer: Localizer) -> dict[str, Any]:
+    """What a run may change between one part and the next, at the cost of last digits."""
+    return {
+        "device": str(localizer.inference.device),
+        "batch_size": localizer.batch_size,
+        "max_pixels": localizer.max_pixels,
+        "versions": versions(),
+    }
+
+
+def mixed(sessions: Sequence[dict[str, Any]]) -> list[str]:
+    """A line where the parts of a run ran on different things."""
+    seen = [dict(flat(one)) for one in sessions]
+    told = [f"{key} {' and '.join(values)}" for key in seen[0] if key != "max_pixels"
+            and len(values := list(dict.fromkeys(str(one.get(key)) for one in seen))) > 1]  # fmt: skip
+    return [f"note: parts of this run had {', '.join(told)}: last digits may differ"] if told else []
 
 
 def costs_of(localizer: Localizer, start: float) -> dict[str, Any]:
@@ -126,15 +212,6 @@ def checked_formats(formats: str) -> list[str]:
     if not set(wanted) <= set(FORMATS):
         raise CamkitError(f"--formats {formats}: formats are any of {','.join(FORMATS)}")
     return wanted
-
-
-def labels_of(path: Path, files: Sequence[ImageFile], inference: Inference) -> dict[str, int]:
-    """The classes in a CSV; `CamkitError` where it speaks of other images."""
-    known = read_labels(path, inference.classifier.labels, inference.source.num_classes)
-    strangers = sorted(set(known) - {file.name for file in files})
-    if strangers:
-        raise CamkitError(f"{path}: {len(strangers)} of its images were not given, such as {strangers[0]!r}")
-    return known
 
 
 def closing_lines(
@@ -159,5 +236,5 @@ def closing_lines(
     )
     names = {"csv": "boxes.csv", "coco": "coco.json", "jsonl": "boxes.jsonl"}
     shown = [names[name] for name in formats] + (["overlays/"] if overlays else [])
-    lines.append(f"look at {', '.join(str(out / name) for name in shown)}")
+    lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines

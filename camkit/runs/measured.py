@@ -1,15 +1,15 @@
 """What an evaluation leaves on disk and on the screen."""
 
 import json
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import pandas as pd
 
-from camkit.errors import CamkitError
+from camkit.data.names import written_path, written_text
 from camkit.evaluation import Evaluation
 from camkit.evaluation.measures import Results
 from camkit.figures import plot_curve
@@ -20,29 +20,17 @@ FIGURES = {"gt_loc": "GT-known Loc", "top1_loc": "Top-1 Loc", "max_box_acc_v2": 
 TITLES = {"cam": "CAM", "nwc": "+ NWC", "pas": "+ PaS", "nwc+pas": "+ NWC + PaS"}
 
 
-def check_free(out: Path, files: tuple[str, ...], overwrite: bool, *, writes: bool = True) -> None:
-    """`CamkitError` before anything is computed, where an earlier run's files are in the way or none can be written."""
-    held = [name for name in files if (out / name).exists()]
-    if held and not overwrite:
-        raise CamkitError(f"{out} already holds a run ({', '.join(held)}): give --overwrite or another --out")
-    if not writes:
-        return
-    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=out):
-            pass
-    except OSError as error:
-        raise CamkitError(f"--out {out}: cannot be written to ({error.strerror}): give another folder") from error
-    finally:
-        for folder in missing:
-            with suppress(OSError):  # there before by now, or not made
-                folder.rmdir()
-
-
 def write_table(path: Path, table: pd.DataFrame) -> None:
+    """A table as CSV, with names as `camkit.data.names` has it."""
+    texts = table.select_dtypes(exclude="number").columns
+    rules = {name: written_path if name == "image" else written_text for name in texts}
+    shown = table.assign(**{str(name): table[name].map(partial(_written, rule)) for name, rule in rules.items()})
     with whole(path) as file:
-        table.to_csv(file, index=False, lineterminator="\n")
+        shown.to_csv(file, index=False, lineterminator="\n")
+
+
+def _written(rule: Callable[[str], str], value: Any) -> Any:
+    return rule(value) if isinstance(value, str) else value
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

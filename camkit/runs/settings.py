@@ -37,10 +37,13 @@ def read_settings(path: Path) -> Settings:
     """
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-        return Settings(Recipe.from_dict(held["recipe"]), str(held["chosen_on"]), str(held["model"]))
+        recipe, chosen_on, model = Recipe.from_dict(held["recipe"]), held["chosen_on"], held["model"]
+        if not (isinstance(chosen_on, str) and isinstance(model, str)):
+            raise TypeError("names must be text")
+        return Settings(recipe, chosen_on, model)
     except CamkitError as error:
         raise CamkitError(f"{path}: {error}") from error
     except OSError as error:
         raise CamkitError(f"{path}: cannot be read: {error.strerror}; check --settings") from error
-    except (ValueError, KeyError, TypeError) as error:  # not JSON, or other JSON
+    except Exception as error:  # not JSON, or other JSON: nested too deep, a number too long, what you will
         raise CamkitError(f"{path}: no settings file; camkit calibrate writes settings.json") from error

@@ -1,12 +1,13 @@
-"""What the commands that take annotated images and a classifier have in common."""
+"""What the commands that take annotated images and a classifier, or a folder of maps, have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, map_classes, read_dataset
+from camkit.data import MAX_PIXELS, AnnotatedSet, FilledImages, Fit, Truncated, map_classes, read_dataset
+from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference, Precision, Progress
 from camkit.metrics.per_image import REPORTED
 from camkit.models import Classifier
@@ -30,10 +31,12 @@ class Shared:
     device: str = "auto"
     precision: Precision = "fp32"
     max_pixels: int = MAX_PIXELS
+    truncated: Truncated = "fail"
     step: float = 0.001
     seed: int = 0
     overwrite: bool = False
     show_progress: bool = False
+    filled: FilledImages = field(default_factory=FilledImages)  # in this run
 
     def read(self, *more: str) -> list[AnnotatedSet]:
         """The annotated images of the split that is reported, and of more, with what the class map says of them."""
@@ -42,19 +45,21 @@ class Shared:
     def mapped(self, *datasets: AnnotatedSet) -> list[AnnotatedSet]:
         """With what the class map says of them, and cut down to the limit."""
         mapped = list(datasets) if self.class_map is None else map_classes(self.class_map, *datasets)
-        return [dataset.evenly(self.limit) for dataset in mapped]
+        filled = self.filled if self.truncated == "fill" else None
+        return [replace(dataset.evenly(self.limit), filled=filled) for dataset in mapped]
 
     def inference(self, classifier: Classifier) -> Inference:
         return Inference(classifier, self.device, self.precision, self.head)
 
-    def readers(self, inference: Inference) -> int:
-        """Processes that read images."""
-        return (4 if inference.device.type == "cuda" else 0) if self.workers is None else self.workers
+    def num_workers(self, source: EvaluationSource) -> int:
+        """Processes that read images, or threads that read maps."""
+        on_gpu = isinstance(source, Inference) and source.device.type == "cuda"
+        return (4 if on_gpu else 0) if self.workers is None else self.workers
 
-    def looking(self, inference: Inference) -> dict[str, Any]:
-        """How images are shown to the network."""
+    def measuring(self, source: EvaluationSource) -> dict[str, Any]:
+        """What `evaluate` and `calibrate` take of the options."""
         return {"protocol": self.protocol, "fit": self.fit, "batch_size": self.batch_size,
-                "workers": self.readers(inference), "max_pixels": self.max_pixels}  # fmt: skip
+                "workers": self.num_workers(source), "max_pixels": self.max_pixels}  # fmt: skip
 
     def progress(self, what: str) -> Progress:
         return lambda results, n: iter(tqdm(results, what, n, unit="image", disable=not self.show_progress))
@@ -64,6 +69,6 @@ class Shared:
         return REPORTED if chosen_on == f"{dataset.name} {dataset.split}" else chosen_on
 
     def facts(self) -> dict[str, Any]:
-        own = ("dataset", "split", "limit", "protocol", "fit", "precision", "max_pixels", "step", "seed")
+        own = ("dataset", "split", "limit", "protocol", "fit", "precision", "max_pixels", "truncated", "step", "seed")
         class_map = None if self.class_map is None else str(self.class_map)
         return {"root": str(self.root), "class_map": class_map, **{name: getattr(self, name) for name in own}}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from camkit.runs.facts import Report, printable, versions
+from camkit.runs.facts import Report, filled_lines, printable, versions
 from camkit.training import TrainResult, TrainSettings, train
 from camkit.training.folder import publish_run
 
@@ -28,13 +28,14 @@ def run_train(
         If the call cannot be carried out.
     """
     done = train(settings, out, resume=resume, overwrite=overwrite, show_progress=show_progress, tell=tell)
-    if not done.first:
+    if not done.is_main:
         return Report([], 0)
     facts = {
         "settings": asdict(done.settings),
         "images": done.images,
         "dropped_each_epoch": done.dropped,
         "problems": done.problems,
+        "filled": done.filled,
         "parameters": done.parameters,
         "best_epoch": done.best_epoch,
         "processes": done.processes,
@@ -51,6 +52,7 @@ def closing_lines(settings: TrainSettings, done: TrainResult) -> list[str]:
     lines = [printable(problem) for problem in done.problems[:SHOWN]]
     if len(done.problems) > SHOWN:
         lines.append(f"... and {len(done.problems) - SHOWN} more, all in {done.out / 'run.json'}")
+    lines += filled_lines(done.filled)
     if done.dropped:
         unit = "set or a batch" if done.in_sets else "batch"
         lines.append(f"{done.dropped} of {done.images} images do not fill a {unit}: each epoch leaves out others")

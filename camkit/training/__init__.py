@@ -3,8 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from camkit.errors import Diverged
+
 if TYPE_CHECKING:
-    from camkit.training.diverged import Diverged
     from camkit.training.minmax.finetune import finetune_fc
     from camkit.training.minmax.losses import common_region_regularization, full_region_regularization, object_maps
     from camkit.training.minmax.settings import Descent, MinMax, Schedule
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 # Loaded when first used: the command line lists the settings without loading torch.
 MODULE_OF = {
     "Descent": "minmax.settings",
-    "Diverged": "diverged",
     "Finetuned": "minmax.trials",
     "Losses": "minmax.stages",
     "MinMax": "minmax.settings",

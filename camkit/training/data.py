@@ -1,13 +1,14 @@
 """Training images: read once where they fit into memory, and cut, mirrored and coloured anew in each epoch."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
-from camkit.data import AnnotatedSet, Preprocess, RecordDataset, read_splits
+from camkit.data import AnnotatedSet, FilledImages, Preprocess, RecordDataset, read_splits
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.input_spec import InputSpec
 from camkit.training.randomness import SAMPLE, derived_seed, seeded
@@ -32,6 +33,9 @@ def training_splits(settings: TrainSettings) -> tuple[AnnotatedSet, AnnotatedSet
     """
     train, val = read_splits(settings.dataset, settings.root, settings.train_split, settings.val_split)
     check_classes(train, val)
+    if settings.truncated == "fill":
+        filled = FilledImages()
+        return replace(train, filled=filled), replace(val, filled=filled)
     return train, val
 
 
@@ -87,7 +91,7 @@ class TrainingImages(Dataset[tuple[Tensor, int] | str]):
     def __init__(self, data: AnnotatedSet, settings: TrainSettings, spec: InputSpec) -> None:
         self.labels = [int(record.label or 0) for record in data.records]
         self.settings = settings
-        self.originals = RecordDataset(data.records, Preprocess(spec), upright=data.upright, truncated=data.truncated)
+        self.originals = RecordDataset(data.records, Preprocess(spec), upright=data.upright, filled=data.filled)
         self.augmentations = {size: augmentation(settings, size, spec) for size in settings.size}
         self.cached: list[Tensor] | None = None
 

@@ -1,9 +1,8 @@
 """A training run's folder: its settings, its log, its checkpoints, all made from the saved state."""
 
 import json
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,18 @@ import pandas as pd
 
 from camkit.errors import CamkitError
 from camkit.figures import plot_training
-from camkit.output import whole
+from camkit.output import check_free, claim, holds_run, locked, remove, whole
+from camkit.process_group import ProcessGroup
 from camkit.training.config import differences, make_settings, to_toml, typed
 from camkit.training.settings import TrainSettings
-from camkit.training.state import FILE, State, read_state
+from camkit.training.state import FILE, State, read_state, save_state
 from camkit.training.tensorboard import FOLDER
 
 BEST, LAST = "best.safetensors", "last.safetensors"
 CONFIG, LOG, CURVE, RUN = "config.toml", "log.csv", "curve.png", "run.json"
 FILES = (FILE, CONFIG, LOG, CURVE, RUN, BEST, LAST)
+NAMES = (*FILES, f"{FOLDER}/")
+PROBE = ".camkit-probe.pt"
 
 
 @contextmanager
@@ -29,29 +31,49 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CamkitError(
-            f"{path}: cannot be written ({error.strerror or error}); what was saved before is still there: make room, "
-            "then go on with --resume"
+            f"{error.filename or path}: cannot be written ({error.strerror or error}); what was saved before is still "
+            "there: make room, then go on with --resume"
         ) from error
 
 
-def open_folder(path: Path, settings: TrainSettings, *, resume: bool, overwrite: bool) -> State | None:
+@contextmanager
+def holding(path: Path, *, resume: bool, overwrite: bool, group: ProcessGroup) -> Iterator[None]:
+    """Keep other runs from writing to the folder, and let Ctrl-C say what is kept.
+
+    Raises
+    ------
+    CamkitError
+        The folder holds a run that is not to be resumed or overwritten, or files that no run wrote; another run is
+        writing to it; it cannot be written to. All processes refuse, or none.
+    """
+    with ExitStack() as stack:
+        problems = []
+        if group.is_main:
+            try:
+                stack.enter_context(locked(path))
+                if not (resume and (holds_run(path) or (path / FILE).exists())):
+                    check_free(path, NAMES, overwrite=overwrite, remedy="--resume, --overwrite")
+            except CamkitError as error:
+                problems.append(str(error))
+        for problem in group.all_gather(problems):
+            raise CamkitError(problem)
+        try:
+            yield
+        except KeyboardInterrupt as stop:
+            kept = "what was saved is kept" if (path / FILE).exists() else "nothing was saved yet"
+            stop.args = (f"{kept} in {path}: go on with camkit train --resume --out {path}",)
+            raise
+
+
+def read_before(path: Path, settings: TrainSettings, *, resume: bool) -> State | None:
     """What an earlier run left to go on from, None for a run from the beginning.
 
     Raises
     ------
     CamkitError
-        The folder holds a run and neither is wanted, or one of other settings.
+        It is a run of other settings, or its state is damaged.
     """
-    if resume and overwrite:
-        raise CamkitError("--resume and --overwrite together: a run is resumed or begun anew")
-    held = [name for name in FILES if (path / name).exists()]
-    if not resume:
-        if held and not overwrite:
-            raise CamkitError(
-                f"{path} already holds a run ({', '.join(held)}): give --resume, --overwrite or another --out"
-            )
-        return None
-    state = read_state(path)
+    state = read_state(path) if resume else None
     if state is not None:
         changed = differences(make_settings(typed(state.settings, str(path / FILE))), settings)
         if changed:
@@ -59,16 +81,25 @@ def open_folder(path: Path, settings: TrainSettings, *, resume: bool, overwrite:
     return state
 
 
-def begin(path: Path, settings: TrainSettings, *, resume: bool) -> None:
-    """Make the folder, with its settings; a run that begins removes what an earlier one left."""
+def begin(path: Path, settings: TrainSettings, state: State, *, resume: bool) -> None:
+    """Put the settings into the folder; a run that begins anew removes what an earlier one left.
+
+    Before that it makes sure that its own state, the largest of its files, fits beside the earlier run's.
+    """
     with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
+        if not resume and holds_run(path):
+            save_state(path, state, PROBE)
+            (path / PROBE).unlink()
         if not resume:
-            for name in FILES:
-                (path / name).unlink(missing_ok=True)
-            shutil.rmtree(path / FOLDER, ignore_errors=True)
+            remove(path)
+        claim(path, FILES)
         with whole(path / CONFIG) as file:
             file.write(to_toml(settings))
+
+
+def events(path: Path) -> list[str]:
+    """The files of TensorBoard's."""
+    return [f"{FOLDER}/{file.name}" for file in (path / FOLDER).glob("events.out.tfevents.*")]
 
 
 def publish_log(path: Path, log: list[dict[str, Any]]) -> None:

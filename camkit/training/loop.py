@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
-from camkit.errors import CamkitError
-from camkit.processes import Processes
+from camkit.errors import CamkitError, Diverged
+from camkit.process_group import ProcessGroup
 from camkit.training.data import TrainingImages, stacked
-from camkit.training.diverged import Diverged
 from camkit.training.method import Method
 from camkit.training.network import Network
 from camkit.training.optimizer import set_learning_rate
@@ -24,7 +23,6 @@ from camkit.training.randomness import STEP, derived_seed, seed_generators
 from camkit.training.sampler import DistributedBatchSampler, DistributedSetSampler
 from camkit.training.schedules import schedule
 from camkit.training.settings import TrainSettings
-from camkit.training.step import StepModule
 
 Losses = dict[str, float]
 Batch = tuple[Tensor, Tensor]
@@ -54,6 +52,33 @@ class Clock:
         return self.waiting / self.seconds
 
 
+class StepModule(nn.Module):
+    """What a process computes of a step: the network, what the method trains beside it, and its loss of a
+    batch. One module, so that a process group averages the gradients of all of it.
+
+    Parameters
+    ----------
+    network : Network
+    method : Method
+    """
+
+    def __init__(self, network: Network, method: Method) -> None:
+        super().__init__()
+        self.model, self.beside = network.model, network.modules
+        self.network, self.method = network, method
+
+    def forward(self, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The figures of a step, of which ``"loss"`` is made small."""
+        figures = self.method.step(self.network, images, labels)
+        if not isinstance(figures, dict):
+            return {"loss": figures}
+        if "loss" not in figures:
+            raise CamkitError(
+                f"{type(self.method).__name__}.step gave {', '.join(figures) or 'nothing'}: one figure must be 'loss'"
+            )
+        return figures
+
+
 class Loop:
     """A network, its method, its optimizer and its data.
 
@@ -79,15 +104,15 @@ class Loop:
         workers: int,
     ) -> None:
         self.network, self.method, self.optimizer, self.settings = network, method, optimizer, settings
-        self.processes = network.processes
-        self.module = self.processes.wrap(StepModule(network, method))
-        self.batches = make_batches(images, method, settings, self.processes)
+        self.group = network.group
+        self.module = self.group.wrap(StepModule(network, method))
+        self.batches = make_batches(images, method, settings, self.group)
         self.loader = DataLoader(
             images,
             batch_sampler=self.batches,
             num_workers=workers,
             collate_fn=stacked,
-            pin_memory=self.processes.device.type == "cuda",
+            pin_memory=self.group.device.type == "cuda",
             persistent_workers=workers > 0,
             generator=torch.Generator(),  # it draws a number for the workers: not from the one that a step has seeded
         )
@@ -133,7 +158,7 @@ class Loop:
     def step(self, step: int, parts: Iterator[Batch]) -> Tensor:
         """One step of the run, counted from 0: this process's share of a batch; its figures, without gradient."""
         accumulate = self.settings.accumulate
-        seed_generators(derived_seed(self.settings.seed, STEP, step, self.processes.rank), self.processes.device)
+        seed_generators(derived_seed(self.settings.seed, STEP, step, self.group.rank), self.group.device)
         set_learning_rate(self.optimizer, self.share(step))
         self.optimizer.zero_grad()
         batch, figures = list[Batch](), dict[str, Tensor]()
@@ -164,7 +189,7 @@ class Loop:
 
     def _parts(self, clock: Clock) -> Iterator[Batch]:
         """Images and labels on the device, with a clock on the wait for them."""
-        before, device = time.perf_counter(), self.processes.device
+        before, device = time.perf_counter(), self.group.device
         for batch in self.loader:
             clock.waiting += time.perf_counter() - before
             if isinstance(batch, str):
@@ -187,7 +212,7 @@ class Loop:
         return bool(saves) or steps % CHECKED == 0 or steps == self.steps
 
     def _finite(self, waiting: list[Tensor], epoch: int, done: int) -> list[Losses]:
-        (means,) = self.processes.mean([torch.stack(waiting)]) or []
+        (means,) = self.group.mean([torch.stack(waiting)]) or []
         losses = [dict(zip(self.names, row, strict=True)) for row in means.tolist()]
         for step, its in enumerate(losses, done):
             if not math.isfinite(its["loss"]):
@@ -203,10 +228,10 @@ class Loop:
 
 
 def make_batches(
-    images: TrainingImages, method: Method, settings: TrainSettings, processes: Processes
+    images: TrainingImages, method: Method, settings: TrainSettings, group: ProcessGroup
 ) -> DistributedBatchSampler:
     """Which images a process sees, step by step."""
-    share: Any = {"rank": processes.rank, "world_size": processes.count, "seed": settings.seed}
+    share: Any = {"rank": group.rank, "world_size": group.world_size, "seed": settings.seed}
     wanted = method.class_sets()
     if wanted is not None:
         return DistributedSetSampler(images.labels, *wanted, **share)

@@ -10,7 +10,6 @@ from torch.optim import SGD
 
 from camkit.models import Card
 from camkit.training.network import Network
-from camkit.training.settings import TrainSettings
 
 
 @dataclass
@@ -62,7 +61,7 @@ class Method:
         del name
         return None
 
-    def prepare(self, network: Network, optimizer: SGD, settings: TrainSettings) -> None:
+    def prepare(self, network: Network, optimizer: SGD) -> None:
         """Last look before the first step: the network is on its device and the optimizer has all its groups."""
 
     def class_sets(self) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from camkit.cam import CAM, Fc, find_fc
 from camkit.cam.trace import Place, tensors_in
 from camkit.errors import CamkitError
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.training.frozen import frozen
 from camkit.training.tail import Point, recorded, replayed
 
@@ -56,7 +56,7 @@ class Network:
         Names of the classes.
     input_size : tuple of int
         Height and width that the head is searched with.
-    processes : Processes
+    group : ProcessGroup
     precision : {"fp32", "bf16"}
     label_smoothing : float
     modules : nn.ModuleDict
@@ -67,7 +67,7 @@ class Network:
     num_classes: int
     labels: tuple[str, ...] | None
     input_size: tuple[int, int]
-    processes: Processes
+    group: ProcessGroup
     precision: str = "fp32"
     label_smoothing: float = 0.0
     modules: nn.ModuleDict = field(default_factory=nn.ModuleDict)
@@ -154,7 +154,7 @@ class Network:
         """``--precision``; modules of a method's own may run in it, too."""
         if self.precision != "bf16":
             return nullcontext()
-        return torch.autocast(self.processes.device.type, torch.bfloat16)
+        return torch.autocast(self.group.device.type, torch.bfloat16)
 
     def _run(self, images: Tensor, place: Place) -> tuple[Tensor, Tensor]:
         """Logits, and features, which are picked up at `place`."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from camkit.processes import processes
-from camkit.training.folder import begin, open_folder
+from camkit.errors import CamkitError
+from camkit.process_group import process_group
+from camkit.training.folder import begin, holding, read_before
 from camkit.training.methods import load_method
 from camkit.training.settings import TrainSettings
 from camkit.training.trainer import Trainer, best_row, with_batch_size
@@ -39,11 +40,13 @@ class TrainResult:
         Of the network.
     problems : list of str
         A line for each image of the data set that could not be used.
+    filled : list of str
+        Damaged images that were read all the same.
     seconds : float
         Of this call alone.
     processes : int
         That trained together.
-    first : bool
+    is_main : bool
         Whether this is the process that writes.
     device : str
     """
@@ -57,9 +60,10 @@ class TrainResult:
     in_sets: bool
     parameters: int
     problems: list[str]
+    filled: list[str]
     seconds: float
     processes: int
-    first: bool
+    is_main: bool
     device: str
 
 
@@ -101,18 +105,22 @@ def train(
         What was saved before stays.
     """
     start, out = time.perf_counter(), Path(out)
+    if resume and overwrite:
+        raise CamkitError("--resume and --overwrite together: a run is resumed or begun anew")
     method = load_method(settings.method, **settings.method_options)
     settings = with_batch_size(settings, method)
     with ExitStack() as stack:
-        group = stack.enter_context(processes(settings.device))
+        group = stack.enter_context(process_group(settings.device))
         gpus = [group.device] if group.device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(gpus))
         stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True))
-        state = open_folder(out, settings, resume=resume, overwrite=overwrite)
-        trainer = Trainer(settings, method, out, group, show_progress and group.first, tell if group.first else _silent)
-        group.wait()  # all have looked at the folder
-        if group.first:
-            begin(out, settings, resume=resume)
+        stack.enter_context(holding(out, resume=resume, overwrite=overwrite, group=group))
+        state = read_before(out, settings, resume=resume)
+        show, tell = show_progress and group.is_main, tell if group.is_main else _silent
+        trainer = Trainer(settings, method, out, group, show, tell)
+        group.barrier()  # all have looked at the folder
+        if group.is_main:
+            begin(out, settings, trainer.at_first(), resume=resume)
         state = trainer.go(state)
     return TrainResult(
         settings=settings,
@@ -124,9 +132,10 @@ def train(
         in_sets=method.class_sets() is not None,
         parameters=sum(parameter.numel() for parameter in trainer.network.model.parameters()),
         problems=trainer.problems,
+        filled=list(dict.fromkeys(group.all_gather(trainer.filled.names() if trainer.filled else []))),
         seconds=time.perf_counter() - start,
-        processes=group.count,
-        first=group.first,
+        processes=group.world_size,
+        is_main=group.is_main,
         device=str(group.device),
     )
 

@@ -1,5 +1,6 @@
 """Every setting of a training run, once: a field here is an option of `camkit train` and a key of its TOML file."""
 
+import math
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -7,7 +8,9 @@ from camkit.errors import CamkitError
 
 SCHEDULES = ("multistep", "cosine", "one-cycle", "constant")
 PRECISIONS = ("fp32", "bf16")
+TRUNCATED = ("fail", "fill")
 CRITERIA = ("top1_cls", "gt_loc", "top1_loc", "max_box_acc_v2")
+LARGEST = 4096  # pixels along a side of the input
 
 
 def _setting(default: Any, said: str, **more: Any) -> Any:
@@ -53,6 +56,9 @@ class TrainSettings:
     flip: bool = _setting(True, "Mirror half of the images.")
     flip_vertical: bool = _setting(False, "Turn half of the images upside down.")
     jitter: float = _setting(0.0, "Strength of a change of brightness, contrast and saturation in half of the images.")
+    truncated: str = _setting(
+        "fail", "Damaged images: failures, or read as image viewers show them, and counted.", choices=TRUNCATED
+    )  # fmt: skip
     cache: float = _setting(2.0, "Keep decoded images in memory where they take at most so many GiB.", same_result=True)
 
     epochs: int = _setting(50, "Times through the training images.")
@@ -85,6 +91,8 @@ class TrainSettings:
             self._check_choice(one.name, one.metadata.get("choices"))
         for name in ("epochs", "accumulate", "val_every"):
             self._require(name, getattr(self, name) >= 1, "give 1 or more")
+        for name, value in vars(self).items():
+            self._require(name, not isinstance(value, float) or math.isfinite(value), "give a finite number")
         for name in ("lr", "lr_new", "gamma"):
             self._require(name, getattr(self, name) > 0, "give a number above 0")
         for name in ("seed", "batch_size", "weight_decay", "jitter", "save_every", "cache", "resize"):
@@ -95,6 +103,7 @@ class TrainSettings:
         self._require("rise", self.rise > 0 or self.schedule != "one-cycle", "one-cycle needs a number above 0")
         self._require("output_stride", self.output_stride in (0, 8, 16), "give 8, 16, or 0")
         self._require("size", bool(self.size) and min(self.size) > 0, "give one side in pixels, or several")
+        self._require("size", max(self.size) <= LARGEST, f"give up to {LARGEST} pixels")
         self._require("size", len(self.size) <= self.epochs, f"{len(self.size)} sizes need as many epochs")
         self._require("size", bool(self.crop_scale) or max(self.size) <= self.resize, "it is above --resize")
         self._require("milestones", list(self.milestones) == sorted(set(self.milestones)), "give epochs in order")

@@ -48,7 +48,7 @@ class State:
     modules: dict[str, Tensor] = field(default_factory=dict)
 
 
-def save_state(folder: Path, state: State) -> None:
+def save_state(folder: Path, state: State, name: str = FILE) -> None:
     """Write the state; the one before stays until this one is complete.
 
     Raises
@@ -57,7 +57,7 @@ def save_state(folder: Path, state: State) -> None:
     """
     encoded = io.BytesIO()
     torch.save({key: getattr(state, key) for key in State.__dataclass_fields__}, encoded)
-    with whole(folder / FILE, "wb") as file:
+    with whole(folder / name, "wb") as file:
         file.write(encoded.getbuffer())
 
 

@@ -12,9 +12,10 @@ from tqdm import tqdm
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
 from camkit.models import Card, Classifier, load_weights, save_checkpoint
-from camkit.processes import Processes
+from camkit.output import claim
+from camkit.process_group import ProcessGroup
 from camkit.training.data import TrainingImages, number_of_classes, training_splits
-from camkit.training.folder import BEST, LAST, publish_curve, publish_log, writing
+from camkit.training.folder import BEST, LAST, events, publish_curve, publish_log, writing
 from camkit.training.initial import InitialNetwork, make_network
 from camkit.training.loop import Clock, Loop, Losses
 from camkit.training.method import Method
@@ -39,7 +40,7 @@ class Trainer:
         By `with_batch_size`.
     method : Method
     out : Path
-    processes : Processes
+    group : ProcessGroup
     show : bool
         Whether to show progress.
     tell : callable
@@ -51,13 +52,14 @@ class Trainer:
         settings: TrainSettings,
         method: Method,
         out: Path,
-        processes: Processes,
+        group: ProcessGroup,
         show: bool,
         tell: Callable[[str], None],
     ) -> None:
-        self.settings, self.method, self.out, self.processes = settings, method, out, processes
+        self.settings, self.method, self.out, self.group = settings, method, out, group
         self.show = show
         data, val = training_splits(settings)
+        self.filled = data.filled
         self.problems = data.problems + val.problems
         self.initial = self._initial(data)
         tell(self.initial.loaded)
@@ -68,45 +70,52 @@ class Trainer:
             settings,
             {name: (module, method.lr_factor(name)) for name, module in self.network.modules.items()},
         )
-        method.prepare(self.network, self.optimizer, settings)
+        method.prepare(self.network, self.optimizer)
         self.images = TrainingImages(data, settings, self.initial.card.input)
         self.images.cache(self._bar)
-        workers = (4 if processes.device.type == "cuda" else 0) if settings.workers < 0 else settings.workers
+        workers = (4 if group.device.type == "cuda" else 0) if settings.workers < 0 else settings.workers
         self.loop = Loop(self.network, method, self.optimizer, self.images, settings, workers)
         if small := self.loop.batches.small:
             tell(repeated(list(small)))
-        self.validation = Validation(val, settings, workers, processes)
+        self.validation = Validation(val, settings, workers, group)
 
     def _initial(self, data: AnnotatedSet) -> InitialNetwork:
-        seed_generators(derived_seed(self.settings.seed, WEIGHTS), self.processes.device)
+        seed_generators(derived_seed(self.settings.seed, WEIGHTS), self.group.device)
         return make_network(self.settings, number_of_classes(data), data.labels)
 
     def _network(self) -> Network:
         """The network on its device, with the method's hooks, and with what the method trains beside it."""
         model, card, settings = self.initial.model, self.initial.card, self.settings
         self.method.attach(model, settings.adl_at or self.initial.adl_at)
-        device, side = self.processes.device, settings.size[-1]
+        device, side = self.group.device, settings.size[-1]
         model.to(device).to(memory_format=torch.channels_last)
         network = Network(
-            model, card.num_classes, card.labels, (side, side), self.processes, settings.precision,
+            model, card.num_classes, card.labels, (side, side), self.group, settings.precision,
             settings.label_smoothing,
         )  # fmt: skip
         for name, module in self.method.modules(network).items():
             network.modules[name] = module.to(device)
         return network
 
+    def at_first(self) -> State:
+        """The state before the first step."""
+        return self._at(0, [], [])
+
     def go(self, state: State | None) -> State:
         """All epochs that are not done yet; returns the state after the last."""
-        state = self._at(0, [], []) if state is None else state
+        state = self.at_first() if state is None else state
         self._load(state)
-        with Board(self.out, state.step, self.settings.tensorboard and self.processes.first) as board:
+        with Board(self.out, state.step, self.settings.tensorboard and self.group.is_main) as board:
+            if self.group.is_main:
+                with writing(self.out):
+                    claim(self.out, events(self.out))
             for epoch in range(state.step // self.loop.steps, self.settings.epochs):
                 row = self._epoch(epoch, state)
                 state = self._at((epoch + 1) * self.loop.steps, [], [*state.log, row])
-                if self.processes.first:
+                if self.group.is_main:
                     self._save(state)
                 board.add(row)
-        if self.processes.first:
+        if self.group.is_main:
             self._publish(state)
             with writing(self.out):
                 publish_curve(self.out, state.log)
@@ -125,7 +134,7 @@ class Trainer:
                     f"{clock.waiting_share:.0%} waiting for data"
                 )
                 due = settings.save_every and done % settings.save_every == 0 and done < self.loop.steps
-                if due and self.processes.first:
+                if due and self.group.is_main:
                     self._keep(self._at(epoch * self.loop.steps + done, losses, state.log))
 
             self.loop.epoch(epoch, losses, clock, after)

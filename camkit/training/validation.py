@@ -6,11 +6,11 @@ import torch
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.evaluation import evaluate, predicted_classes
+from camkit.evaluation import evaluate, predict_classes
 from camkit.inference import Inference
 from camkit.metrics import TopKCls
 from camkit.models import Classifier
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.recipe import Recipe
 from camkit.training.settings import TrainSettings
 
@@ -29,20 +29,20 @@ class Validation:
     data : AnnotatedSet
     settings : TrainSettings
     workers : int
-    together : Processes
+    group : ProcessGroup
         Each measures its share of the images; the figures are of all.
     """
 
     data: AnnotatedSet
     settings: TrainSettings
     workers: int
-    together: Processes
+    group: ProcessGroup
 
     def __post_init__(self) -> None:
         split = f"--val-split {self.data.split}"
-        if len(self.data.records) < self.together.count:
+        if len(self.data.records) < self.group.world_size:
             raise CamkitError(
-                f"{split}: {len(self.data.records)} images for {self.together.count} processes: start fewer"
+                f"{split}: {len(self.data.records)} images for {self.group.world_size} processes: start fewer"
             )
         if not self.data.has_boxes and self.settings.best != "top1_cls":
             raise CamkitError(f"--best {self.settings.best}: {split} has no boxes; take top1_cls or another split")
@@ -64,28 +64,28 @@ class Validation:
         return measured
 
     def _located(self, classifier: Classifier) -> Measured:
-        inference = Inference(classifier, str(self.together.device), self.settings.precision)  # type: ignore[arg-type]
+        inference = Inference(classifier, str(self.group.device), self.settings.precision)  # type: ignore[arg-type]
         recipe, batch_size = self.settings.val_recipe, self.settings.batch_size
         recipes = {recipe: Recipe.named(recipe)}
         data = replace(self.data, problems=[])
         found = evaluate(inference, data, recipes, batch_size=batch_size, workers=self.workers, step=STEP,
-                         together=self.together)  # fmt: skip
+                         group=self.group)  # fmt: skip
         located = found.localization[recipe]
         figures = {"top1_cls": found.classification["top1_cls"].value} | {name: located[name].value for name in FIGURES}
         return figures, [f"{failure.image}: {failure.reason}" for failure in found.failures]
 
     def _classified(self, classifier: Classifier) -> Measured:
-        share = replace(self.data, records=self.data.records[self.together.rank :: self.together.count])
-        found = predicted_classes(
+        share = replace(self.data, records=self.data.records[self.group.rank :: self.group.world_size])
+        found = predict_classes(
             classifier,
             share,
             batch_size=self.settings.batch_size,
             workers=self.workers,
-            device=str(self.together.device),
+            device=str(self.group.device),
         )
         top1 = TopKCls(1)
         for index, classes in found.top.items():
             top1.update(classes[None], torch.tensor([share.records[index].label]))
         unread = [record.image for index, record in enumerate(share.records) if index not in found.top]
-        problems = self.together.gathered([f"{image}: cannot be read" for image in unread])
+        problems = self.group.all_gather([f"{image}: cannot be read" for image in unread])
         return {"top1_cls": float(top1.compute())}, problems

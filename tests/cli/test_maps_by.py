@@ -56,9 +56,10 @@ def test_localize_gives_the_heads_own_boxes(place):
     columns = ["image", "label", "x0", "y0", "x1", "y1"]
     head, own = (pd.read_csv(place / name / "boxes.csv") for name in ("head", "own"))
     pd.testing.assert_frame_equal(head[columns], own[columns])
-    settings = json.loads((place / "own/run.json").read_text())["settings"]
+    record = json.loads((place / "own/run.json").read_text())
+    settings = record["settings"]
     assert settings["maps_by"] == settings["head"]["kind"] == by[1]
-    assert settings["head"]["completeness"] is None
+    assert record["completeness"] is None
 
 
 @pytest.mark.parametrize(("command", "more", "file"), [

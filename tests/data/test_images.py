@@ -1,6 +1,9 @@
+import ast
 import io
 import os
 import struct
+import subprocess
+import sys
 import time
 import warnings
 import zlib
@@ -286,3 +289,38 @@ def test_max_pixels_is_the_only_limit_and_pil_keeps_its_own(monkeypatch):
     with pytest.raises(UnreadableImage):
         read_image(data, max_pixels=5)
     assert Image.MAX_IMAGE_PIXELS == 4
+
+
+def test_a_file_that_is_larger_than_any_image(tmp_path):
+    with (tmp_path / "large.jpg").open("wb") as file:
+        file.write(b"\xff\xd8\xff")
+        file.truncate((1 << 26) + 8 * 10**6 + 1)  # sparse
+    with pytest.raises(UnreadableImage, match="larger than 71 MiB"):
+        read_image(tmp_path / "large.jpg", max_pixels=10**6)
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from camkit.data import ImageDataset, Preprocess, find_images
+from camkit.input_spec import InputSpec
+images = ImageDataset(find_images(sys.argv[1]), Preprocess(InputSpec()))
+images[0]
+taken = next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmSize" in line)
+resource.setrlimit(resource.RLIMIT_AS, (taken * 1024 + 100_000_000, -1))
+print([images[index].error for index in range(len(images))])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits on memory are Linux's")
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_an_image_that_memory_does_not_hold_fails_alone(tmp_path, kind):
+    for name, size in {"a": (80, 60), "b": (7000, 7000), "c": (80, 60)}.items():
+        Image.new("RGB", size).save(tmp_path / f"{name}.{kind.lower()}", kind)
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path], capture_output=True, text=True, check=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    first, large, last = ast.literal_eval(done.stdout)
+    assert (first, last) == (None, None)
+    assert "memory" in large

@@ -12,7 +12,7 @@ from PIL import Image
 from camkit.cli import cli
 from camkit.data import AnnotatedSet, MapFolder, Record
 from camkit.errors import CamkitError
-from camkit.evaluation import evaluate_maps
+from camkit.evaluation import evaluate
 from camkit.recipe import Recipe
 
 N = 8
@@ -212,7 +212,7 @@ def test_an_absurd_size_is_that_images_problem(tmp_path, protocol):
         score_map[:20, :20] = 1
         write(tmp_path, f"{i}", score_map)
     dataset = AnnotatedSet("drawn", "val", records, None, [])
-    found = evaluate_maps(MapFolder(tmp_path, records), dataset, {"cam": Recipe()}, protocol=protocol, step=0.5)
+    found = evaluate(MapFolder(tmp_path, records), dataset, {"cam": Recipe()}, protocol=protocol, step=0.5)
     assert found.per_image["image"].tolist() == ["0.jpg"]
     assert found.localization["cam"]["gt_loc"].value == 100
     assert [failure.image for failure in found.failures] == ["1.jpg", "2.jpg", "3.jpg"]

@@ -12,7 +12,7 @@ from PIL import Image
 from camkit.cli import cli
 from camkit.data import AnnotatedSet, Record
 from camkit.errors import CamkitError
-from camkit.evaluation.measures import Truth
+from camkit.evaluation.measures import GroundTruth
 
 N = 10
 MODEL = """
@@ -184,11 +184,11 @@ def drawn(*kinds):
 
 
 def test_what_a_data_set_is_held_against():
-    assert (Truth.of(drawn("b", "b")).boxes, Truth.of(drawn("b", "b")).masks) == (True, False)
-    assert (Truth.of(drawn("bm", "m")).boxes, Truth.of(drawn("bm", "m")).masks) == (True, True)
-    assert (Truth.of(drawn("m", "")).boxes, Truth.of(drawn("m", "")).masks) == (False, True)
-    assert Truth.of(drawn("b", "bm")).masks is False
-    assert "1 of drawn val have none" in Truth.of(drawn("b", "bm")).notes()[0]
-    assert Truth.of(drawn("b")).notes() == Truth.of(drawn("bm")).notes() == []
+    assert (GroundTruth.of(drawn("b", "b")).boxes, GroundTruth.of(drawn("b", "b")).masks) == (True, False)
+    assert (GroundTruth.of(drawn("bm", "m")).boxes, GroundTruth.of(drawn("bm", "m")).masks) == (True, True)
+    assert (GroundTruth.of(drawn("m", "")).boxes, GroundTruth.of(drawn("m", "")).masks) == (False, True)
+    assert GroundTruth.of(drawn("b", "bm")).masks is False
+    assert "1 of drawn val have none" in GroundTruth.of(drawn("b", "bm")).notes()[0]
+    assert GroundTruth.of(drawn("b")).notes() == GroundTruth.of(drawn("bm")).notes() == []
     with pytest.raises(CamkitError, match="drawn val has neither boxes nor masks"):
-        Truth.of(drawn("", ""))
+        GroundTruth.of(drawn("", ""))

@@ -32,16 +32,16 @@ def test_a_paired_difference_where_hardly_an_image_differs(n):
 @pytest.mark.parametrize("name", populations.SHARES)
 @pytest.mark.parametrize("n", SIZES)
 def test_a_mean_of_shares(name, n):
-    assert 0.93 <= populations.of_mean(name, n, 2000) <= 0.97
+    assert 0.93 <= populations.of_mean(name, n, 1500) <= 0.97
 
 
 @pytest.mark.parametrize("n", SIZES)
 def test_pxap(n):
-    assert 0.915 <= populations.of_pxap(n, 250) <= 0.985
+    assert 0.915 <= populations.of_pxap(n, 200) <= 0.985
 
 
-@pytest.mark.parametrize("name", ["MaxBoxAcc, broad", "MaxBoxAcc, narrow", "MaxBoxAccV2"])
-@pytest.mark.parametrize(("n", "samples"), [(20, 400), (50, 300), (200, 150), (1000, 40)])
+@pytest.mark.parametrize("name", ["MaxBoxAcc, narrow", "MaxBoxAccV2"])
+@pytest.mark.parametrize(("n", "samples"), [(20, 250), (50, 200), (200, 100), (1000, 25)])
 def test_a_best_threshold(name, n, samples):
     # At 20 images nearly every threshold may be the best, and the interval has to be wide.
     covered = populations.of_best(name, n, samples, thresholds=20)

@@ -179,3 +179,19 @@ def test_a_run_records_it(tmp_path):
     assert found.exit_code == 0, found.output
     settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
     assert (settings["output_stride"], settings["dilate"]) == (8, False)
+
+
+class PadsByItself(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(6, 6, 3)
+
+    def forward(self, x):
+        return x + self.conv(F.pad(x, (1, 1, 1, 1)))
+
+
+def test_a_network_that_runs_finer_only_without_dilation_is_told_so():
+    model = stem(nn.Conv2d(6, 6, 3, 2, 1), PadsByItself())
+    with pytest.raises(CamkitError, match=r"size of tensor.*runs without dilation: --no-dilation"):
+        set_output_stride(model, 8, size=(256, 256))
+    assert CAM(set_output_stride(model, 8, False, (256, 256)), (256, 256)).head.map_size == (32, 32)

@@ -14,14 +14,14 @@ from torch import nn
 from camkit.data import read_dataset
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.training.data import TrainingImages
 from camkit.training.network import smoothed
 from camkit.training.sampler import DistributedBatchSampler
 from camkit.training.schedules import schedule
 from camkit.training.settings import TrainSettings
 
-ALONE = Processes(0, 1, torch.device("cpu"))
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 SETTINGS = TrainSettings(
     dataset="shapes", root="n=40,size=32,classes=4", size=(28,), resize=32, epochs=10, batch_size=8, lr=0.1,
     schedule="cosine", label_smoothing=0.1,

@@ -13,10 +13,10 @@ from torch import nn
 from camkit.cam import CAM
 from camkit.errors import CamkitError
 from camkit.models import BACKBONES
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.training.methods import AttentionDropout, Network
 
-ALONE = Processes(0, 1, torch.device("cpu"))
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 IMAGES = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(0))
 LABELS = torch.tensor([0, 3, 3, 1])
 

@@ -4,7 +4,8 @@ Corners are **0-based** and **half open**, camkit's own, in pixels of the image 
 them: a box over all of an image of 500 pixels is ``0 ... 500``. An image may have several lines, one for each box.
 
 Labels are whole numbers, ``3`` or ``3.0``, or names. Which of the two is what most lines have; the others' labels are
-problems of their lines. Where the column is called ``name`` instead of ``label`` all are names, also those like ``7``.
+problems of their lines. Names may be written as camkit's tables write them (`camkit.data.names`), so that a boxes.csv
+can be read. Where the column is called ``name`` instead of ``label`` all are names, also those like ``7``.
 """
 
 import re
@@ -16,7 +17,8 @@ from camkit.data.annotations import AnnotatedSet
 from camkit.data.formats.corners import HALF_OPEN
 from camkit.data.formats.draft import Draft, with_label_and_box
 from camkit.data.formats.tables import Line, Table, shown
-from camkit.data.sources import source
+from camkit.data.names import read_path, read_text
+from camkit.data.sources import Source, source
 from camkit.errors import CamkitError
 
 CORNERS = ("x0", "y0", "x1", "y1")
@@ -47,7 +49,8 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
     draft = Draft("csv", split, listing)
     table = Table(listing)
     column = "name" if "label" not in table.columns and "name" in table.columns else "label"
-    rows = list(table.lines(("image", column, *CORNERS)))
+    images = source(listing.parent / "images", listing.parent)
+    rows = [_read(line, images) for line in table.lines(("image", column, *CORNERS))]
     names = _names(rows, column)
     label = _whole if names is None else _numbered(names)
     for line in rows:
@@ -60,9 +63,28 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
             entry.set_label(label(line))
             x0, y0, x1, y1 = line.numbers(2, 6)
             entry.add_box((x0, y0, x1, y1), HALF_OPEN)
-    images = source(listing.parent / "images", listing.parent)
     done = draft.finish(images, names, with_label_and_box, upright=True)
     return replace(done, numbered=names is None)
+
+
+def _read(line: Line, images: Source) -> Line:
+    """The line with its names as they are, where they are written as `camkit.data.names` has it.
+
+    A backslash may also be another system's slash: it is an escape where there is a file of that name.
+    """
+    image, label = line.fields[0], line.fields[1]
+    read = read_path(image)
+    if "\\" in image and not _has(images, read):
+        read = image
+    return replace(line, fields=[read, read_text(label), *line.fields[2:]])
+
+
+def _has(images: Source, name: str) -> bool:
+    try:
+        images.reader(name)
+    except CamkitError:
+        return False
+    return True
 
 
 def _names(rows: Sequence[Line], column: str) -> list[str] | None:

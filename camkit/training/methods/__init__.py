@@ -1,6 +1,6 @@
 """Training methods that the papers compare with, one file each."""
 
-from camkit.training.diverged import Diverged
+from camkit.errors import Diverged
 from camkit.training.method import Method
 from camkit.training.methods.adl import AttentionDropout
 from camkit.training.methods.combined import Combined

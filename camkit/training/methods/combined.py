@@ -10,7 +10,6 @@ from camkit.errors import CamkitError
 from camkit.models import Card
 from camkit.training.method import Method
 from camkit.training.network import Network
-from camkit.training.settings import TrainSettings
 
 FIRST = ("attach", "mix")  # the places that a method may use which is not the last
 
@@ -51,8 +50,8 @@ class Combined(Method):
     def lr_factor(self, name: str) -> float | None:
         return self.last.lr_factor(name)
 
-    def prepare(self, network: Network, optimizer: SGD, settings: TrainSettings) -> None:
-        self.last.prepare(network, optimizer, settings)
+    def prepare(self, network: Network, optimizer: SGD) -> None:
+        self.last.prepare(network, optimizer)
 
     def class_sets(self) -> tuple[int, int] | None:
         return self.last.class_sets()

@@ -9,13 +9,12 @@ from tqdm import tqdm
 
 from camkit.cam import find_fc
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, Diverged
 from camkit.evaluation import Evaluation, evaluate
 from camkit.inference import Inference
 from camkit.models import Classifier
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.recipe import RECIPES
-from camkit.training.diverged import Diverged
 from camkit.training.frozen import frozen
 from camkit.training.minmax.images import ImageSets, LabelledImages
 from camkit.training.minmax.settings import Descent, MinMax, Schedule
@@ -86,9 +85,9 @@ def finetune_fc(
     grid = [settings] if isinstance(settings, MinMax) else list(settings)
     _check(grid, validation, fit, memory)
     inference = Inference(classifier, device, "fp32", head)
-    together = Processes.met(inference.device)
+    group = ProcessGroup.current(inference.device)
     fc = find_fc(inference.cam.model, inference.cam.head)
-    images = LabelledImages(inference, dataset, together, fit=fit, workers=workers, max_pixels=max_pixels,
+    images = LabelledImages(inference, dataset, group, fit=fit, workers=workers, max_pixels=max_pixels,
                             memory=memory)  # fmt: skip
     batches = {one: images.sets(one, schedule) for one in grid}
 
@@ -97,14 +96,14 @@ def finetune_fc(
             return None
         # the head anew: what was found of it holds the weights that it had then
         return evaluate(Inference(classifier, device, "fp32", head), validation, {"cam": RECIPES["cam"]}, fit=fit,
-                        workers=workers, max_pixels=max_pixels, step=step, together=together)  # fmt: skip
+                        workers=workers, max_pixels=max_pixels, step=step, group=group)  # fmt: skip
 
     named = {name: p for name, p in classifier.model.named_parameters() if any(p is own for own in fc.parameters)}
     before, start, trials = validate(), copied(named), []
     for one, sets in batches.items():
         restore(named, start)
         trial = Trial(one, sets.facts(), start, before)
-        stages = StageTwo(inference.cam, one, descent), StageOne(fc, images.classes, descent)
+        stages = StageOne(fc, images.classes, descent), StageTwo(inference.cam, one, descent)
         bar = tqdm(total=sets.steps, desc=trial.name, disable=not show_progress)
         with bar, frozen(classifier.model, fc.parameters):
             for _ in tune(trial, *stages, images, sets, named, schedule, validate):
@@ -112,12 +111,18 @@ def finetune_fc(
         trials.append(trial)
     chosen = trials[0] if validation is None else max(trials, key=lambda trial: trial.score)
     restore(named, chosen.state)
-    failures = list(dict.fromkeys(together.gathered(list(images.failures.values()))))
+    return _finetuned(trials, chosen, before, images, group)
+
+
+def _finetuned(
+    trials: list[Trial], chosen: Trial, before: Evaluation | None, images: LabelledImages, group: ProcessGroup
+) -> Finetuned:
+    """What all processes found; refused where none of the images could be read."""
+    failures = list(dict.fromkeys(group.all_gather(list(images.failures.values()))))
     rows = [row for trial in trials for row in trial.rows]
     if rows and all(isnan(row["cross_entropy"]) for row in rows):
         raise CamkitError(f"none of the images to train on can be read: {failures[0].image}: {failures[0].reason}")
-    facts = images.facts(failures)
-    return Finetuned(trials, chosen, before, failures + (before.failures if before else []), facts)
+    return Finetuned(trials, chosen, before, failures + (before.failures if before else []), images.facts(failures))
 
 
 def _check(grid: Sequence[MinMax], validation: AnnotatedSet | None, fit: Fit, memory: float) -> None:
@@ -148,8 +153,8 @@ def restore(named: Mapping[str, nn.Parameter], state: Mapping[str, torch.Tensor]
 
 def tune(
     trial: Trial,
-    stage_two: StageTwo,
     stage_one: StageOne,
+    stage_two: StageTwo,
     images: LabelledImages,
     sets: ImageSets,
     named: Mapping[str, nn.Parameter],
@@ -173,14 +178,19 @@ def tune(
             yield
         last = trial.diverged or done == sets.steps
         if last or done % val_every == 0:
-            found = trial.last = validate()
-            if found is not None and trial.rows:
-                trial.rows[-1] |= figures(found)
-            if found is None or score(found) > trial.score:
-                trial.found, trial.step, trial.state, waited = found, len(trial.rows), copied(named), 0
-            else:
-                waited += 1
+            waited = 0 if _is_gain(trial, validate(), named) else waited + 1
         if waited == schedule.patience and not last:
             trial.stopped = f"step {done}: {waited} validations without a gain"
         if trial.stopped:
             return
+
+
+def _is_gain(trial: Trial, found: Evaluation | None, named: Mapping[str, nn.Parameter]) -> bool:
+    """Write a validation down, and keep fc where it is the best so far; without one the last is."""
+    trial.last = found
+    if found is not None and trial.rows:
+        trial.rows[-1] |= figures(found)
+    if found is not None and not score(found) > trial.score:
+        return False
+    trial.found, trial.step, trial.state = found, len(trial.rows), copied(named)
+    return True

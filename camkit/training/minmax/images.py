@@ -12,7 +12,7 @@ from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset, Sample
 from camkit.evaluation import match_classes
 from camkit.inference import Inference
 from camkit.localization import Failure
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.training.minmax.kept import KeptFeatures
 from camkit.training.minmax.settings import MinMax, Schedule
 from camkit.training.sets import ClassSets, dealt
@@ -57,7 +57,7 @@ class LabelledImages:
         self,
         inference: Inference,
         dataset: AnnotatedSet,
-        together: Processes,
+        group: ProcessGroup,
         *,
         fit: Fit,
         workers: int,
@@ -66,7 +66,7 @@ class LabelledImages:
     ) -> None:
         records = [record for record in dataset.records if record.label is not None]
         self.failures: dict[str, Failure] = {}
-        if together.first:
+        if group.is_main:
             self.failures = {problem: Failure("", problem) for problem in dataset.problems}
         for record in dataset.records:
             if record.label is None:
@@ -74,11 +74,11 @@ class LabelledImages:
         self.match = match_classes(dataset, inference.classifier, inference.cam.head.num_classes)
         self.labels = torch.tensor([self.match.numbers[record.label or 0] for record in records])
         self.classes = self.labels.unique().to(inference.device)
-        self.device, self.together = inference.device, together
-        self.kept = KeptFeatures(inference.cam, len(records), memory, together.on_this_machine)
+        self.device, self.group = inference.device, group
+        self.kept = KeptFeatures(inference.cam, len(records), memory, group.local_world_size)
         preprocess = Preprocess(inference.classifier.input, fit)
         self.samples = RecordDataset(records, preprocess, max_pixels, upright=dataset.upright,
-                                     truncated=dataset.truncated)  # fmt: skip
+                                     filled=dataset.filled)  # fmt: skip
         self.workers = workers
 
     def sets(self, settings: MinMax, schedule: Schedule) -> "ImageSets":
@@ -117,9 +117,9 @@ class ImageSets:
 
     def __iter__(self) -> Iterator[tuple[int, SetBatch]]:
         """Epoch and mini-batch, `steps` times: this process's sets of it, perhaps none."""
-        group = self.images.together
+        group = self.images.group
         batches = ((epoch, batch) for epoch in range(self.epochs) for batch in self.class_sets.batches(epoch))
-        order = [(epoch, dealt(batch, group.rank, group.count)) for epoch, batch in islice(batches, self.steps)]
+        order = [(epoch, dealt(batch, group.rank, group.world_size)) for epoch, batch in islice(batches, self.steps)]
         loader = DataLoader(  # its processes end with the iteration
             self.images.samples,
             batch_sampler=[indices for _, indices in order],

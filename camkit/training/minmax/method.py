@@ -6,13 +6,11 @@ from typing import Any
 from torch import Tensor
 from torch.optim import SGD
 
-from camkit.errors import CamkitError
-from camkit.training.diverged import Diverged
+from camkit.errors import CamkitError, Diverged
 from camkit.training.method import Method
 from camkit.training.minmax.settings import Descent, MinMax, Norm
 from camkit.training.minmax.stages import StageTwo
 from camkit.training.network import Network
-from camkit.training.settings import TrainSettings
 
 
 @dataclass
@@ -43,7 +41,7 @@ class MinMaxCAM(Method):
     def class_sets(self) -> tuple[int, int]:
         return self.sets, self.set_size
 
-    def prepare(self, network: Network, optimizer: SGD, settings: TrainSettings) -> None:
+    def prepare(self, network: Network, optimizer: SGD) -> None:
         """Find fc, and stage I's group that it is in; refused where class maps are not made by one linear layer."""
         weight, self.first = network.fc.weight, optimizer
         (self.group,) = (
@@ -52,7 +50,7 @@ class MinMaxCAM(Method):
             if any(parameter is weight for parameter in group["params"])
         )
         own = optimizer.param_groups[self.group]
-        self.stage = StageTwo(network.cam, self.losses, Descent(own["lr"], settings.momentum, own["weight_decay"]))
+        self.stage = StageTwo(network.cam, self.losses, Descent(own["lr"], own["momentum"], own["weight_decay"]))
 
     def after_step(self, network: Network, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Stage II; CRR and FRR before it."""

@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from camkit.cam import CAM, Fc, find_fc
-from camkit.errors import CamkitError
-from camkit.processes import Processes
-from camkit.training.diverged import Diverged
+from camkit.errors import CamkitError, Diverged
+from camkit.process_group import ProcessGroup
 from camkit.training.frozen import frozen
 from camkit.training.minmax.losses import common_region_regularization, full_region_regularization, object_maps
 from camkit.training.minmax.settings import Descent, MinMax
@@ -51,7 +50,7 @@ def descend(
         is as it was, too.
     """
     parameters = optimizer.param_groups[0]["params"]
-    group = Processes.met(gradients[0].device)
+    group = ProcessGroup.current(gradients[0].device)
     means = group.mean([*gradients, *(loss.detach() for loss in losses.values())], count)
     if means is None:
         return [torch.full_like(loss, torch.nan) for loss in losses.values()]

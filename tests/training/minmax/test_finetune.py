@@ -19,7 +19,7 @@ from camkit.data import AnnotatedSet, Record, read_dataset
 from camkit.errors import CamkitError
 from camkit.evaluation import evaluate
 from camkit.inference import Inference
-from camkit.processes import Processes
+from camkit.process_group import ProcessGroup
 from camkit.recipe import RECIPES
 from camkit.training import Descent, MinMax, Schedule, StageOne, StageTwo, Trial, finetune_fc
 from camkit.training.frozen import frozen
@@ -132,12 +132,12 @@ def tuned(scores, patience, steps=9):
     classifier, schedule = small_classifier(), Schedule(epochs=9, steps=steps, val_every=1, patience=patience)
     inference = Inference(classifier, "cpu", "fp32")
     fc = find_fc(inference.cam.model, inference.cam.head)
-    images = LabelledImages(inference, shapes(), Processes.met(inference.device), fit="stretch", workers=0,
+    images = LabelledImages(inference, shapes(), ProcessGroup.current(inference.device), fit="stretch", workers=0,
                             max_pixels=10**6, memory=1.0)  # fmt: skip
     sets, told = images.sets(TWO, schedule), scripted(scores)
     named = {name: p for name, p in classifier.model.named_parameters() if name.startswith("fc.")}
     trial = Trial(TWO, sets.facts(), copied(named), next(told))
-    stages = StageTwo(inference.cam, TWO, Descent(0.05)), StageOne(fc, images.classes, Descent(0.05))
+    stages = StageOne(fc, images.classes, Descent(0.05)), StageTwo(inference.cam, TWO, Descent(0.05))
     seen = [trial.state["fc.weight"]]
     with frozen(classifier.model, fc.parameters):
         for _ in tune(trial, *stages, images, sets, named, schedule, lambda: next(told)):
@@ -232,7 +232,7 @@ def test_calls_that_cannot_be_carried_out(call, said):
 def test_classes_meet_by_name():
     classifier = replace(small_classifier(), labels=("shape 2", "shape 1", "shape 0"))
     inference = Inference(classifier, "cpu", "fp32")
-    images = LabelledImages(inference, shapes(), Processes.met(inference.device), fit="stretch", workers=0,
+    images = LabelledImages(inference, shapes(), ProcessGroup.current(inference.device), fit="stretch", workers=0,
                             max_pixels=10**6, memory=1.0)  # fmt: skip
     assert images.labels.tolist() == [2 - record.label for record in shapes().records]
 

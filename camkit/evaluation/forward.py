@@ -14,7 +14,7 @@ T = TypeVar("T")
 Jobs = list[Callable[[], T | Failure]]
 
 
-def walk(
+def forward_dataset(
     inference: Inference,
     dataset: AnnotatedSet,
     start: Callable[[Batch, Tensor], Jobs[T]],
@@ -25,7 +25,7 @@ def walk(
     max_pixels: int = MAX_PIXELS,
     keep_image: bool = False,
 ) -> Iterator[T | Failure]:
-    """What is made of each image; images that cannot be read are failures.
+    """Forward passes of a data set, and what is made of each image; images that cannot be read are failures.
 
     Parameters
     ----------
@@ -50,15 +50,15 @@ def walk(
     """
     numbers = match_classes(dataset, inference.classifier, inference.source.num_classes).numbers
     preprocess = Preprocess(inference.classifier.input, fit)
-    images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright, dataset.truncated)
+    images = RecordDataset(dataset.records, preprocess, max_pixels, keep_image, dataset.upright, dataset.filled)
 
     def with_classes(batch: Batch) -> Jobs[T]:
         own = [dataset.records[sample.index].label for sample in batch.samples]
         return start(batch, tensor([0 if label is None else numbers[label] for label in own]))
 
-    yield from in_order(inference.batches(images, batch_size, workers), with_classes, unread)
+    yield from in_order(inference.batches(images, batch_size, workers), with_classes, _unreadable)
 
 
-def unread(sample: Sample) -> Failure:
+def _unreadable(sample: Sample) -> Failure:
     """An image that cannot be read."""
     return Failure(sample.name, sample.error or "")

@@ -10,7 +10,7 @@ from camkit.metrics import Comparison, Estimate, compare
 from camkit.metrics.intervals import jackknife
 
 
-def gt_loc_against(tables: Mapping[str, pd.DataFrame]) -> dict[str, Comparison]:
+def gt_loc_differences(tables: Mapping[str, pd.DataFrame]) -> dict[str, Comparison]:
     """GT-known Loc of each recipe's rows, an image each, against the first recipe's; nothing without boxes."""
     first, *others = tables
     if "gt_loc" not in tables[first]:
@@ -19,7 +19,7 @@ def gt_loc_against(tables: Mapping[str, pd.DataFrame]) -> dict[str, Comparison]:
     return {name: compare(right[first], right[name]) for name in others}
 
 
-def pxap_against(tables: Mapping[str, pd.DataFrame], localization: Mapping[str, Results]) -> dict[str, Estimate]:
+def pxap_differences(tables: Mapping[str, pd.DataFrame], localization: Mapping[str, Results]) -> dict[str, Estimate]:
     """PxAP of each recipe less the first's, its interval from leaving out an image of both.
 
     Nothing without masks, and of a recipe whose maps are the first one's: nothing can differ.

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 
 from camkit.errors import CamkitError
-from camkit.evaluation.protocols import EvaluationProtocol, boxes_of
-from camkit.evaluation.seen import Seen
+from camkit.evaluation.image_prediction import ImagePrediction
+from camkit.evaluation.protocols import EvaluationProtocol, truth_boxes
 from camkit.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP
 from camkit.metrics.wsol import protocol_boxes, protocol_map
 from camkit.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class JudgedBox:
+class BoxEvaluation:
     """One box against the truth.
 
     Attributes
@@ -35,7 +35,7 @@ class JudgedBox:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class ImageEvaluation:
     """What one image leaves for the measures: no maps, so that memory does not grow with them.
 
     Attributes
@@ -43,8 +43,8 @@ class Judged:
     image : str
     label : int or None
     predicted : Tensor (k,) or None
-        As `Seen` has them.
-    boxes : dict from recipe name to JudgedBox
+        As `ImagePrediction` has them.
+    boxes : dict from recipe name to BoxEvaluation
     outcomes : dict from weighting to dict from measure to Tensor (1, columns)
         What MaxBoxAcc, MaxBoxAccV2 and PxAP keep of the image.
     """
@@ -52,13 +52,13 @@ class Judged:
     image: str
     label: int | None
     predicted: torch.Tensor | None
-    boxes: dict[str, JudgedBox]
+    boxes: dict[str, BoxEvaluation]
     outcomes: dict[str, dict[str, torch.Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
-class Judge:
-    """Judges one image after the other, in any number of threads.
+class ImageEvaluator:
+    """Evaluates one image after the other, in any number of threads.
 
     Attributes
     ----------
@@ -73,37 +73,39 @@ class Judge:
     recipes: Mapping[str, Recipe]
     curves: Mapping[str, MaxBoxAcc | MaxBoxAccV2 | PxAP]
 
-    def __call__(self, seen: Seen) -> Judged:
-        return Judged(
-            image=seen.record.image,
-            label=seen.label,
-            predicted=seen.predicted,
-            boxes=self._boxes(seen),
-            outcomes={weighting: self._outcomes(seen, class_map) for weighting, class_map in seen.maps.items()},
+    def __call__(self, prediction: ImagePrediction) -> ImageEvaluation:
+        return ImageEvaluation(
+            image=prediction.record.image,
+            label=prediction.label,
+            predicted=prediction.predicted,
+            boxes=self._boxes(prediction),
+            outcomes={
+                weighting: self._outcomes(prediction, class_map) for weighting, class_map in prediction.maps.items()
+            },
         )
 
-    def _boxes(self, seen: Seen) -> dict[str, JudgedBox]:
+    def _boxes(self, prediction: ImagePrediction) -> dict[str, BoxEvaluation]:
         """All recipes' boxes against all ground-truth boxes at once."""
         if not self.recipes:
             return {}
-        found = self.protocol.boxes(seen, self.recipes)
-        boxes, truth = torch.from_numpy(np.stack(list(found.values()))), self.protocol.truth(seen)
+        found = self.protocol.boxes(prediction, self.recipes)
+        boxes, truth = torch.from_numpy(np.stack(list(found.values()))), self.protocol.truth(prediction)
         best, met = self.protocol.iou(boxes, truth).max(1)
-        shares, truth_shares = (self.protocol.shares(which, seen) for which in (boxes, truth))
+        shares, truth_shares = (self.protocol.shares(which, prediction) for which in (boxes, truth))
         columns = boxes.tolist(), best.tolist(), shares.tolist(), truth_shares[met].tolist()
         return {
-            name: JudgedBox(tuple(box), iou, share, truth_share)
+            name: BoxEvaluation(tuple(box), iou, share, truth_share)
             for name, box, iou, share, truth_share in zip(found, *columns, strict=True)
         }
 
-    def _outcomes(self, seen: Seen, class_map: torch.Tensor) -> dict[str, torch.Tensor]:
-        score_map = protocol_map(class_map, seen.size, seen.window)
+    def _outcomes(self, prediction: ImagePrediction, class_map: torch.Tensor) -> dict[str, torch.Tensor]:
+        score_map = protocol_map(class_map, prediction.size, prediction.window)
         found = {}
         for name, measure in self.curves.items():
             if isinstance(measure, PxAP):
-                if seen.record.read_mask is None:
+                if prediction.record.read_mask is None:
                     raise CamkitError("it has no mask, and its localization cannot be judged")
-                found[name] = measure.outcome(score_map, seen.record.read_mask())
+                found[name] = measure.outcome(score_map, prediction.record.read_mask())
             else:
-                found[name] = measure.outcome(score_map, protocol_boxes(boxes_of(seen), seen.size))
+                found[name] = measure.outcome(score_map, protocol_boxes(truth_boxes(prediction), prediction.size))
         return found

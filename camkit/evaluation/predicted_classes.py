@@ -10,14 +10,14 @@ from camkit.cam.logits import logits_of
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, Preprocess, Record, RecordDataset, collate
 from camkit.errors import CamkitError
 from camkit.evaluation.classes import ClassMatch, match_classes
-from camkit.inference import Progress, pick_device, unwatched
+from camkit.inference import Progress, no_progress, pick_device
 from camkit.models import Classifier
 
-MOST = 5  # the k of Top-k Cls and Loc beside 1
+TOP_K = 5  # the k of Top-k Cls and Loc beside 1
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class PredictedClasses:
     """What a classifier says of a data set's images.
 
     Attributes
@@ -33,14 +33,14 @@ class Predictions:
     match: ClassMatch
     k: int
 
-    def said(self, record: Record, index: int) -> tuple[int | None, torch.Tensor]:
+    def of(self, record: Record, index: int) -> tuple[int | None, torch.Tensor]:
         """The image's class in the classifier's numbers, and the likeliest; `CamkitError` where it was not shown it."""
         if index not in self.top:
             raise CamkitError("the classifier could not be shown the image: look whether the file can be read")
         return (None if record.label is None else self.match.numbers[record.label]), self.top[index]
 
 
-def predicted_classes(
+def predict_classes(
     classifier: Classifier,
     dataset: AnnotatedSet,
     *,
@@ -49,8 +49,8 @@ def predicted_classes(
     workers: int = 0,
     device: str = "auto",
     max_pixels: int = MAX_PIXELS,
-    progress: Progress = unwatched,
-) -> Predictions:
+    progress: Progress = no_progress,
+) -> PredictedClasses:
     """The classes that a classifier names, which need not have a head that maps can be made from.
 
     For Top-1 and Top-5 Loc with the classes of another classifier than the one that makes the maps (MinMaxCAM, Section
@@ -64,7 +64,7 @@ def predicted_classes(
     on = pick_device(device)
     model = classifier.model.to(on)
     records = RecordDataset(dataset.records, Preprocess(classifier.input, fit), max_pixels, upright=dataset.upright,
-                            truncated=dataset.truncated)  # fmt: skip
+                            filled=dataset.filled)  # fmt: skip
     top: dict[int, torch.Tensor] = {}
     match: ClassMatch | None = None
     loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate)
@@ -73,8 +73,8 @@ def predicted_classes(
             for batch in batches:
                 logits = logits_of(model(batch.input.to(on)))
                 match = match or match_classes(dataset, classifier, logits.shape[1])  # before all others are shown
-                likeliest = logits.topk(min(MOST, logits.shape[1]), dim=1).indices.cpu()
+                likeliest = logits.topk(min(TOP_K, logits.shape[1]), dim=1).indices.cpu()
                 top |= {sample.index: classes for sample, classes in zip(batch.samples, likeliest, strict=True)}
     if match is None:
         raise CamkitError(f"{classifier.name} can say nothing of {dataset.name}: none of its images can be read")
-    return Predictions(top, match, likeliest.shape[1])
+    return PredictedClasses(top, match, likeliest.shape[1])

@@ -1,4 +1,4 @@
-"""The processes that share a piece of work: met by ``torchrun`` or a caller's process group, or this one alone."""
+"""The group of processes that share a piece of work: ``torchrun``'s, a caller's own, or this process alone."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,40 +17,40 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Processes:
-    """This process among those that work together.
+class ProcessGroup:
+    """The processes that share a piece of work, and the place of this one among them.
 
     Attributes
     ----------
-    rank, count : int
+    rank, world_size : int
     device : torch.device
         This process's own.
     """
 
     rank: int
-    count: int
+    world_size: int
     device: torch.device
 
     @classmethod
-    def met(cls, device: torch.device) -> "Processes":
-        """Those that have met before, or this one alone."""
+    def current(cls, device: torch.device) -> "ProcessGroup":
+        """The default process group, or this process alone where there is none."""
         if not (dist.is_available() and dist.is_initialized()):
             return cls(0, 1, device)
         return cls(dist.get_rank(), dist.get_world_size(), device)
 
     @property
-    def on_this_machine(self) -> int:
+    def local_world_size(self) -> int:
         """How many share its memory and disk; all of them, where ``torchrun`` does not say."""
-        return int(os.environ.get("LOCAL_WORLD_SIZE", self.count))
+        return int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size))
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the process that writes."""
         return self.rank == 0
 
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model with gradients averaged over all processes."""
-        if self.count == 1:
+        if self.world_size == 1:
             return model
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(model, devices)
@@ -70,7 +70,7 @@ class Processes:
         list of Tensor or None
             None where all weights are 0. Of one process alone, the tensors as they are.
         """
-        if self.count == 1:
+        if self.world_size == 1:
             return list(tensors) if weight else None
         parts = [tensor.flatten() * weight if weight else torch.zeros_like(tensor.flatten()) for tensor in tensors]
         flat = torch.cat([*parts, tensors[0].new_tensor([weight])])
@@ -80,23 +80,23 @@ class Processes:
         means = (flat[:-1] / flat[-1]).split([tensor.numel() for tensor in tensors])
         return [mean.reshape(tensor.shape) for mean, tensor in zip(means, tensors, strict=True)]
 
-    def gathered(self, items: list[T]) -> list[T]:
+    def all_gather(self, items: list[T]) -> list[T]:
         """The items of all processes, in the order of their ranks."""
-        if self.count == 1:
+        if self.world_size == 1:
             return items
-        of_all: list[list[T]] = [[] for _ in range(self.count)]
+        of_all: list[list[T]] = [[] for _ in range(self.world_size)]
         dist.all_gather_object(of_all, items)
         return [item for its in of_all for item in its]
 
-    def wait(self) -> None:
-        """Until all processes are here."""
-        if self.count > 1:
+    def barrier(self) -> None:
+        """Wait until all processes are here."""
+        if self.world_size > 1:
             dist.barrier()
 
 
 @contextmanager
-def processes(device: str) -> Iterator[Processes]:
-    """The processes that work together, met as ``torchrun`` says, and parted again.
+def process_group(device: str) -> Iterator[ProcessGroup]:
+    """The process group that ``torchrun`` or a caller asks for; what was begun here is ended again.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def processes(device: str) -> Iterator[Processes]:
         # metrics keep their rows on the CPU, which nccl does not know
         dist.init_process_group("cpu:gloo,cuda:nccl" if own.type == "cuda" else "gloo")
     try:
-        yield Processes.met(own)
+        yield ProcessGroup.current(own)
     finally:
         if started:
             dist.destroy_process_group()

@@ -1,0 +1,88 @@
+"""What differs between a run and the one it shall go on from: a run is resumed where its results would be the same."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from camkit.data import ImageFile
+from camkit.data.names import written_path
+from camkit.errors import CamkitError
+
+Facts = dict[str, Any]
+Changed = Callable[[str, Sequence[Facts]], str | None]
+SHOWN = 12  # digits of a digest in a message
+
+
+def changed_settings(before: Facts, now: Facts) -> list[str]:
+    """``key old -> new`` for each setting that differs, those in a mapping under ``outer.inner``."""
+    old, new = dict(flat(before)), dict(flat(now))
+    return [
+        f"{key} {_told(old.get(key))} -> {_told(new.get(key))}"
+        for key in {**old, **new}
+        if old.get(key) != new.get(key)
+    ]
+
+
+def source_of(path: Path) -> Facts:
+    """Of which file a result was made: its size, its time, and a digest of its bytes, where it can still be read."""
+    try:
+        content = path.read_bytes()
+        found = os.stat(path)
+    except OSError:
+        return {}
+    return {"bytes": len(content), "mtime_ns": found.st_mtime_ns, "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def changed_images(entries: Mapping[str, Facts], files: Iterable[ImageFile], changed: Changed) -> str | None:
+    """What differs about the images that are finished, None where nothing does.
+
+    Files are told apart by size and time; where these differ, by their bytes. `changed` says what else is asked of an
+    image now, given its name and its rows.
+    """
+    left = {name for name, entry in entries.items() if "rows" in entry}
+    for file in files:
+        entry = entries.get(file.name, {})
+        if "rows" not in entry:
+            continue
+        left.discard(file.name)
+        if told := changed(file.name, entry["rows"]):
+            return told
+        if _is_another(file.path, entry["source"]):
+            return f"--images: {written_path(file.name)} holds other bytes than when it was finished"
+    if left:
+        return f"--images: {written_path(min(left))}, which is finished, is no longer among them ({len(left)} in all)"
+    return None
+
+
+def refuse(folder: Path, changed: str) -> None:
+    """`CamkitError` that names what changed, and what to do."""
+    raise CamkitError(
+        f"cannot resume {folder}, this is another run: {changed}; give what it began with, --overwrite or another --out"
+    )
+
+
+def _is_another(path: Path, source: Facts) -> bool:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return True
+    if (found.st_size, found.st_mtime_ns) == (source.get("bytes"), source.get("mtime_ns")):
+        return False
+    return found.st_size != source.get("bytes") or source_of(path).get("sha256") != source.get("sha256")
+
+
+def flat(facts: Facts, outer: str = "") -> Iterator[tuple[str, Any]]:
+    """Keys and values, those of a mapping in it as ``outer.inner``."""
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{outer}{key}.")
+        else:
+            yield f"{outer}{key}", value
+
+
+def _told(value: Any) -> str:
+    text = repr(value)
+    is_digest = isinstance(value, str) and len(value) == 64
+    return f"{value[:SHOWN]}..." if is_digest else text if len(text) <= 80 else f"{text[:77]}..."

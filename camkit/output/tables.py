@@ -1,0 +1,96 @@
+"""The tables of a run: a row for each box, as CSV, JSON lines and COCO, with the same values in all of them."""
+
+import csv
+import json
+from collections.abc import Callable, Sequence
+from typing import IO, Any
+
+from camkit.data.names import written_path, written_text
+from camkit.localization import Localization
+
+TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
+         "x0": int, "y0": int, "x1": int, "y1": int, "tau": float}  # fmt: skip
+COLUMNS = tuple(TYPES)
+# Significant digits that do not depend on which images share a batch: a forward pass in float32 moves the fifth of a
+# logit's exponential, now and then the fourth.
+OF_SCORE, OF_TAU = 3, 6
+DECIMALS = 6  # of a score near 1, which float32 knows to 6e-8
+
+Row = dict[str, Any]
+
+
+def row_of(found: Localization) -> Row:
+    """What is found, as a line of the tables; names are as they are, and written by the rule only when it is."""
+    (height, width), (x0, y0, x1, y1) = found.size, found.box
+    score, tau = stable_share(found.score), stable(found.tau, OF_TAU)
+    values = (found.image, width, height, found.rank, found.label, found.name, score, x0, y0, x1, y1, tau)
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def stable(number: float, digits: int) -> float:
+    """A number with so many significant digits."""
+    return float(f"{number:.{digits}g}")
+
+
+def stable_share(share: float) -> float:
+    """The stable digits of a probability: near 1, of what it lacks of 1, as that is where softmax errs."""
+    return stable(share, OF_SCORE) if share < 0.5 else round(1 - stable(1 - share, OF_SCORE), DECIMALS)
+
+
+def write_csv(file: IO[str], columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Columns of rows, names as `camkit.data.names` has it."""
+    writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(map(written, rows))
+
+
+def written(row: Row) -> Row:
+    """A row with its names and sentences as they stand in tables."""
+    rules: dict[str, Callable[[str], str]] = {"image": written_path, "name": written_text, "reason": written_text}
+    return {key: rules[key](value) if key in rules else value for key, value in row.items()}
+
+
+def _boxes_csv(file: IO[str], rows: Sequence[Row]) -> None:
+    write_csv(file, COLUMNS, rows)
+
+
+def _boxes_jsonl(file: IO[str], rows: Sequence[Row]) -> None:
+    file.writelines(json.dumps(written(row)) + "\n" for row in rows)
+
+
+def _boxes_coco(file: IO[str], rows: Sequence[Row]) -> None:
+    json.dump(coco([written(row) for row in rows]), file, indent=1)
+
+
+WRITERS: dict[str, tuple[str, Callable[[IO[str], Sequence[Row]], None]]] = {
+    "csv": ("boxes.csv", _boxes_csv),
+    "coco": ("coco.json", _boxes_coco),
+    "jsonl": ("boxes.jsonl", _boxes_jsonl),
+}
+FORMATS = tuple(WRITERS)
+
+
+def coco(rows: Sequence[Row]) -> Row:
+    """Rows of boxes.csv as COCO detections: ``bbox`` is x, y, width, height. Empty boxes have no annotation."""
+    images = {row["image"]: row for row in rows}
+    ids = {name: i for i, name in enumerate(images, 1)}
+    boxed = [row for row in rows if row["x1"] > row["x0"]]
+    return {
+        "images": [
+            {"id": ids[name], "file_name": name, "width": row["width"], "height": row["height"]}
+            for name, row in images.items()
+        ],
+        "annotations": [
+            {
+                "id": i,
+                "image_id": ids[row["image"]],
+                "category_id": row["label"],
+                "bbox": [row["x0"], row["y0"], row["x1"] - row["x0"], row["y1"] - row["y0"]],
+                "area": (row["x1"] - row["x0"]) * (row["y1"] - row["y0"]),
+                "iscrowd": 0,
+                "score": row["score"],
+            }
+            for i, row in enumerate(boxed, 1)
+        ],
+        "categories": [{"id": k, "name": n} for k, n in sorted({(row["label"], row["name"]) for row in rows})],
+    }

@@ -1,0 +1,79 @@
+"""A run that measures: annotated images and the sources of class maps that they are measured with."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from camkit.data import MapFolder
+from camkit.evaluation import EvaluationSource
+from camkit.inference import Inference
+from camkit.models import Classifier
+from camkit.runs.facts import model_facts, versions
+from camkit.runs.shared import Shared
+
+MapsOf = Classifier | Path
+"""A classifier, which makes the class maps, or the folder that holds them."""
+
+
+class Measurement:
+    """What such runs begin with, and what they record of it.
+
+    Parameters
+    ----------
+    shared : Shared
+    *more_splits : str
+        To read beside `shared.split`.
+
+    Attributes
+    ----------
+    datasets : list of AnnotatedSet
+
+    Raises
+    ------
+    CamkitError
+        A split cannot be read.
+    """
+
+    def __init__(self, shared: Shared, *more_splits: str) -> None:
+        self.shared, self.started = shared, time.perf_counter()
+        self.datasets = shared.read(*more_splits)
+        self.sources: list[EvaluationSource] = []
+
+    def source(self, maps_of: MapsOf) -> EvaluationSource:
+        """The class maps of a classifier or in a folder, for all splits of the run."""
+        source: EvaluationSource
+        if isinstance(maps_of, Path):
+            source = MapFolder(maps_of, [record for dataset in self.datasets for record in dataset.records])
+        else:
+            source = self.shared.inference(maps_of)
+        self.sources.append(source)
+        return source
+
+    def facts(self) -> dict[str, Any]:
+        """How many images, which of them damaged, and how long it took on what."""
+        networks = [source for source in self.sources if isinstance(source, Inference)]
+        return {
+            "images": sum(len(dataset.records) + len(dataset.problems) for dataset in self.datasets),
+            "filled": self.shared.filled.names(),
+            "seconds": round(time.perf_counter() - self.started, 3),
+            "forward_seconds": round(sum(network.seconds for network in networks), 3),
+            "device": str(networks[0].device) if networks else "cpu",
+            "versions": versions(),
+        }
+
+    def unread_lines(self) -> list[str]:
+        """How many maps of a folder belong to no image, where there are any."""
+        folders = [source for source in self.sources if isinstance(source, MapFolder) and source.unread()]
+        splits = "split" if len(self.datasets) == 1 else "splits"
+        return [f"{folder.unread()} of the maps in {folder.root} belong to no image of the {splits}"
+                for folder in folders]  # fmt: skip
+
+
+def source_name(maps_of: MapsOf) -> str:
+    """What a settings file calls the source that its recipe was chosen for."""
+    return str(maps_of) if isinstance(maps_of, Path) else maps_of.name
+
+
+def source_facts(maps_of: MapsOf) -> dict[str, Any]:
+    """What a run records of where its maps came from."""
+    return {"maps": str(maps_of)} if isinstance(maps_of, Path) else model_facts(maps_of)

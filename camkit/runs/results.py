@@ -1,0 +1,99 @@
+"""The folder of a run that writes everything at its end: held meanwhile, and changed only once all is there."""
+
+import os
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from camkit.errors import CamkitError
+from camkit.output import check_free, claim, locked, remove
+from camkit.process_group import ProcessGroup
+from camkit.runs.shared import Shared
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+NEW = ".camkit-new"
+
+
+@contextmanager
+def holding(out: Path, files: Collection[str], *, overwrite: bool, group: ProcessGroup | None = None) -> Iterator[None]:
+    """Keep others from writing to a folder, and let Ctrl-C say what became of the run.
+
+    Parameters
+    ----------
+    out : Path
+        Made where it is missing; what is still empty at the end is removed again.
+    files : collection of str
+        What may be written.
+    overwrite : bool
+        An earlier run's files may be replaced.
+    group : ProcessGroup, optional
+        The first of them holds the folder for all; where it cannot, all of them refuse.
+
+    Raises
+    ------
+    CamkitError
+        Before anything is computed: the folder holds something, is held by another run, or cannot be written to.
+    """
+    with ExitStack() as stack:
+        problems = []
+        if group is None or group.is_main:
+            try:
+                stack.enter_context(locked(out))
+                check_free(out, files, overwrite=overwrite)
+            except CamkitError as error:
+                problems.append(str(error))
+        for problem in problems if group is None else group.all_gather(problems):
+            raise CamkitError(problem)
+        try:
+            yield
+        except KeyboardInterrupt as stop:
+            stop.args = (f"nothing was written to {out}, and nothing is kept: give the same call again",)
+            raise
+
+
+def held(files: Collection[str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorates a run that takes a `Shared`: its folder is held for as long as it lasts, as `holding` has it."""
+
+    def decorate(run: Callable[P, R]) -> Callable[P, R]:
+        @wraps(run)
+        def holding_out(*args: P.args, **kwargs: P.kwargs) -> R:
+            shared = next(one for one in (*args, *kwargs.values()) if isinstance(one, Shared))
+            with holding(shared.out, files, overwrite=shared.overwrite):
+                return run(*args, **kwargs)
+
+        return holding_out
+
+    return decorate
+
+
+@contextmanager
+def publishing(out: Path) -> Iterator[Path]:
+    """A new folder, whose files take the place of an earlier run's in `out` when the block ends: all of them or none.
+
+    Raises
+    ------
+    CamkitError
+        The disk is full, or is gone; `out` is then as it was.
+    """
+    new = out / NEW
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        yield new
+        names = sorted(path.name for path in new.iterdir())
+        remove(out)
+        claim(out, names)
+        for name in names:
+            os.replace(new / name, out / name)
+    except OSError as error:
+        file = out / Path(error.filename or out).name
+        raise CamkitError(f"{file}: cannot be written ({error.strerror}): make room, or give another --out") from error
+    except CamkitError as error:
+        raise CamkitError(str(error).replace(str(new), str(out))) from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)

@@ -1,0 +1,50 @@
+"""The tables: the same values in all formats, and digits that do not depend on the batch."""
+
+import json
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from camkit.output.tables import COLUMNS, OF_TAU, WRITERS, coco, stable, stable_share
+
+ROW = dict(zip(COLUMNS, ("=a.png", 60, 40, 1, 2, "+1\ud800", 0.5, 3, 4, 13, 24, -0.25), strict=True))
+EMPTY = {**ROW, "image": "b\r\n.png", "x0": 0, "y0": 0, "x1": 0, "y1": 0}
+
+
+def test_all_formats_hold_the_same(tmp_path):
+    for name, (target, write) in WRITERS.items():
+        with (tmp_path / target).open("w", encoding="utf-8", newline="") as file:
+            write(file, [ROW, EMPTY])
+        assert name in target or name == "csv"
+    table = pd.read_csv(tmp_path / "boxes.csv")
+    lines = [json.loads(line) for line in (tmp_path / "boxes.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert table.to_dict("records") == lines
+    assert (table["tau"] == -0.25).all()
+    assert list(table["image"]) == ["./=a.png", r"b\r\n.png"]
+    held = json.loads((tmp_path / "coco.json").read_text(encoding="utf-8"))
+    assert [image["file_name"] for image in held["images"]] == list(table["image"])
+    assert held["categories"] == [{"id": 2, "name": r"\u002b1\ud800"}]
+    (found,) = held["annotations"]
+    assert (found["bbox"], found["area"], found["image_id"]) == ([3, 4, 10, 20], 200, 1)
+
+
+def test_coco_has_no_empty_boxes():
+    assert coco([EMPTY])["annotations"] == []
+
+
+@pytest.mark.parametrize(
+    ("share", "written"),
+    [(0.35297, 0.353), (3.2749e-7, 3.27e-7), (0.98765432, 0.9877), (0.99985449, 0.999854), (1.0, 1.0), (0.0, 0.0)],
+)
+def test_digits_of_a_score_by_hand(share, written):
+    assert stable_share(share) == written
+
+
+@given(st.floats(0, 1))
+def test_a_score_stays_near_itself(share):
+    written = stable_share(share)
+    assert 0 <= written <= 1
+    assert abs(written - share) <= 0.006 * min(share, 1 - share) + 6e-7
+    assert stable(stable(share, OF_TAU), OF_TAU) == stable(share, OF_TAU)
