@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from camkit.errors import CamkitError
-from camkit.inference import Progress, pick_device, unwatched
+from camkit.inference import Progress, pick_device, no_progress
 from camkit.models.efficientnet_lite import installed_lites
 from camkit.reproduction.bench import LITE, Bench
 from camkit.reproduction.claims import Claim
@@ -94,7 +94,7 @@ def reproduce(
     out: Path,
     *,
     device: str = "auto",
-    progress: Progress = unwatched,
+    progress: Progress = no_progress,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Run:
     """Measure the cells of a plan whose data is there.

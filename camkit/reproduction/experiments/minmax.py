@@ -1,7 +1,7 @@
 """Fc fine-tuned with MinMaxCAM's losses on the backbones that were trained plainly."""
 
 from camkit.data import hold_out
-from camkit.evaluation import evaluate, predicted_classes
+from camkit.evaluation import evaluate, predict_classes
 from camkit.models import save_checkpoint
 from camkit.recipe import RECIPES
 from camkit.reproduction.bench import LAST, Bench
@@ -54,7 +54,7 @@ def separate_classifier(cell: Cell, bench: Bench) -> Measured:
     maps, classes = cell.after
     localizer = bench.trained(bench.of(maps, cell.seed).facts["chosen"], cell.seed)
     data = bench.data(cell.data[0], cell.settings["split"])
-    said = predicted_classes(bench.trained(classes, cell.seed), data, device=bench.device)
+    said = predict_classes(bench.trained(classes, cell.seed), data, device=bench.device)
     found = evaluate(bench.inference(localizer), data, CAM, classes=said, step=STEP, batch_size=bench.batch_size,
                      progress=bench.progress)  # fmt: skip
     return measured(found, cell.data[0])
