@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from camkit.boxes import pixels_inside
 from camkit.data import View
-from camkit.recipe import Recipe
+from camkit.errors import CamkitError
+from camkit.recipe import Recipe, name_of
 
 Box = tuple[int, int, int, int]
 
@@ -77,28 +78,39 @@ class Localization:
         return whole.numpy()
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the image, the score map over it and the box into a matplotlib Axes, and return that."""
+        """Draw the image, the score map over it, its contour at tau and the box into a matplotlib Axes; returns it."""
         from camkit.figures import plot_localization  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        return plot_localization(self.pixels, self.map, self.box, self.title, ax)
+        return plot_localization(self.kept(), self.map, self.box, self.title, self.tau, ax)
+
+    def kept(self) -> torch.Tensor:
+        """The original image's pixels; `CamkitError` where they were not kept."""
+        if self.pixels is None:
+            raise CamkitError("the image's pixels were not kept: localize with keep_image=True to draw it")
+        return self.pixels
 
     @property
     def title(self) -> str:
         return f"{self.name} {self.score:.2f}"
 
     def overlay(self) -> torch.Tensor:
-        """The image under its score map with the box drawn in, (3, H, W), uint8; at most 4 million pixels.
+        """The picture of the result, (3, H', W'), uint8.
 
-        A larger image is drawn smaller: what drawing takes of memory does not grow with it.
+        The image under its score map, with the contour at tau and the box, between its name and a colour bar. An image
+        of more than 4 million pixels is drawn smaller, so that what drawing takes of memory has a bound, and one whose
+        longer side is below 256 larger.
         """
         from camkit.figures import overlay, picture_size  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        size = picture_size(self.size)
-        if size == self.size or self.pixels is None:
-            return overlay(self.pixels, self.map, self.box, self.title)
-        pixels = F.interpolate(self.pixels[None], size, mode="bilinear", antialias=True)[0]
-        box = rescaled(self.box, self.size, size)
-        return overlay(pixels, self._map_at(size), box, self.title)
+        size, pixels = picture_size(self.size), self.kept()
+        box, score_map = rescaled(self.box, self.size, size), self.map if size >= self.size else self._map_at(size)
+        if size > self.size:
+            times = size[0] // self.size[0]
+            pixels = pixels.repeat_interleave(times, 1).repeat_interleave(times, 2)
+            score_map = score_map.repeat(times, 0).repeat(times, 1)
+        elif size < self.size:
+            pixels = F.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0]
+        return overlay(pixels, score_map, box, self.title, self.tau, name_of(self.recipe.threshold))
 
     def _repr_png_(self) -> bytes:
         from torchvision.transforms.functional import to_pil_image  # noqa: PLC0415

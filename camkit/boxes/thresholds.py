@@ -137,10 +137,10 @@ def _in_words(level: Level) -> str:
     return f"value {level:g}"
 
 
-def _read(level: Level, values: NDArray[Any]) -> NDArray[np.float64] | float:
+def _read(level: Level, values: NDArray[Any]) -> NDArray[np.float64]:
     """The level of each map, values (..., H*W)."""
     if not isinstance(level, str):
-        return float(level)
+        return np.full(values.shape[:-1], float(level))
     if level in ("min", "max"):
         return np.asarray(values.min(axis=-1) if level == "min" else values.max(axis=-1))
     return np.asarray(np.percentile(values, float(level[1:]), axis=-1, overwrite_input=True))

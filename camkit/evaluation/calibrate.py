@@ -101,7 +101,7 @@ def calibrate(
     match_source(source, dataset)  # refused before the first image
     if not has_class_weights(source):
         weightings = ("signed",)
-    measure = _Surface(protocol_named(protocol), base, tuple(weightings))
+    measure = EverySetting(protocol_named(protocol), base, tuple(weightings))
     results = measure_images(source, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
                              workers=workers, max_pixels=max_pixels)  # fmt: skip
     right = np.zeros((len(measure.weightings), len(PERCENTILES), len(THETAS)), np.int64)
@@ -126,7 +126,7 @@ def require_boxes(dataset: AnnotatedSet) -> None:
 
 
 @dataclass(frozen=True, eq=False)
-class _Surface:
+class EverySetting:
     """Whether an image is right under each weighting, percentile and theta."""
 
     protocol: EvaluationProtocol

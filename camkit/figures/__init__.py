@@ -5,10 +5,12 @@ from camkit.figures.curves import plot_curve
 from camkit.figures.examples import Example
 from camkit.figures.forest import plot_forest
 from camkit.figures.ioa import plot_ioa
-from camkit.figures.localization import overlay, picture_size, plot_localization
+from camkit.figures.localization import plot_localization
 from camkit.figures.overlap import plot_overlap
+from camkit.figures.overlay import overlay, picture_size
 from camkit.figures.palette import save_figure
 from camkit.figures.pooled_features import plot_dispersion, plot_intensity, plot_masking
+from camkit.figures.recipes import plot_recipes
 from camkit.figures.surfaces import plot_surface
 from camkit.figures.sweep import plot_sweep
 from camkit.figures.training import plot_training
@@ -27,6 +29,7 @@ __all__ = [
     "plot_localization",
     "plot_masking",
     "plot_overlap",
+    "plot_recipes",
     "plot_surface",
     "plot_sweep",
     "plot_training",

@@ -10,7 +10,7 @@ import torch
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
-from camkit.figures.localization import heat
+from camkit.figures.heat import heat
 from camkit.figures.palette import BOXES
 
 

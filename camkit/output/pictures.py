@@ -1,5 +1,10 @@
-"""What is drawn for an image: its overlays and its maps."""
+"""What is drawn for an image: its overlays and its maps, and how their files are called.
 
+A PNG's picture has the PNG's own name: ``camera.png``. Every other image's is the image's name with more behind it,
+``camera.jpg.png``, so that no two images of a run have one picture, and no name depends on which others there are.
+"""
+
+import os
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -7,15 +12,33 @@ from pathlib import Path
 import numpy as np
 from torchvision.transforms.functional import to_pil_image
 
+from camkit.data.images import SUFFIXES
 from camkit.localization import Localization
 from camkit.output.files import whole
+
+OTHER = ".image"  # of files whose suffix says nothing
 
 
 def picture_files(result: Sequence[Localization], *, overlays: bool, maps: bool) -> list[str]:
     """The files that `draw` writes, relative to the run's folder."""
-    ranks = [f".{found.rank}" for found in result] if len(result) > 1 else [""]
-    pictures = [_beside("overlays", result[0].image, f"{rank}.png") for rank in ranks] if overlays else []
-    return pictures + ([_beside("maps", result[0].image, ".npy")] if maps else [])
+    image, several = result[0].image, len(result) > 1
+    names = [picture_name(image, found.rank if several else None) for found in result] if overlays else []
+    return [_inside("overlays", name) for name in names] + ([_inside("maps", f"{image}.npy")] if maps else [])
+
+
+def picture_name(image: str, rank: int | None = None) -> str:
+    """The name of an image's picture: ``a.png`` of a.png, ``a.jpg.png`` of a.jpg, ``a.1.png`` of a.png's first class.
+
+    Two images have two names. A PNG whose name might be that of another image's picture, ``a.jpg.png``, is treated as
+    the others are, and an image without a suffix of images, ``a``, gets ``a.image.png``: ``a.png`` is that of a.png.
+    """
+    stem, suffix = os.path.splitext(image)
+    inner = os.path.splitext(stem)[1]
+    if suffix.lower() not in SUFFIXES:
+        stem = f"{image}{OTHER}"
+    elif suffix != ".png" or inner.lower() in SUFFIXES or inner == OTHER:
+        stem = image
+    return f"{stem}.png" if rank is None else f"{stem}.{rank}.png"
 
 
 def draw(folder: Path, result: Sequence[Localization], *, overlays: bool, maps: bool) -> None:
@@ -40,6 +63,5 @@ def draw(folder: Path, result: Sequence[Localization], *, overlays: bool, maps: 
             file.write(np.ascontiguousarray(stack).data)
 
 
-def _beside(folder: str, image: str, suffix: str) -> str:
-    parts = [part for part in image.split("/") if part not in ("", ".", "..")]
-    return "/".join([folder, *parts[:-1], parts[-1] + suffix])
+def _inside(folder: str, name: str) -> str:
+    return "/".join([folder, *(part for part in name.split("/") if part not in ("", ".", ".."))])

@@ -15,17 +15,17 @@ from camkit.metrics.per_image import FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines
-from camkit.runs.measured import told, write_json, write_table
+from camkit.runs.measured import signed_with_interval, with_interval, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
+from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
-from camkit.runs.shared import Shared
 
 FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
 
 
 @held(FILES)
-def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split: str) -> Report:
-    """Choose weighting, theta and percentile on `shared.split`, and measure both recipes there and on `test_split`.
+def run_calibrate(maps_of: MapsOf, before: Recipe, options: RunOptions, *, test_split: str) -> Report:
+    """Choose weighting, theta and percentile on `options.split`, and measure both recipes there and on `test_split`.
 
     Of maps without class weights, as those in a folder are, there is no weighting to choose.
 
@@ -34,18 +34,18 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split
     CamkitError
         If the call cannot be carried out.
     """
-    if test_split == shared.split:
+    if test_split == options.split:
         raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
-    run = Measurement(shared, test_split)
+    run = Measurement(options, test_split)
     chosen_on, unseen = run.datasets
     require_boxes(chosen_on)
     require_boxes(unseen)
     source = run.source(maps_of)
-    found = calibrate(source, chosen_on, before, progress=shared.progress(f"calibrate on {chosen_on.split}"),
-                      **shared.measuring(source))  # fmt: skip
-    measured = [_measure(source, dataset, before, found, shared) for dataset in (chosen_on, unseen)]
+    found = calibrate(source, chosen_on, before, progress=options.progress(f"calibrate on {chosen_on.split}"),
+                      **options.measuring(source))  # fmt: skip
+    measured = [_measure(source, dataset, before, found, options) for dataset in (chosen_on, unseen)]
     record: dict[str, Any] = {
-        "settings": {**source_facts(maps_of), **shared.facts(), "test_split": test_split},
+        "settings": {**source_facts(maps_of), **options.facts(), "test_split": test_split},
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
         "classes": [of.match.facts() for of in measured if of.match is not None],
@@ -53,7 +53,7 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split
         **run.facts(),
     }
     failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
-    out, command = shared.out, "evaluate" if isinstance(maps_of, Path) else "localize"
+    out, command = options.out, "evaluate" if isinstance(maps_of, Path) else "localize"
     with publishing(out) as new:
         _write(new, found, source_name(maps_of), record, failures)
     lines = [
@@ -71,12 +71,12 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split
 
 
 def _measure(
-    source: EvaluationSource, dataset: AnnotatedSet, before: Recipe, found: Calibration, shared: Shared
+    source: EvaluationSource, dataset: AnnotatedSet, before: Recipe, found: Calibration, options: RunOptions
 ) -> Evaluation:
-    splits = {"before": FIXED, "calibrated": shared.split_of(found.chosen_on, dataset)}
-    return evaluate(source, dataset, {"before": before, "calibrated": found.recipe}, step=shared.step,
-                    seed=shared.seed, threshold_split=splits, progress=shared.progress(f"measure on {dataset.split}"),
-                    **shared.measuring(source))  # fmt: skip
+    splits = {"before": FIXED, "calibrated": options.split_of(found.chosen_on, dataset)}
+    return evaluate(source, dataset, {"before": before, "calibrated": found.recipe}, step=options.step,
+                    seed=options.seed, threshold_split=splits, progress=options.progress(f"measure on {dataset.split}"),
+                    **options.measuring(source))  # fmt: skip
 
 
 def _facts(evaluation: Evaluation) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _line(evaluation: Evaluation) -> str:
     paired = evaluation.against["calibrated"]
     gain = paired.difference
     return (
-        f"GT-known Loc {told(before)} -> {told(after)}: {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}), "
+        f"GT-known Loc {with_interval(before)} -> {with_interval(after)}: {signed_with_interval(gain)}, "
         f"p {paired.p_value:.2g}, n {gain.n}"
     )
 

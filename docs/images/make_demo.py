@@ -1,6 +1,6 @@
-"""Puts the demo's overlays side by side: the picture at the top of the README.
+"""The demo's page in 256 colours and fewer pixels: the picture at the top of the README.
 
-camkit demo --out OUT && python docs/images/make_demo.py OUT docs/images/demo.png
+camkit demo --out OUT && python docs/images/make_demo.py OUT/demo.png docs/images/demo.png
 """
 
 import sys
@@ -8,18 +8,16 @@ from pathlib import Path
 
 from PIL import Image
 
-HEIGHT, GAP = 260, 6
+WIDTH = 1100
 
 
-def main(out: Path, target: Path) -> None:
-    pictures = [Image.open(path) for path in sorted((out / "overlays").glob("*.png"))]
-    scaled = [p.resize((round(p.width * HEIGHT / p.height), HEIGHT), Image.Resampling.LANCZOS) for p in pictures]
-    sheet = Image.new("RGB", (sum(p.width + GAP for p in scaled) - GAP, HEIGHT), "white")
-    x = 0
-    for picture in scaled:
-        sheet.paste(picture, (x, 0))
-        x += picture.width + GAP
-    sheet.save(target, optimize=True)
+def main(page: Path, target: Path) -> None:
+    with Image.open(page) as picture:
+        small = picture.convert("RGB").resize(
+            (WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS
+        )
+    # dithered only where the palette is given
+    small.quantize(palette=small.quantize(256), dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
 
 
 if __name__ == "__main__":

@@ -131,3 +131,9 @@ def test_lo_lies_below_hi(lo, hi):
 def test_what_is_no_level_is_refused(level):
     with pytest.raises(CamkitError, match="give a number, min, max, or a percentile such as p90"):
         Threshold(0.5, level)
+
+
+def test_two_values_are_a_threshold_of_each_map():
+    maps = np.random.default_rng(0).random((3, 4, 5))
+    assert Threshold(0.25, lo=0, hi=2)(maps).tolist() == [0.5] * 3
+    assert Threshold(0.25, lo=0, hi=2)(maps[0]) == 0.5

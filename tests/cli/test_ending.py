@@ -135,11 +135,11 @@ def test_a_full_disk_in_the_journal(place):
 def test_a_full_disk_under_a_picture(place):
     assert call(place)[0] == 0
     Image.new("RGB", (40, 30)).save(place / "photos/z.png")
-    (place / "out/overlays/.z.png.png.part").symlink_to("/dev/full")
+    (place / "out/overlays/.z.png.part").symlink_to("/dev/full")
     before = files_in(place / "out")
     status, out, error = call(place, "--resume")
     assert (status, out) == (2, "")
-    picture = place / "out/overlays/z.png.png"
+    picture = place / "out/overlays/z.png"
     assert f"camkit: {picture}: cannot be written (No space left on device); 4 of 5 images are finished" in error
     assert files_in(place / "out") == [name for name in before if not name.endswith(".part")]
     assert call(place, "--resume")[0] == 0

@@ -58,7 +58,7 @@ def test_a_run_leaves_every_file(place):
     assert {c["name"] for c in coco["categories"]} == {r["name"] for r in table} <= {"first", "second", "third"}
     maps = np.load(place / "out/maps/below/c.jpg.npy")
     assert (maps.shape, maps.dtype) == ((2, 40, 60), np.float32)
-    assert Image.open(place / "out/overlays/below/c.jpg.1.png").size == (60, 40)
+    assert Image.open(place / "out/overlays/below/c.jpg.1.png").width == 60 * 5
     record = json.loads((place / "out/run.json").read_text())
     rule = {"rule": "Threshold", "theta": 0.35, "lo": 0.0, "hi": "p90"}
     assert record["settings"]["recipe"]["threshold"] == rule

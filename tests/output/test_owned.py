@@ -90,7 +90,7 @@ def test_an_overwritten_run_leaves_nothing_behind(place):
     assert call(place, "--topk", "2", "--save-maps", "--formats", "csv,coco,jsonl")[0] == 0
     assert call(place, "--formats", "csv", "--overwrite")[0] == 0
     tables = [".camkit-files.json", ".camkit-journal.jsonl", "boxes.csv", "failures.csv", "run.json"]
-    pictures = [f"overlays/{name}.png" for name in ("a.png", "b, with comma.png", "below/c.jpg", "below/=d.png")]
+    pictures = [f"overlays/{name}" for name in ("a.png", "b, with comma.png", "below/c.jpg.png", "below/=d.png")]
     assert below(place / "out") == sorted([*tables, *pictures])
 
 
