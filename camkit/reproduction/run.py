@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from camkit.errors import CamkitError
-from camkit.inference import Progress, pick_device, no_progress
+from camkit.inference import Progress, no_progress, pick_device
 from camkit.models.efficientnet_lite import installed_lites
 from camkit.reproduction.bench import LITE, Bench
 from camkit.reproduction.claims import Claim

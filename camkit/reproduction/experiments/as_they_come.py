@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from camkit.analysis import Analyzed, analyze
+from camkit.analysis import Findings, analyze
 from camkit.cam import find_fc
 from camkit.evaluation import evaluate
 from camkit.metrics.localization import IOU_AT_LEAST
@@ -36,7 +36,7 @@ def analyse(cell: Cell, bench: Bench) -> Measured:
     return of_analyses(found, cell.data[-1])
 
 
-def of_analyses(found: Analyzed, data: str) -> Measured:
+def of_analyses(found: Findings, data: str) -> Measured:
     """What each image counts for, of every analysis that was made."""
     rows = {name: finding.table for name, finding in found.findings.items()}
     if "channels" in rows:
