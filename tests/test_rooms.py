@@ -22,6 +22,7 @@ FLOORS = [
     {"evaluation"},
     {"analysis", "training"},
     {"runs"},
+    {"reproduction"},
     {"cli"},
     {"__main__"},
 ]
