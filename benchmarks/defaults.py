@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from camkit.data import AnnotatedSet, map_classes, read_dataset
 from camkit.evaluation import measure_images
-from camkit.evaluation.calibrate import PERCENTILES, THETAS, WEIGHTINGS, EverySetting
+from camkit.evaluation.calibrate import FITS, PERCENTILES, THETAS, WEIGHTINGS, EverySetting
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.source import match_source
 from camkit.inference import Inference
@@ -30,7 +30,6 @@ from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import read_class_names
 from camkit.recipe import RECIPES, Recipe
 
-FITS = ("stretch", "crop", "keep")
 NOW = "stretch", "nwc+pas"  # what localize does by default
 CELLS = [(fit, recipe) for fit in FITS for recipe in RECIPES]
 
