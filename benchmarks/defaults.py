@@ -144,9 +144,8 @@ def report(found: dict[str, Outcomes]) -> Iterator[str]:
         "recipes, stretched": [("stretch", recipe) for recipe in RECIPES if recipe != NOW[1]],
     }.items():
         yield f"\n{title}: points above {' with '.join(NOW)}, paired, all images\n"
-        yield f"| network and photographs | {' | '.join(', '.join(cell) for cell in cells)} |\n|---|---|---|---|"[
-            : None if len(cells) == 3 else -4
-        ]
+        yield f"| network and photographs | {' | '.join(', '.join(cell) for cell in cells)} |"
+        yield "|---" * (1 + len(cells)) + "|"
         for name, right in found.items():
             now = fixed(right, *NOW)
             yield f"| {name} | {' | '.join(points(now, fixed(right, *cell)) for cell in cells)} |"
