@@ -29,6 +29,7 @@ class Net(nn.Module):
         self.scores = nn.Conv2d(12, classes, 1)
         self.tap, self.max, self.lse = (make_pool(spec) for spec in ("tap:0.1", "max", "lse:3"))
         self.layer_norm, self.batch_norm = nn.LayerNorm(12), nn.BatchNorm1d(12)
+        self.one = nn.Parameter(torch.eye(12))
         self.end, self.before = end, before
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
@@ -126,6 +127,7 @@ POOLINGS: dict[str, Head] = {
 }
 
 TAILS: dict[str, Head] = {
+    "identity matrix": net(lambda n, y: F.linear(mean(y), n.one)),
     "two layers": net(lambda n, y: n.fc(n.hidden(mean(y)))),
     "temperature": net(lambda n, y: 20 * n.fc(mean(y))),
     "batch norm": net(lambda n, y: n.fc(n.batch_norm(mean(y))), "folded"),

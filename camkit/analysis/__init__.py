@@ -3,14 +3,14 @@
 Each takes observations (`observe`) and gives a `Finding`: table, summary, figure. `analyze` runs several in one go.
 """
 
-from camkit.analysis.analyze import ANALYSES, Analyzed, analyze, needs_of
+from camkit.analysis.analyze import ANALYSES, Findings, analyze, requirements_of
 from camkit.analysis.channels import channels, pooled_values
 from camkit.analysis.dispersion import dispersion
 from camkit.analysis.finding import Analysis, Finding
 from camkit.analysis.intensity import intensity
 from camkit.analysis.ioa import ioa
 from camkit.analysis.masking import masking
-from camkit.analysis.observation import MapObservation, Needs, Observation
+from camkit.analysis.observation import MapObservation, Observation, Requirements
 from camkit.analysis.observe import observe
 from camkit.analysis.overlap import overlap
 from camkit.analysis.sweep import sweep
@@ -19,21 +19,21 @@ from camkit.analysis.zipf import zipf
 __all__ = [
     "ANALYSES",
     "Analysis",
-    "Analyzed",
     "Finding",
+    "Findings",
     "MapObservation",
-    "Needs",
     "Observation",
+    "Requirements",
     "analyze",
     "channels",
     "dispersion",
     "intensity",
     "ioa",
     "masking",
-    "needs_of",
     "observe",
     "overlap",
     "pooled_values",
+    "requirements_of",
     "sweep",
     "zipf",
 ]

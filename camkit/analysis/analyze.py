@@ -11,8 +11,8 @@ from camkit.analysis.finding import Analysis, Finding
 from camkit.analysis.intensity import Intensity
 from camkit.analysis.ioa import IoA
 from camkit.analysis.masking import Masking
-from camkit.analysis.observation import MapObservation, Needs
-from camkit.analysis.observe import look
+from camkit.analysis.observation import MapObservation, Requirements
+from camkit.analysis.observe import observe
 from camkit.analysis.overlap import Overlap
 from camkit.analysis.sweep import Sweep
 from camkit.analysis.zipf import Zipf
@@ -27,7 +27,7 @@ ANALYSES: dict[str, type[Analysis[Any]]] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Analyzed:
+class Findings:
     """What `analyze` found.
 
     Attributes
@@ -47,12 +47,12 @@ class Analyzed:
     passes: int
 
 
-def needs_of(*names: str) -> Needs:
+def requirements_of(*names: str) -> Requirements:
     """What the analyses of these names want of each image, for `observe`."""
-    return _needs(chosen(names))
+    return _combined(make_analyses(names))
 
 
-def chosen(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]] | None = None) -> list[Analysis[Any]]:
+def make_analyses(names: Sequence[str], settings: Mapping[str, Mapping[str, Any]] | None = None) -> list[Analysis[Any]]:
     """Analyses by name, each with its settings; "all" is every one.
 
     Raises
@@ -75,7 +75,7 @@ def analyze(
     *,
     progress: Progress = no_progress,
     **reading: Any,
-) -> Analyzed:
+) -> Findings:
     """Run analyses over a split of a data set.
 
     Parameters
@@ -89,7 +89,7 @@ def analyze(
         What the function of that name takes: ``{"zipf": {"theta": 0.2}}``.
     progress : Progress
     **reading
-        fit, batch_size, workers, max_pixels, as of `look`.
+        fit, batch_size, workers, max_pixels, as of `observe`.
 
     Raises
     ------
@@ -108,22 +108,22 @@ def analyze(
     >>> found.findings["zipf"].table  # doctest: +SKIP
     >>> found.findings["zipf"].plot()  # doctest: +SKIP
     """
-    analyses = chosen(names, settings)
-    left_out = [] if dataset.has_boxes else [analysis.name for analysis in analyses if analysis.needs.boxes]
+    analyses = make_analyses(names, settings)
+    left_out = [] if dataset.has_boxes else [analysis.name for analysis in analyses if analysis.requirements.boxes]
     if left_out and "all" not in names:
         raise CamkitError(
             f"{', '.join(left_out)} needs ground-truth boxes and {dataset.name} has none in split {dataset.split!r}: "
             "choose another split or analysis"
         )
     analyses = [analysis for analysis in analyses if analysis.name not in left_out]
-    needs = _needs(analyses)
+    requirements = _combined(analyses)
     failures = [Failure("", problem) for problem in dataset.problems]
 
-    def measure(seen: MapObservation) -> list[Any]:
-        return [analysis.measure(seen) for analysis in analyses]
+    def measure(observation: MapObservation) -> list[Any]:
+        return [analysis.measure(observation) for analysis in analyses]
 
     done = 0
-    for measured in progress(look(inference, dataset, measure, needs, **reading), len(dataset.records)):
+    for measured in progress(observe(inference, dataset, requirements, measure, **reading), len(dataset.records)):
         if isinstance(measured, Failure):
             failures.append(measured)
             continue
@@ -135,8 +135,8 @@ def analyze(
             f"none of the {len(failures)} images of {dataset.name} could be analysed: {failures[0].reason}"
         )
     findings = {analysis.name: analysis.finding() for analysis in analyses}
-    return Analyzed(findings, failures, tuple(left_out), needs.passes)
+    return Findings(findings, failures, tuple(left_out), requirements.passes)
 
 
-def _needs(analyses: Sequence[Analysis[Any]]) -> Needs:
-    return reduce(Needs.__or__, (analysis.needs for analysis in analyses), Needs(head=False))
+def _combined(analyses: Sequence[Analysis[Any]]) -> Requirements:
+    return reduce(Requirements.__or__, (analysis.requirements for analysis in analyses), Requirements(head=False))

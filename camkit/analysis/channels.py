@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from camkit.analysis.finding import Analysis, Finding, Summary, over, table_of
+from camkit.analysis.finding import Analysis, Finding, Summary, run_analysis, table_of
 from camkit.analysis.observation import Observation
 from camkit.figures import plot_channels
 from camkit.localization import Failure
@@ -85,10 +85,14 @@ class Channels(Analysis[tuple[dict[str, Any], Pooled, Vector]]):
         self.firing: Vector = np.zeros(0)
         self.sums: dict[str, Vector] = {}
 
-    def measure(self, seen: Observation) -> tuple[dict[str, Any], Pooled, Vector]:
-        pooled, weight = pooled_values(seen.features, self.tap_theta), seen.weight.double().numpy()
+    def measure(self, observation: Observation) -> tuple[dict[str, Any], Pooled, Vector]:
+        pooled, weight = pooled_values(observation.features, self.tap_theta), observation.weight.double().numpy()
         counted = pooled.fires & (weight > 0)
-        row: dict[str, Any] = {"image": seen.record.image, "label": seen.label, "channels": int(counted.sum())}
+        row: dict[str, Any] = {
+            "image": observation.record.image,
+            "label": observation.label,
+            "channels": int(counted.sum()),
+        }
         for quantity in QUANTITIES:
             values = getattr(pooled, quantity)[counted]
             row[f"rank_{quantity}"] = rank_correlation(values, weight[counted])
@@ -156,7 +160,7 @@ def channels(observations: Iterable[Observation | Failure], tap_theta: float = 0
     CamkitError
         There is no image.
     """
-    return over(Channels(tap_theta), observations)
+    return run_analysis(Channels(tap_theta), observations)
 
 
 def variation(values: Vector) -> float:

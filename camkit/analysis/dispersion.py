@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camkit.analysis.finding import Analysis, Finding, Summary, over, table_of
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.finding import Analysis, Finding, Summary, run_analysis, table_of
+from camkit.analysis.observation import Observation, Requirements
 from camkit.errors import CamkitError
 from camkit.figures import plot_dispersion
 from camkit.localization import Failure
@@ -31,12 +31,12 @@ class Dispersion(Analysis[Vectors]):
         self.vectors: dict[str, list[NDArray[np.float32]]] = {kind: [] for kind in FEATURES}
 
     @property
-    def needs(self) -> Needs:
-        return Needs(masked=True)
+    def requirements(self) -> Requirements:
+        return Requirements(masked=True)
 
-    def measure(self, seen: Observation) -> Vectors:
-        row = {"image": seen.record.image, "label": seen.label}
-        return row, _unit(seen.pooled), _unit(masked_features(seen, self.name))
+    def measure(self, observation: Observation) -> Vectors:
+        row = {"image": observation.record.image, "label": observation.label}
+        return row, _unit(observation.pooled), _unit(masked_features(observation, self.name))
 
     def add(self, measured: Vectors) -> None:
         row, *vectors = measured
@@ -82,7 +82,7 @@ def dispersion(observations: Iterable[Observation | Failure]) -> Finding:
     Parameters
     ----------
     observations : iterable of Observation
-        Taken with ``Needs(masked=True)``: one pass more an image.
+        Taken with ``Requirements(masked=True)``: one pass more an image.
 
     Returns
     -------
@@ -96,14 +96,14 @@ def dispersion(observations: Iterable[Observation | Failure]) -> Finding:
     CamkitError
         There is no image, or the second pass was not taken.
     """
-    return over(Dispersion(), observations)
+    return run_analysis(Dispersion(), observations)
 
 
-def masked_features(seen: Observation, analysis: str) -> Tensor:
+def masked_features(observation: Observation, analysis: str) -> Tensor:
     """F of an observation that has it."""
-    if seen.masked is None:
-        raise CamkitError(f"{analysis} needs the pass of image times map: observe with Needs(masked=True)")
-    return seen.masked
+    if observation.masked is None:
+        raise CamkitError(f"{analysis} needs the pass of image times map: observe with Requirements(masked=True)")
+    return observation.masked
 
 
 def distances_to_centre(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:

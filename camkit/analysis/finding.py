@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camkit.analysis.observation import MapObservation, Needs
+from camkit.analysis.observation import MapObservation, Requirements
 from camkit.errors import CamkitError
 from camkit.figures import save_figure
 from camkit.localization import Failure
@@ -85,12 +85,12 @@ class Analysis(ABC, Generic[T]):
     series: ClassVar[tuple[str, ...]] = ()  # the names in `Finding.series`
 
     @property
-    def needs(self) -> Needs:
-        return Needs()
+    def requirements(self) -> Requirements:
+        return Requirements()
 
     @abstractmethod
-    def measure(self, seen: Any) -> T:
-        """What one image leaves: an `Observation`, or a `MapObservation` where `needs` asks for no head."""
+    def measure(self, observation: Any) -> T:
+        """What one image leaves: an `Observation`, or a `MapObservation` where `requirements` asks for no head."""
 
     @abstractmethod
     def add(self, measured: T) -> None:
@@ -101,7 +101,7 @@ class Analysis(ABC, Generic[T]):
         """What all images together say."""
 
 
-def over(analysis: Analysis[T], observations: Iterable[MapObservation | Failure]) -> Finding:
+def run_analysis(analysis: Analysis[T], observations: Iterable[MapObservation | Failure]) -> Finding:
     """An analysis of observations at hand; images that failed are named in the notes.
 
     Raises
@@ -110,11 +110,11 @@ def over(analysis: Analysis[T], observations: Iterable[MapObservation | Failure]
         There is nothing to analyse.
     """
     failed = []
-    for seen in observations:
-        if isinstance(seen, Failure):
-            failed.append(f"{seen.image} is left out: {seen.reason}")
+    for observation in observations:
+        if isinstance(observation, Failure):
+            failed.append(f"{observation.image} is left out: {observation.reason}")
         else:
-            analysis.add(analysis.measure(seen))
+            analysis.add(analysis.measure(observation))
     found = analysis.finding()
     return replace(found, notes=(*found.notes, *failed))
 

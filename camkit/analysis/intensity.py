@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from camkit.analysis.finding import Analysis, Finding, Summary, over, table_of
+from camkit.analysis.finding import Analysis, Finding, Summary, run_analysis, table_of
 from camkit.analysis.masking import moved
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.observation import Observation, Requirements
 from camkit.errors import CamkitError
 from camkit.figures import plot_intensity
 from camkit.localization import Failure
@@ -34,19 +34,21 @@ class Intensity(Analysis[tuple[Rows, np.ndarray[Any, Any]]]):
         self.squares = 0.0
 
     @property
-    def needs(self) -> Needs:
-        return Needs(intensities=self.intensities)
+    def requirements(self) -> Requirements:
+        return Requirements(intensities=self.intensities)
 
-    def measure(self, seen: Observation) -> tuple[Rows, np.ndarray[Any, Any]]:
-        if missing := [a for a in self.intensities if a not in seen.dimmed]:
-            raise CamkitError(f"intensity needs a pass for each of {missing}: observe with Needs(intensities=...)")
-        about = {"image": seen.record.image, "label": seen.label}
+    def measure(self, observation: Observation) -> tuple[Rows, np.ndarray[Any, Any]]:
+        if missing := [a for a in self.intensities if a not in observation.dimmed]:
+            raise CamkitError(
+                f"intensity needs a pass for each of {missing}: observe with Requirements(intensities=...)"
+            )
+        about = {"image": observation.record.image, "label": observation.label}
         rows = []
         for a in self.intensities:
-            f = seen.dimmed[a]
-            length = float(f.norm() / seen.pooled.norm().clamp(min=1e-12))
-            rows.append(about | {"intensity": a, "length": length, **moved(f, seen)})
-        return rows, seen.pooled.double().numpy()
+            f = observation.dimmed[a]
+            length = float(f.norm() / observation.pooled.norm().clamp(min=1e-12))
+            rows.append(about | {"intensity": a, "length": length, **moved(f, observation)})
+        return rows, observation.pooled.double().numpy()
 
     def add(self, measured: tuple[Rows, np.ndarray[Any, Any]]) -> None:
         rows, pooled = measured
@@ -85,7 +87,7 @@ def intensity(observations: Iterable[Observation | Failure], intensities: tuple[
     Parameters
     ----------
     observations : iterable of Observation
-        Taken with ``Needs(intensities=...)``: one pass more an image for each.
+        Taken with ``Requirements(intensities=...)``: one pass more an image for each.
     intensities : tuple of float
         The constants; 1 would be the image itself.
 
@@ -103,4 +105,4 @@ def intensity(observations: Iterable[Observation | Failure], intensities: tuple[
     CamkitError
         There is no image, an intensity is 1 or below 0, or its pass was not taken.
     """
-    return over(Intensity(intensities), observations)
+    return run_analysis(Intensity(intensities), observations)

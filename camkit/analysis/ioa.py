@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from camkit.analysis.finding import Analysis, Finding, Summary, over, table_of
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.finding import Analysis, Finding, Summary, run_analysis, table_of
+from camkit.analysis.observation import Observation, Requirements
 from camkit.boxes import MaxThreshold, PercentileThreshold
 from camkit.figures import plot_ioa
 from camkit.localization import Failure
@@ -51,20 +51,20 @@ class IoA(Analysis[Rows]):
         self.without_boxes = 0
 
     @property
-    def needs(self) -> Needs:
-        return Needs(boxes=True)
+    def requirements(self) -> Requirements:
+        return Requirements(boxes=True)
 
-    def measure(self, seen: Observation) -> Rows:
-        if not len(seen.record.boxes):
+    def measure(self, observation: Observation) -> Rows:
+        if not len(observation.record.boxes):
             return []
-        truth = seen.truth()
-        about = {"image": seen.record.image, "label": seen.label, "truth": truth.mean()}
+        truth = observation.truth()
+        about = {"image": observation.record.image, "label": observation.label, "truth": truth.mean()}
         rows = []
         for part, weighting in PARTS.items():
             sign = -1 if part == "negative" else 1
-            class_map = sign * seen.class_map(weighting)
+            class_map = sign * observation.class_map(weighting)
             for rule, recipe in self.rules.items():
-                score_map = seen.score_map(recipe, class_map)
+                score_map = observation.score_map(recipe, class_map)
                 active = score_map > recipe.threshold(score_map)
                 rows.append(
                     about | {"part": part, "rule": rule, "area": active.mean(), "ioa": share_inside(active, truth)}
@@ -124,7 +124,7 @@ def ioa(observations: Iterable[Observation | Failure], binarisation: Recipe = DE
     CamkitError
         No image has a ground-truth box.
     """
-    return over(IoA(binarisation), observations)
+    return run_analysis(IoA(binarisation), observations)
 
 
 def share_inside(active: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from camkit.analysis.dispersion import masked_features
-from camkit.analysis.finding import Analysis, Finding, over, table_of
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.finding import Analysis, Finding, run_analysis, table_of
+from camkit.analysis.observation import Observation, Requirements
 from camkit.figures import plot_masking
 from camkit.localization import Failure
 from camkit.metrics.intervals import mean
@@ -26,15 +26,15 @@ class Masking(Analysis[dict[str, Any]]):
         self.rows: list[dict[str, Any]] = []
 
     @property
-    def needs(self) -> Needs:
-        return Needs(masked=True)
+    def requirements(self) -> Requirements:
+        return Requirements(masked=True)
 
-    def measure(self, seen: Observation) -> dict[str, Any]:
-        by_image = masked_features(seen, self.name)
-        by_features = seen.head.pooled((seen.features * seen.soft_mask())[None])[0]
-        row: dict[str, Any] = {"image": seen.record.image, "label": seen.label}
+    def measure(self, observation: Observation) -> dict[str, Any]:
+        by_image = masked_features(observation, self.name)
+        by_features = observation.head.pooled((observation.features * observation.soft_mask())[None])[0]
+        row: dict[str, Any] = {"image": observation.record.image, "label": observation.label}
         for name, f in zip(MASKED, (by_image, by_features), strict=True):
-            row |= {f"{measure}_{name}": value for measure, value in moved(f, seen).items()}
+            row |= {f"{measure}_{name}": value for measure, value in moved(f, observation).items()}
         row["between"] = cosine(by_image, by_features)
         return row
 
@@ -60,7 +60,7 @@ def masking(observations: Iterable[Observation | Failure]) -> Finding:
     Parameters
     ----------
     observations : iterable of Observation
-        Taken with ``Needs(masked=True)``: one pass more an image, the same as for `dispersion`.
+        Taken with ``Requirements(masked=True)``: one pass more an image, the same as for `dispersion`.
 
     Returns
     -------
@@ -75,17 +75,17 @@ def masking(observations: Iterable[Observation | Failure]) -> Finding:
     CamkitError
         There is no image, or the second pass was not taken.
     """
-    return over(Masking(), observations)
+    return run_analysis(Masking(), observations)
 
 
-def moved(f: Tensor, seen: Observation) -> dict[str, float]:
+def moved(f: Tensor, observation: Observation) -> dict[str, float]:
     """How far features (C,) have moved from the image's own: distance, direction, the own class's logit."""
-    change = f - seen.pooled
-    length = seen.pooled.norm().clamp(min=1e-12)
+    change = f - observation.pooled
+    length = observation.pooled.norm().clamp(min=1e-12)
     return {
         "distance": float(change.norm() / length),
-        "cosine": cosine(f, seen.pooled),
-        "logit": float(seen.logit_weight @ change),
+        "cosine": cosine(f, observation.pooled),
+        "logit": float(observation.logit_weight @ change),
     }
 
 

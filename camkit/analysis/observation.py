@@ -151,7 +151,7 @@ class OwnWeights:
 
 
 @dataclass(frozen=True)
-class Needs:
+class Requirements:
     """What an analysis wants of each image beside one forward pass.
 
     Attributes
@@ -174,9 +174,9 @@ class Needs:
     masked: bool = False
     intensities: tuple[float, ...] = ()
 
-    def __or__(self, other: "Needs") -> "Needs":
+    def __or__(self, other: "Requirements") -> "Requirements":
         """What both want, each pass once."""
-        return Needs(
+        return Requirements(
             self.head or other.head,
             self.boxes or other.boxes,
             self.pixels or other.pixels,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from camkit.analysis.observation import MapObservation, Needs, Observation
+from camkit.analysis.observation import MapObservation, Observation, Requirements
 from camkit.boxes import normalize_maps, resize_maps
 from camkit.cam import CAM, Features
 from camkit.data import AnnotatedSet, Batch
@@ -19,12 +19,21 @@ from camkit.inference import Inference
 from camkit.localization import Failure
 
 T = TypeVar("T")
-PLAIN = Needs()
+PLAIN = Requirements()
+
+
+def as_it_is(observation: MapObservation) -> MapObservation:
+    """The work of who wants the observations themselves."""
+    return observation
 
 
 def observe(
-    inference: Inference, dataset: AnnotatedSet, needs: Needs = PLAIN, **reading: Any
-) -> Iterator[Observation | Failure]:
+    inference: Inference,
+    dataset: AnnotatedSet,
+    requirements: Requirements = PLAIN,
+    work: Callable[[Any], Any] = as_it_is,
+    **reading: Any,
+) -> Iterator[Any]:
     """Annotated images through a network, in order, one at a time.
 
     Parameters
@@ -32,10 +41,22 @@ def observe(
     inference : Inference
     dataset : AnnotatedSet
         Its records need a label; boxes are wanted by some analyses alone.
-    needs : Needs
-        ``needs_of("dispersion", "masking")`` says what analyses want; one pass an image by default.
+    requirements : Requirements
+        ``requirements_of("dispersion", "masking")`` says what analyses want; one pass an image by default.
+    work : callable
+        What is made of each observation, by threads beside the network; the observations themselves by default.
     **reading
-        As of `look`.
+        As of `camkit.evaluation.forward_dataset`: fit, batch_size, workers, max_pixels.
+
+    Yields
+    ------
+    Observation, or what `work` makes of it; Failure
+        A `MapObservation` where the maps are not of the network's own head.
+
+    Raises
+    ------
+    CamkitError
+        The data set's classes are not the model's, or a head is required and there is none.
 
     Examples
     --------
@@ -44,54 +65,31 @@ def observe(
     >>> from camkit.inference import Inference
     >>> inference = Inference(load_classifier("tiny"), "cpu", "fp32")
     >>> dataset = read_dataset("tiny-imagenet", "tiny-imagenet/", "val").evenly(100)  # doctest: +SKIP
-    >>> seen = list(analysis.observe(inference, dataset))  # doctest: +SKIP
-    >>> analysis.ioa(seen).summary["negative"]  # doctest: +SKIP
+    >>> observations = list(analysis.observe(inference, dataset))  # doctest: +SKIP
+    >>> analysis.ioa(observations).summary["negative"]  # doctest: +SKIP
     """
-    return look(inference, dataset, lambda seen: seen, needs, **reading)
-
-
-def look(
-    inference: Inference,
-    dataset: AnnotatedSet,
-    work: Callable[[Any], T],
-    needs: Needs,
-    **reading: Any,
-) -> Iterator[T | Failure]:
-    """What `work` makes of each observation, in order; threads do it beside the network.
-
-    Parameters
-    ----------
-    **reading
-        As of `camkit.evaluation.forward_dataset`: fit, batch_size, workers, max_pixels.
-
-    Raises
-    ------
-    CamkitError
-        The data set's classes are not the model's.
-    """
-    headed = needs.head or isinstance(inference.source, CAM)
+    headed = requirements.head or isinstance(inference.source, CAM)
     if headed:
         _ = inference.cam  # or the reason why there is none
 
-    def start(batch: Batch, labels: Tensor) -> Jobs[T]:
-        jobs: Jobs[T] = []
+    def start(batch: Batch, labels: Tensor) -> Jobs[Any]:
+        jobs: Jobs[Any] = []
         its: Iterator[MapObservation] = (
-            _passes(inference, batch, labels, dataset, needs)
+            _passes(inference, batch, labels, dataset, requirements)
             if headed
             else _own_maps(inference, batch, labels, dataset)
         )
-        for seen in its:
-            if seen.record.label is None:
-                jobs.append(partial(Failure, seen.record.image, "it has no label, and no class map is its own"))
-            elif not (seen.own_map.isfinite().all() and seen.logits.isfinite().all()):
-                jobs.append(
-                    partial(Failure, seen.record.image, "its class map or logits are NaN or infinite: try fp32")
-                )
+        for observation in its:
+            image = observation.record.image
+            if observation.record.label is None:
+                jobs.append(partial(Failure, image, "it has no label, and no class map is its own"))
+            elif not (observation.own_map.isfinite().all() and observation.logits.isfinite().all()):
+                jobs.append(partial(Failure, image, "its class map or logits are NaN or infinite: try fp32"))
             else:
-                jobs.append(partial(_try, work, seen))
+                jobs.append(partial(_try, work, observation))
         return jobs
 
-    yield from forward_dataset(inference, dataset, start, keep_image=needs.pixels, **reading)
+    yield from forward_dataset(inference, dataset, start, keep_image=requirements.pixels, **reading)
 
 
 def _own_maps(inference: Inference, batch: Batch, labels: Tensor, dataset: AnnotatedSet) -> Iterator[MapObservation]:
@@ -111,17 +109,17 @@ def _own_maps(inference: Inference, batch: Batch, labels: Tensor, dataset: Annot
 
 
 def _passes(
-    inference: Inference, batch: Batch, labels: Tensor, dataset: AnnotatedSet, needs: Needs
+    inference: Inference, batch: Batch, labels: Tensor, dataset: AnnotatedSet, requirements: Requirements
 ) -> Iterator[Observation]:
     """A batch through the network as often as is needed."""
     features = _features(inference, batch)
     weights = features.class_weights(labels)[:, 0]
     masked, dimmed = None, {}
-    if needs.masked:
+    if requirements.masked:
         maps = torch.einsum("nc,nchw->nhw", weights, features.features)
         masks = resize_maps(normalize_maps(maps.nan_to_num().cpu()), (batch.input.shape[-2], batch.input.shape[-1]))
         masked = _features(inference, replace(batch, input=batch.input * masks[:, None])).pooled.cpu()
-    for intensity in needs.intensities:
+    for intensity in requirements.intensities:
         dimmed[intensity] = _features(inference, replace(batch, input=batch.input * intensity)).pooled.cpu()
     own, logits, pooled = (tensor.cpu() for tensor in (features.features, features.logits, features.pooled))
     for i, sample in enumerate(batch.samples):
@@ -149,8 +147,8 @@ def _features(inference: Inference, batch: Batch) -> Features:
     return prediction
 
 
-def _try(work: Callable[[Any], T], seen: MapObservation) -> T | Failure:
+def _try(work: Callable[[Any], T], observation: MapObservation) -> T | Failure:
     try:
-        return work(seen)
+        return work(observation)
     except CamkitError as error:
-        return Failure(seen.record.image, str(error))
+        return Failure(observation.record.image, str(error))

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from camkit.analysis.channels import rank_correlation
-from camkit.analysis.finding import SHARES, Analysis, Finding, Summary, band_table, over, table_of
-from camkit.analysis.observation import Needs, Observation
+from camkit.analysis.finding import SHARES, Analysis, Finding, Summary, band_table, run_analysis, table_of
+from camkit.analysis.observation import Observation, Requirements
 from camkit.boxes import resize_maps
 from camkit.figures import Example, plot_overlap
 from camkit.localization import Failure, window_of
@@ -63,27 +63,32 @@ class Overlap(Analysis[Coincidence]):
         self.example: tuple[float, Example] | None = None
 
     @property
-    def needs(self) -> Needs:
-        return Needs(pixels=True)
+    def requirements(self) -> Requirements:
+        return Requirements(pixels=True)
 
-    def measure(self, seen: Observation) -> Coincidence:
-        regions = top_regions(seen.features, self.top)
-        rolled = scattered(regions, np.random.default_rng([0, seen.index]))
+    def measure(self, observation: Observation) -> Coincidence:
+        regions = top_regions(observation.features, self.top)
+        rolled = scattered(regions, np.random.default_rng([0, observation.index]))
         overlap, chance = (r.mean(axis=0) if len(r) else np.zeros(r.shape[1:]) for r in (regions, rolled))
         row = {
-            "image": seen.record.image,
-            "label": seen.label,
+            "image": observation.record.image,
+            "label": observation.label,
             "channels": len(regions),
             "even": overlap.mean(),
             "peak": overlap.max(),
             "peak_by_chance": chance.max(),
-            "with_class_map": rank_correlation(overlap.ravel(), seen.class_map().double().numpy().ravel()),
-            "peak_inside": peak_inside(overlap, seen),
+            "with_class_map": rank_correlation(overlap.ravel(), observation.class_map().double().numpy().ravel()),
+            "peak_inside": peak_inside(overlap, observation),
         }
         example = None
-        if seen.pixels is not None and len(regions):
-            resized = resize_maps(torch.from_numpy(overlap), seen.view.size, window_of(seen.view)).numpy()
-            example = Example(seen.record.image, seen.pixels, seen.on_image(resized), {"truth": seen.record.boxes})
+        if observation.pixels is not None and len(regions):
+            resized = resize_maps(torch.from_numpy(overlap), observation.view.size, window_of(observation.view)).numpy()
+            example = Example(
+                observation.record.image,
+                observation.pixels,
+                observation.on_image(resized),
+                {"truth": observation.record.boxes},
+            )
         return Coincidence(row, descending(overlap), descending(chance), overlap, example)
 
     def add(self, measured: Coincidence) -> None:
@@ -145,7 +150,7 @@ def overlap(observations: Iterable[Observation | Failure], top: float = 0.8) -> 
     CamkitError
         There is no image.
     """
-    return over(Overlap(top), observations)
+    return run_analysis(Overlap(top), observations)
 
 
 def descending(overlap: Map) -> Map:
@@ -154,14 +159,14 @@ def descending(overlap: Map) -> Map:
     return np.interp(SHARES, np.linspace(0, 1, len(values)), values)
 
 
-def peak_inside(overlap: Map, seen: Observation) -> float:
+def peak_inside(overlap: Map, observation: Observation) -> float:
     """Whether the centre of the highest position lies in a ground-truth box of the image."""
-    if not len(seen.record.boxes):
+    if not len(observation.record.boxes):
         return float("nan")
     (row, column), (h, w) = np.unravel_index(overlap.argmax(), overlap.shape), overlap.shape
-    left, top, right, bottom = seen.view.window
+    left, top, right, bottom = observation.view.window
     x, y = left + (column + 0.5) / w * (right - left), top + (row + 0.5) / h * (bottom - top)
-    x0, y0, x1, y1 = seen.record.boxes.T
+    x0, y0, x1, y1 = observation.record.boxes.T
     return float(((x0 <= x) & (x < x1) & (y0 <= y) & (y < y1)).any())
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from camkit.analysis.finding import Analysis, Finding, Summary, over
-from camkit.analysis.observation import MapObservation, Needs
+from camkit.analysis.finding import Analysis, Finding, Summary, run_analysis
+from camkit.analysis.observation import MapObservation, Requirements
 from camkit.boxes import PercentileThreshold, boxes_at_taus
 from camkit.errors import CamkitError
 from camkit.figures import plot_surface
@@ -52,20 +52,20 @@ class Sweep(Analysis[Correct | None]):
         self.without_boxes = 0
 
     @property
-    def needs(self) -> Needs:
-        return Needs(head=False, boxes=True)
+    def requirements(self) -> Requirements:
+        return Requirements(head=False, boxes=True)
 
-    def measure(self, seen: MapObservation) -> Correct | None:
+    def measure(self, observation: MapObservation) -> Correct | None:
         """(weightings, settings): whether the box meets the truth."""
-        if not len(seen.record.boxes):
+        if not len(observation.record.boxes):
             return None
         rows = []
-        for weighting in seen.weightings:
-            score_map = seen.score_map(self.recipe, seen.class_map(weighting))
+        for weighting in observation.weightings:
+            score_map = observation.score_map(self.recipe, observation.class_map(weighting))
             standards = {p: np.percentile(score_map, p) for p in {percentile for _, percentile in self.settings}}
             boxes = boxes_at_taus(score_map, [theta * standards[percentile] for theta, percentile in self.settings])
-            boxes += np.array(seen.corner * 2) * (boxes[:, 2:3] > boxes[:, :1])
-            rows.append(best_iou(torch.from_numpy(boxes), seen.record.boxes).numpy() >= IOU_AT_LEAST)
+            boxes += np.array(observation.corner * 2) * (boxes[:, 2:3] > boxes[:, :1])
+            rows.append(best_iou(torch.from_numpy(boxes), observation.record.boxes).numpy() >= IOU_AT_LEAST)
         return np.stack(rows)
 
     def add(self, measured: Correct | None) -> None:
@@ -147,4 +147,4 @@ def sweep(
     CamkitError
         No image has a ground-truth box, or a setting is out of range.
     """
-    return over(Sweep(thetas, percentiles, recipe, seed), observations)
+    return run_analysis(Sweep(thetas, percentiles, recipe, seed), observations)

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from camkit.analysis.finding import SHARES, Analysis, Finding, Summary, band_table, over, table_of
-from camkit.analysis.observation import MapObservation, Needs
+from camkit.analysis.finding import SHARES, Analysis, Finding, Summary, band_table, run_analysis, table_of
+from camkit.analysis.observation import MapObservation, Requirements
 from camkit.boxes import MaxThreshold, PercentileThreshold, ThresholdRule, boxes_from_maps
 from camkit.figures import Example, plot_zipf
 from camkit.localization import Failure
@@ -53,28 +53,30 @@ class Zipf(Analysis[Falloff]):
         self.examples: list[tuple[float, Example]] = []
 
     @property
-    def needs(self) -> Needs:
-        return Needs(head=False, pixels=True)
+    def requirements(self) -> Requirements:
+        return Requirements(head=False, pixels=True)
 
-    def measure(self, seen: MapObservation) -> Falloff:
-        score_map = seen.score_map(self.recipe)
+    def measure(self, observation: MapObservation) -> Falloff:
+        score_map = observation.score_map(self.recipe)
         values = np.sort(score_map, axis=None)[::-1]
         constant = not values[0] > max(values[-1], 0)
-        row = {"image": seen.record.image, "label": seen.label, "constant": constant, **slope_of(values)}
+        row = {"image": observation.record.image, "label": observation.label, "constant": constant, **slope_of(values)}
         boxes = {}
         for name, rule in self.rules.items():
             tau = rule(score_map)
             box = boxes_from_maps(score_map, rule)
-            boxes[name] = (box + np.array(seen.corner * 2) * (box[2] > box[0]))[None]
+            boxes[name] = (box + np.array(observation.corner * 2) * (box[2] > box[0]))[None]
             row[f"share_{name}"] = float("nan") if constant else float((score_map > tau).mean())
-            row[f"iou_{name}"] = iou_with(boxes[name], seen.record.boxes)
+            row[f"iou_{name}"] = iou_with(boxes[name], observation.record.boxes)
         standard = np.percentile(values, self.percentile)
         row["percentile_over_max"] = float("nan") if constant else float(standard / values[0])
         curve = np.interp(SHARES, np.linspace(0, 1, len(values)), values / (values[0] if values[0] > 0 else 1))
         example = None
-        if seen.pixels is not None and not constant:
-            named = {"truth": seen.record.boxes, **boxes}
-            example = Example(seen.record.image, seen.pixels, seen.on_image(score_map), named, values)
+        if observation.pixels is not None and not constant:
+            named = {"truth": observation.record.boxes, **boxes}
+            example = Example(
+                observation.record.image, observation.pixels, observation.on_image(score_map), named, values
+            )
         return Falloff(row, curve.astype(np.float32), example)
 
     def add(self, measured: Falloff) -> None:
@@ -142,7 +144,7 @@ def zipf(
     CamkitError
         There is no image.
     """
-    return over(Zipf(theta, percentile, recipe), observations)
+    return run_analysis(Zipf(theta, percentile, recipe), observations)
 
 
 def slope_of(values: NDArray[np.float64]) -> dict[str, float]:

@@ -24,21 +24,13 @@ def find_given(
     CamkitError
         If a module of that name does not exist or is of no use here.
     """
-    modules = dict(model.named_modules())
-    for name in (features, classifier):
-        if name not in modules:
-            near = get_close_matches(name, modules, 3, 0.4) or [child for child, _ in model.named_children()]
-            raise CamkitError(f"--head names {name!r}, which is no module of the model; it has {', '.join(near)}")
-    weight, bias = getattr(modules[classifier], "weight", None), getattr(modules[classifier], "bias", None)
-    if not isinstance(weight, torch.Tensor) or weight.flatten(1).shape[1] != weight.shape[1]:
-        raise CamkitError(f"--head classifier={classifier}: it is no linear layer and no 1x1 convolution")
-    weight = weight.detach().flatten(1)
+    weight, bias = _linear_layer(model, features, classifier)
     trace = Trace(model)
     with torch.no_grad(), trace:
         trace.start(images)
         held: list[torch.Tensor] = []
         keep = in_this_thread(lambda _m, _a, out: held.extend(tensors_in(out)))
-        handle = modules[features].register_forward_hook(keep)
+        handle = model.get_submodule(features).register_forward_hook(keep)
         try:
             returned = answer(model, images)
             number = None if output else one_of_several(returned, trace)
@@ -60,7 +52,7 @@ def find_given(
     feature_map = FeatureMap(place, [], value, value, axes[0], IMAGES, tokens=held[-1].ndim == 3)
     value.tensor = held[-1]
     zero = weight.new_zeros(len(weight))
-    offset = zero if bias is None else bias.detach()
+    offset = zero if bias is None else bias
     features_map = feature_map.read(held[-1], (images.shape[-2], images.shape[-1]))
     head = Head("given", feature_map, classifier, weight, offset, zero, None, activation=activation, output=number)
     total = head.answer(head.logits(head.pooled(features_map)))
@@ -74,3 +66,16 @@ def find_given(
         )
     release([], value)
     return replace(head, map_size=(features_map.shape[2], features_map.shape[3]), completeness=error)
+
+
+def _linear_layer(model: nn.Module, features: str, classifier: str) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The weight (K, C) and bias (K,) of the named classifier; both names must be modules of the model."""
+    modules = dict(model.named_modules())
+    for name in (features, classifier):
+        if name not in modules:
+            near = get_close_matches(name, modules, 3, 0.4) or [child for child, _ in model.named_children()]
+            raise CamkitError(f"--head names {name!r}, which is no module of the model; it has {', '.join(near)}")
+    weight, bias = getattr(modules[classifier], "weight", None), getattr(modules[classifier], "bias", None)
+    if not isinstance(weight, torch.Tensor) or weight.flatten(1).shape[1] != weight.shape[1]:
+        raise CamkitError(f"--head classifier={classifier}: it is no linear layer and no 1x1 convolution")
+    return weight.detach().flatten(1), None if bias is None else bias.detach()

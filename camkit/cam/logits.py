@@ -188,7 +188,9 @@ def one_row_an_image(logits: torch.Tensor, images: int) -> torch.Tensor:
             f"the model returns a tensor of shape {tuple(logits.shape)} for {images} images, and not one number a "
             "class for each: is it a classifier?"
         )
-    return logits.reshape(images, -1)
+    if squeezed:
+        return logits.reshape(1, -1)
+    return logits[:, None] if logits.ndim == 1 else logits.flatten(1)
 
 
 def before_activation(end: Value, classes: int) -> tuple[Value, Activation]:

@@ -111,11 +111,12 @@ class Means:
         return None
 
     def earliest(self, value: Value, how: tuple[int, bool, nn.Module | None]) -> Value:
-        """The first of the views that the value went through since it was pooled."""
-        for other in upstream(value, VIEWS):
-            if self.match(other) != how:
+        """The first value that is this one, before views of it and layers that change nothing (a weight of 1)."""
+        while value.call is not None and len(set(value.call.parents)) == 1:
+            before = value.call.parents[0]
+            if self.match(before) != how:
                 break
-            value = other
+            value = before
         return value
 
     def _same(self, axis: int, sums: bool, feature: torch.Tensor, vector: torch.Tensor) -> bool:

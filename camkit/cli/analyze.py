@@ -5,12 +5,21 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import FloatRange, data_options, model_options, pop_classifier, run_options, several, together
+from camkit.cli.ending import finish
+from camkit.cli.options import (
+    FloatRange,
+    data_options,
+    model_options,
+    option_group,
+    pop_classifier,
+    run_options,
+    several,
+)
 
 NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", "all")
 
 
-analysis_options = together(
+analysis_options = option_group(
     click.option("--binarize", type=click.Choice(["max", "percentile"]), default="max", show_default=True,
                  help="ioa: what --theta is a share of."),
     click.option("--theta", type=FloatRange(0, 1), default=0.35, show_default=True, help="ioa and zipf."),
@@ -60,12 +69,11 @@ def analyze(analyses: tuple[str, ...], **options: Any) -> None:
       camkit analyze all --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out analyzed
     """
     from camkit.runs.analyze import run_analyze
-    from camkit.runs.shared import Shared
+    from camkit.runs.options import RunOptions
 
     settings, classifier = pop_analyses(options), pop_classifier(options)
-    report = run_analyze(classifier, analyses, Shared(show_progress=sys.stderr.isatty(), **options), settings)
-    click.echo("\n".join(report.lines))
-    sys.exit(1 if report.failed else 0)
+    report = run_analyze(classifier, analyses, RunOptions(show_progress=sys.stderr.isatty(), **options), settings)
+    finish(report)
 
 
 def pop_analyses(options: dict[str, Any]) -> dict[str, dict[str, Any]]:

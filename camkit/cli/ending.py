@@ -42,6 +42,13 @@ def run(command: click.Command) -> NoReturn:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def finish(report: Any) -> NoReturn:
+    """Print what a run reports and leave with its exit status; of several processes one alone has any lines."""
+    for line in report.lines:
+        click.echo(line)
+    sys.exit(1 if report.failed else 0)
+
+
 def end(error: BaseException) -> int:
     """Say in one line what is wrong; the exit status."""
     if os.environ.get(SHOW) and not isinstance(error, (click.ClickException, CamkitError, click.Abort)):

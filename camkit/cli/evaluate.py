@@ -6,21 +6,22 @@ from typing import Any
 
 import click
 
+from camkit.cli.ending import finish
 from camkit.cli.options import (
     MODEL_OPTIONS,
     FloatRange,
     data_options,
-    given,
-    load,
-    options_of_model,
+    given_options,
+    load_model,
+    make_model_options,
+    note_other_source,
+    option_group,
     pop_classifier,
     run_options,
-    tell_of_another,
-    together,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 
-measure_options = together(
+measure_options = option_group(
     click.option("--protocol", type=click.Choice(["paper", "wsol"]), default="paper", show_default=True,
                  help="How a fixed threshold's box is found and held against the truth: on the image, the region with "
                       "the most pixels; or on a grid of 224x224, bicubic, with the longest outer border's area. "
@@ -31,18 +32,18 @@ measure_options = together(
                  help="Of the draws behind MaxBoxAcc's and V2's intervals."),
 )  # fmt: skip
 
-source_options = together(
-    options_of_model(required=False),
+source_options = option_group(
+    make_model_options(required=False),
     click.option("--maps", type=click.Path(file_okay=False, path_type=Path),
                  help="A folder of another tool's maps (.npy, .npz, .png), instead of --model."),
 )  # fmt: skip
 
-evaluate_options = together(
+evaluate_options = option_group(
     click.option("--classifier", metavar="MODEL", help="Another model that names the classes, for Top-1 and Top-5."),
     click.option("--classifier-weights", default="DEFAULT", show_default=True),
 )  # fmt: skip
 
-tap_options = together(
+tap_options = option_group(
     click.option("--tap", metavar="MODEL", help="A second model, trained with TAP: the grid is made of both."),
     click.option("--tap-weights", default="DEFAULT", show_default=True),
 )
@@ -69,10 +70,10 @@ def evaluate(**options: Any) -> None:
     from camkit.runs.evaluate import run_evaluate
 
     settings, source = pop_settings(options), pop_source(options)
-    tell_of_another(settings, source)
+    note_other_source(settings, source)
     other, weights = options.pop("classifier"), options.pop("classifier_weights")
-    classifier = None if other is None else _plain(other, weights)
-    _tell(run_evaluate(source, settings.recipe, _shared(options), chosen_on=settings.chosen_on, other=classifier))
+    classifier = None if other is None else _second_model(other, weights)
+    finish(run_evaluate(source, settings.recipe, _run_options(options), chosen_on=settings.chosen_on, other=classifier))
 
 
 @click.command(short_help="Hold CAM, NWC, PaS and both against each other.")
@@ -97,7 +98,7 @@ def ablate(**options: Any) -> None:
     if tap is not None and options["maps"] is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
     source = pop_source(options)
-    _tell(run_ablate(source, _shared(options), tap=None if tap is None else _plain(tap, weights)))
+    finish(run_ablate(source, _run_options(options), tap=None if tap is None else _second_model(tap, weights)))
 
 
 @click.command(short_help="Choose a threshold on one split, and say what it gains on another.")
@@ -122,9 +123,9 @@ def calibrate(**options: Any) -> None:
     """
     from camkit.runs.calibrate import run_calibrate
 
-    fits = (options["fit"],) if given(["fit"]) else None
+    fits = (options["fit"],) if given_options(["fit"]) else None
     settings, test_split, source = pop_settings(options), options.pop("test_split"), pop_source(options)
-    _tell(run_calibrate(source, settings.recipe, _shared(options), test_split=test_split, fits=fits))
+    finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split, fits=fits))
 
 
 def pop_source(options: dict[str, Any]) -> Any:
@@ -134,7 +135,7 @@ def pop_source(options: dict[str, Any]) -> Any:
     maps = options.pop("maps")
     if maps is None:
         return pop_classifier(options)
-    idle = given((*MODEL_OPTIONS, "head", "fit", "precision"))
+    idle = given_options((*MODEL_OPTIONS, "head", "fit", "precision"))
     if idle:
         raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     for name in MODEL_OPTIONS:
@@ -142,17 +143,12 @@ def pop_source(options: dict[str, Any]) -> Any:
     return maps
 
 
-def _shared(options: dict[str, Any]) -> Any:
-    from camkit.runs.shared import Shared
+def _run_options(options: dict[str, Any]) -> Any:
+    from camkit.runs.options import RunOptions
 
-    return Shared(**options, show_progress=sys.stderr.isatty())
+    return RunOptions(**options, show_progress=sys.stderr.isatty())
 
 
-def _plain(model: str, weights: str) -> Any:
+def _second_model(model: str, weights: str) -> Any:
     """A second model, as it comes."""
-    return load(model=model, weights=weights, names=None, size=None, mean=None, std=None)
-
-
-def _tell(report: Any) -> None:
-    click.echo("\n".join(report.lines))
-    sys.exit(1 if report.failed else 0)
+    return load_model(model=model, weights=weights, names=None, size=None, mean=None, std=None)

@@ -7,22 +7,23 @@ from typing import Any
 
 import click
 
+from camkit.cli.ending import finish
 from camkit.cli.options import (
     MOST_PROCESSES,
     FloatRange,
     class_map_option,
     device,
     model_options,
+    option_group,
     pop_classifier,
     several,
-    together,
     truncated_option,
 )
 
 BATCH = 60  # images, as the paper has them whatever the size of its sets
 
 
-minmax_options = together(
+minmax_options = option_group(
     click.option("--crr", type=several(float), default="1", metavar="A,...", show_default=True,
                  help="Weight of CRR, which narrows maps, 0 or more; several are tried on --val-split."),
     click.option("--frr", type=several(float), default="1", metavar="A,...", show_default=True,
@@ -36,7 +37,7 @@ minmax_options = together(
                  help="What the map multiplies."),
 )  # fmt: skip
 
-training_options = together(
+training_options = option_group(
     click.option("--epochs", default=10, show_default=True),
     click.option("--steps", type=int, help="At most so many mini-batches."),
     click.option("--val-every", type=int, help="Mini-batches from one validation to the next.  [default: an epoch's]"),
@@ -98,12 +99,10 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
     schedule = Schedule(**{name: options.pop(name) for name in ("epochs", "steps", "val_every", "patience", "seed")})
 
     from camkit.runs.finetune import run_finetune  # loads torch: a wrong value above is told before
-    from camkit.runs.shared import Shared
+    from camkit.runs.options import RunOptions
 
     own = {name: options.pop(name) for name in ("val_split", "memory")}
     classifier = pop_classifier(options)
-    shared = Shared(step=0.01, show_progress=sys.stderr.isatty(), **options)
-    report = run_finetune(classifier, grid, shared, descent=descent, schedule=schedule, **own)
-    for line in report.lines:  # of several processes one alone has any
-        click.echo(line)
-    sys.exit(1 if report.failed else 0)
+    run_options = RunOptions(step=0.01, show_progress=sys.stderr.isatty(), **options)
+    report = run_finetune(classifier, grid, run_options, descent=descent, schedule=schedule, **own)
+    finish(report)

@@ -6,16 +6,17 @@ from typing import Any
 
 import click
 
+from camkit.cli.ending import finish
 from camkit.cli.options import (
     model_options,
+    note_other_source,
+    option_group,
     pop_classifier,
     run_options,
-    tell_of_another,
-    together,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 
-localize_options = together(
+localize_options = option_group(
     click.option("--images", required=True, help="A folder (searched recursively), a file, a glob, or @list.txt."),
     click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
                  help="Folder for the results."),
@@ -50,8 +51,7 @@ def localize(**options: Any) -> None:
     from camkit.runs.localize import run_localize
 
     settings, classifier = pop_settings(options), pop_classifier(options)
-    tell_of_another(settings, classifier)
+    note_other_source(settings, classifier)
     report = run_localize(classifier, settings.recipe, chosen_on=settings.chosen_on,
                           show_progress=sys.stderr.isatty(), **options)  # fmt: skip
-    click.echo("\n".join(report.lines))
-    sys.exit(1 if report.failed else 0)
+    finish(report)

@@ -12,7 +12,7 @@ import click
 
 from camkit.errors import CamkitError
 
-# what `load` takes
+# what `load_model` takes
 MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
 
 LARGEST = 4096  # pixels along a side of the input: more fill any memory in the first layers
@@ -95,14 +95,14 @@ def head_names(value: str) -> dict[str, str]:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def together(*options: Decorator) -> Decorator:
+def option_group(*options: Decorator) -> Decorator:
     """Several options as one decorator, listed by --help in the order written here."""
     return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
-def options_of_model(*, required: bool) -> Decorator:
+def make_model_options(*, required: bool) -> Decorator:
     """What names a classifier; a command that can do without one says so itself where it is missing."""
-    return together(
+    return option_group(
         click.option("--model", required=required,
                      help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, "
                           "or tiny."),
@@ -129,14 +129,14 @@ def options_of_model(*, required: bool) -> Decorator:
     )  # fmt: skip
 
 
-model_options = options_of_model(required=True)
+model_options = make_model_options(required=True)
 
 class_map_option = click.option(
     "--class-map", type=click.Path(dir_okay=False, path_type=Path),
     help="CSV, dataset,model: the data set's classes that do not meet the model's by name; - leaves a class out.",
 )  # fmt: skip
 
-data_options = together(
+data_options = option_group(
     click.option("--dataset", required=True, metavar="FORMAT",
                  help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
     click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
@@ -151,7 +151,7 @@ truncated_option = click.option("--truncated", type=click.Choice(["fail", "fill"
                                 help="Damaged images: failures, or read as image viewers show them, and "
                                      "counted.")  # fmt: skip
 
-run_options = together(
+run_options = option_group(
     click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
                  help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept."),
     click.option("--batch-size", type=click.IntRange(1, MOST_IMAGES), default=16, show_default=True),
@@ -166,7 +166,7 @@ run_options = together(
 )  # fmt: skip
 
 
-def given(names: Iterable[str]) -> list[str]:
+def given_options(names: Iterable[str]) -> list[str]:
     """Those of a command's options that its user wrote."""
     context = click.get_current_context()
     return [
@@ -176,7 +176,7 @@ def given(names: Iterable[str]) -> list[str]:
     ]
 
 
-def tell_of_another(settings: Any, source: Any) -> None:
+def note_other_source(settings: Any, source: Any) -> None:
     """Say that a threshold was chosen for another model or folder of maps; it is used all the same."""
     name = str(source) if isinstance(source, Path) else source.name
     if settings.model not in (None, name):
@@ -185,10 +185,10 @@ def tell_of_another(settings: Any, source: Any) -> None:
 
 def pop_classifier(options: dict[str, Any]) -> Any:
     """The classifier that the options name, with what they override."""
-    return load(**{name: options.pop(name) for name in MODEL_OPTIONS})
+    return load_model(**{name: options.pop(name) for name in MODEL_OPTIONS})
 
 
-def load(
+def load_model(
     *,
     model: str,
     weights: str,

@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import FloatRange, given, together
+from camkit.cli.options import FloatRange, given_options, option_group
 from camkit.errors import CamkitError
 
-recipe_options = together(
+recipe_options = option_group(
     click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
     click.option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),
     click.option("--weighting", metavar="NAME",
@@ -38,26 +38,26 @@ def pop_settings(options: dict[str, Any]) -> Any:
 
     path = options.pop("settings")
     chosen = {name: options.pop(name) for name in OPTIONS}
-    own = [f"--{name}" for name in ("weighting", "threshold") if load_own(name, chosen[name])]
+    own = [f"--{name}" for name in ("weighting", "threshold") if register_own(name, chosen[name])]
     if path is not None:
-        beside = [option for option in given(OPTIONS) if option not in own]
+        beside = [option for option in given_options(OPTIONS) if option not in own]
         if beside:
             raise click.UsageError(f"--settings names the recipe: leave out {', '.join(beside)}")
         settings = read_settings(path)
         if settings.fit is not None:
-            if given(["fit"]) and options["fit"] != settings.fit:
+            if given_options(["fit"]) and options["fit"] != settings.fit:
                 raise click.UsageError(f"--settings names the fit, {settings.fit}: leave out --fit")
             options["fit"] = settings.fit
         if options.get("maps_by") is not None and settings.recipe.weighting != "signed":
             raise CamkitError(f"{path}: its weighting is {settings.recipe.weighting!r}, and --maps-by has no weights")
         return settings
     for name, instead in (("weighting", "nwc"), ("threshold", "pas")):
-        if chosen[name] is not None and given([instead]):
+        if chosen[name] is not None and given_options([instead]):
             raise click.UsageError(f"--{name} and --{instead} both name the {name}: give one of them")
     for name in ("maps", "maps_by"):
         if options.get(name) is None:
             continue
-        if beside := given(["nwc", "weighting"]):
+        if beside := given_options(["nwc", "weighting"]):
             option = name.replace("_", "-")
             raise click.UsageError(f"--{option} has no class weights to weigh: leave out {', '.join(beside)}")
         chosen["weighting"] = "signed"
@@ -99,7 +99,7 @@ def level(text: str) -> float | str:
         return text
 
 
-def load_own(kind: str, name: str | None) -> bool:
+def register_own(kind: str, name: str | None) -> bool:
     """Register a weighting or threshold of the user's, where the name is path/to/file.py:name."""
     if name is None or not re.search(r"\.py(:|$)", name):
         return False

@@ -7,7 +7,8 @@ from typing import Any, get_args
 
 import click
 
-from camkit.cli.options import together
+from camkit.cli.ending import finish
+from camkit.cli.options import option_group
 from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
 from camkit.training.presets import preset, presets
@@ -58,9 +59,9 @@ def _option(name: str, kind: Any, default: Any, said: str, choices: tuple[str, .
     return click.option(option(name), name, type=click.Choice(choices) if choices else kind, help=told)
 
 
-shorthand_options = together(*(_option(name, one.kind, one.default, one.help, one.choices)
+shorthand_options = option_group(*(_option(name, one.kind, one.default, one.help, one.choices)
                                for name, one in SHORTHANDS.items()))  # fmt: skip
-settings_options = together(*map(_setting, FIELDS))
+settings_options = option_group(*map(_setting, FIELDS))
 
 
 @click.command(short_help="Train a classifier, GAP or TAP, and measure localization after each epoch.")
@@ -121,6 +122,4 @@ def train(
         show_progress=sys.stderr.isatty(),
         tell=click.echo,
     )
-    for line in report.lines:  # of several processes one alone has any
-        click.echo(line)
-    sys.exit(1 if report.failed else 0)
+    finish(report)

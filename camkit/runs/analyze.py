@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.analysis import ANALYSES, Analyzed, Finding, analyze
+from camkit.analysis import ANALYSES, Finding, Findings, analyze
 from camkit.evaluation import match_classes
 from camkit.figures import save_figure
 from camkit.metrics import Estimate
@@ -16,8 +16,8 @@ from camkit.models import Classifier
 from camkit.output import whole
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, head_facts, model_facts, versions
 from camkit.runs.measured import write_json, write_table
+from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
-from camkit.runs.shared import Shared
 
 FILES = ("failures.csv", "run.json")
 SUFFIXES = (".csv", ".json", ".png", ".pdf")
@@ -30,7 +30,7 @@ def files_of(name: str) -> list[str]:
 
 @held((*FILES, *(file for name in ANALYSES for file in files_of(name))))
 def run_analyze(
-    classifier: Classifier, names: Sequence[str], shared: Shared, settings: Mapping[str, Mapping[str, Any]]
+    classifier: Classifier, names: Sequence[str], options: RunOptions, settings: Mapping[str, Mapping[str, Any]]
 ) -> Report:
     """Run analyses; ``camkit analyze --help`` says what each setting means.
 
@@ -38,7 +38,7 @@ def run_analyze(
     ----------
     classifier : Classifier
     names : sequence of str
-    shared : Shared
+    options : RunOptions
     settings : mapping from an analysis' name to its own settings
         As of `camkit.analysis.analyze`.
 
@@ -48,20 +48,20 @@ def run_analyze(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    out = shared.out
-    (annotated,) = shared.read()
-    inference = shared.inference(classifier)
+    out = options.out
+    (annotated,) = options.read()
+    inference = options.inference(classifier)
     match = match_classes(annotated, classifier, inference.source.num_classes)
     found = analyze(
         inference,
         annotated,
         names,
         settings,
-        fit=shared.fit,
-        batch_size=shared.batch_size,
-        workers=shared.num_workers(inference),
-        max_pixels=shared.max_pixels,
-        progress=shared.progress("analyze"),
+        fit=options.fit,
+        batch_size=options.batch_size,
+        workers=options.num_workers(inference),
+        max_pixels=options.max_pixels,
+        progress=options.progress("analyze"),
     )
     own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
     record: dict[str, Any] = {
@@ -69,13 +69,13 @@ def run_analyze(
             **model_facts(classifier),
             "head": head_facts(inference),
             "analyses": own,
-            **{name: value for name, value in shared.facts().items() if name not in ("protocol", "step")},
+            **{name: value for name, value in options.facts().items() if name not in ("protocol", "step")},
         },
         "classes": [match.facts()],
         "left_out": list(found.left_out),
         "images": len(annotated.records) + len(annotated.problems),
         "failed": len(found.failures),
-        "filled": shared.filled.names(),
+        "filled": options.filled.names(),
         "passes_an_image": found.passes,
         "seconds": round(time.perf_counter() - begun, 3),
         "forward_seconds": round(inference.seconds, 3),
@@ -88,7 +88,7 @@ def run_analyze(
     return Report(lines, len(found.failures))
 
 
-def write(out: Path, found: Analyzed, record: dict[str, Any]) -> None:
+def write(out: Path, found: Findings, record: dict[str, Any]) -> None:
     """The files of a run, each whole or not at all; run.json last."""
     failures = [asdict(failure) for failure in found.failures]
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
@@ -104,7 +104,7 @@ def write(out: Path, found: Analyzed, record: dict[str, Any]) -> None:
     write_json(out / "run.json", record)
 
 
-def closing_lines(out: Path, found: Analyzed, record: dict[str, Any]) -> list[str]:
+def closing_lines(out: Path, found: Findings, record: dict[str, Any]) -> list[str]:
     """Every analysis' figures, what was left out, and where to look."""
     lines = failure_lines([asdict(failure) for failure in found.failures], out)
     for finding in found.findings.values():

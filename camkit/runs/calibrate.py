@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
-from camkit.data import AnnotatedSet, Fit
+from camkit.data import AnnotatedSet, Batch, Fit, MapFolder
 from camkit.errors import CamkitError
 from camkit.evaluation import Calibration, Evaluation, EvaluationSource, calibrate, evaluate
 from camkit.evaluation.calibrate import FITS, require_boxes
@@ -17,43 +18,43 @@ from camkit.metrics.per_image import FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines
-from camkit.runs.measured import told, write_json, write_table
+from camkit.runs.measured import signed_with_interval, with_interval, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
+from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
-from camkit.runs.shared import Shared
 
 FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
 
 
 @held(FILES)
 def run_calibrate(
-    maps_of: MapsOf, before: Recipe, shared: Shared, *, test_split: str, fits: Sequence[Fit] | None = None
+    maps_of: MapsOf, before: Recipe, options: RunOptions, *, test_split: str, fits: Sequence[Fit] | None = None
 ) -> Report:
-    """Choose fit, weighting, theta and percentile on `shared.split`, and measure what they gain on `test_split`.
+    """Choose fit, weighting, theta and percentile on `options.split`, and measure what they gain on `test_split`.
 
-    The gain is over the recipe `before` with `shared.fit`. Without `fits` every fit is tried; to maps in a folder a fit
-    says nothing. Of maps without class weights, as those in a folder are, there is no weighting to choose.
+    The gain is over the recipe `before` with `options.fit`. Without `fits` every fit is tried that `fits_for` gives. Of
+    maps without class weights, as those in a folder are, there is no weighting to choose.
 
     Raises
     ------
     CamkitError
         If the call cannot be carried out.
     """
-    if test_split == shared.split:
+    if test_split == options.split:
         raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
-    run = Measurement(shared, test_split)
+    run = Measurement(options, test_split)
     chosen_on, unseen = run.datasets
     require_boxes(chosen_on)
     require_boxes(unseen)
     source = run.source(maps_of)
     no_fit = isinstance(maps_of, Path)
-    tried = (shared.fit,) if no_fit else fits or FITS
-    reading = {name: value for name, value in shared.measuring(source).items() if name != "fit"}
-    progress = shared.progress(f"calibrate on {chosen_on.split}")
+    tried = fits or fits_for(source, options.fit)
+    reading = {name: value for name, value in options.measuring(source).items() if name != "fit"}
+    progress = options.progress(f"calibrate on {chosen_on.split}")
     found = calibrate(source, chosen_on, before, fits=tried, progress=progress, **reading)
-    measured = [_measure(source, dataset, before, found, shared) for dataset in (chosen_on, unseen)]
+    measured = [_measure(source, dataset, before, found, options) for dataset in (chosen_on, unseen)]
     record: dict[str, Any] = {
-        "settings": {**source_facts(maps_of), **shared.facts(), "fits": tried, "test_split": test_split},
+        "settings": {**source_facts(maps_of), **options.facts(), "fits": tried, "test_split": test_split},
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
         "calibrated_fit": None if no_fit else found.fit,
@@ -62,10 +63,10 @@ def run_calibrate(
         **run.facts(),
     }
     failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
-    out, command = shared.out, "evaluate" if isinstance(maps_of, Path) else "localize"
+    out, command = options.out, "evaluate" if isinstance(maps_of, Path) else "localize"
     with publishing(out) as new:
         _write(new, found, source_name(maps_of), record, failures)
-    before_fit, fit = ("", "") if no_fit else (f", fit {shared.fit}", f", fit {found.fit}")
+    before_fit, fit = ("", "") if no_fit else (f", fit {options.fit}", f", fit {found.fit}")
     chosen = f"{found.recipe.weighting} weights, {found.recipe.threshold}{fit}"
     lines = [
         f"before      {before.weighting} weights, {before.threshold}{before_fit}",
@@ -74,6 +75,8 @@ def run_calibrate(
         f"{_line(measured[1])}, on {unseen.split}, not seen before",
         f"look at {out / 'settings.json'} (camkit {command} --settings takes it) and {out / 'surface.png'}",
     ]
+    if not no_fit and not fits and "keep" not in tried:
+        lines.insert(0, f"note: fit keep was not tried: {source_name(maps_of)} takes one input size")
     for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
     return Report(
@@ -81,21 +84,33 @@ def run_calibrate(
     )
 
 
+def fits_for(source: EvaluationSource, fit: Fit) -> Sequence[Fit]:
+    """The fits to choose from: to maps that are there already none says anything, and some networks take one size."""
+    if isinstance(source, MapFolder):
+        return (fit,)
+    height, width = source.classifier.input.size
+    try:
+        source.forward(Batch(torch.zeros(1, 3, height, width + width // 2), []))
+    except CamkitError:
+        return tuple(one for one in FITS if one != "keep")
+    return FITS
+
+
 def _measure(
-    source: EvaluationSource, dataset: AnnotatedSet, before: Recipe, found: Calibration, shared: Shared
+    source: EvaluationSource, dataset: AnnotatedSet, before: Recipe, found: Calibration, options: RunOptions
 ) -> Evaluation:
     """Both recipes, each under its fit, on the images that both fits take."""
-    splits = {"before": FIXED, "calibrated": shared.split_of(found.chosen_on, dataset)}
+    splits = {"before": FIXED, "calibrated": options.split_of(found.chosen_on, dataset)}
 
     def under(fit: Fit, recipes: dict[str, Recipe], images: AnnotatedSet) -> Evaluation:
-        return evaluate(source, images, recipes, step=shared.step, seed=shared.seed, threshold_split=splits,
-                        progress=shared.progress(f"measure on {dataset.split}"),
-                        **(shared.measuring(source) | {"fit": fit}))  # fmt: skip
+        return evaluate(source, images, recipes, step=options.step, seed=options.seed, threshold_split=splits,
+                        progress=options.progress(f"measure on {dataset.split}"),
+                        **(options.measuring(source) | {"fit": fit}))  # fmt: skip
 
     def both(images: AnnotatedSet) -> tuple[Evaluation, Evaluation]:
-        return under(shared.fit, {"before": before}, images), under(found.fit, {"calibrated": found.recipe}, images)
+        return under(options.fit, {"before": before}, images), under(found.fit, {"calibrated": found.recipe}, images)
 
-    if found.fit == shared.fit:
+    if found.fit == options.fit:
         return under(found.fit, {"before": before, "calibrated": found.recipe}, dataset)
     first, second = both(dataset)
     failures = list(
@@ -120,7 +135,7 @@ def _line(evaluation: Evaluation) -> str:
     paired = evaluation.against["calibrated"]
     gain = paired.difference
     return (
-        f"GT-known Loc {told(before)} -> {told(after)}: {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}), "
+        f"GT-known Loc {with_interval(before)} -> {with_interval(after)}: {signed_with_interval(gain)}, "
         f"p {paired.p_value:.2g}, n {gain.n}"
     )
 

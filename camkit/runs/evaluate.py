@@ -22,8 +22,8 @@ from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts
 from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
+from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
-from camkit.runs.shared import Shared
 
 FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
 
@@ -32,7 +32,7 @@ FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.cs
 def run_evaluate(
     maps_of: MapsOf,
     recipe: Recipe,
-    shared: Shared,
+    options: RunOptions,
     *,
     chosen_on: str = FIXED,
     other: Classifier | None = None,
@@ -44,7 +44,7 @@ def run_evaluate(
     maps_of : Classifier or Path
         Makes the maps, or a folder of them.
     recipe : Recipe
-    shared : Shared
+    options : RunOptions
     chosen_on : str
         The split on which the recipe's threshold was chosen.
     other : Classifier, optional
@@ -55,14 +55,14 @@ def run_evaluate(
     CamkitError
         If the call cannot be carried out.
     """
-    run = Measurement(shared)
+    run = Measurement(options)
     (dataset,) = run.datasets
     source = run.source(maps_of)
-    classes = None if other is None else _predict_classes(other, dataset, shared)
-    split = shared.split_of(chosen_on, dataset)
-    found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=shared.step, seed=shared.seed,
-                     threshold_split=split, progress=shared.progress("evaluate"),
-                     **shared.measuring(source))  # fmt: skip
+    classes = None if other is None else _predict_classes(other, dataset, options)
+    split = options.split_of(chosen_on, dataset)
+    found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
+                     threshold_split=split, progress=options.progress("evaluate"),
+                     **options.measuring(source))  # fmt: skip
     matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
     settings = {
         **source_facts(maps_of),
@@ -76,7 +76,7 @@ def run_evaluate(
 
 @held(FILES)
 def run_ablate(
-    maps_of: MapsOf, shared: Shared, *, recipes: Mapping[str, Recipe] = RECIPES, tap: Classifier | None = None
+    maps_of: MapsOf, options: RunOptions, *, recipes: Mapping[str, Recipe] = RECIPES, tap: Classifier | None = None
 ) -> Report:
     """Hold recipes against each other, one forward pass for all; with `tap`, of a second model besides.
 
@@ -87,15 +87,15 @@ def run_ablate(
     CamkitError
         If the call cannot be carried out.
     """
-    run = Measurement(shared)
+    run = Measurement(options)
     (dataset,) = run.datasets
     models = [maps_of] if tap is None else [maps_of, tap]
     sources = [run.source(model) for model in models]
     for source in sources:
         recipes = recipes_for(source, recipes)
     evaluations = [
-        evaluate(source, dataset, recipes, step=shared.step, seed=shared.seed,
-                 progress=shared.progress(source_name(model)), **shared.measuring(source))
+        evaluate(source, dataset, recipes, step=options.step, seed=options.seed,
+                 progress=options.progress(source_name(model)), **options.measuring(source))
         for model, source in zip(models, sources, strict=True)
     ]  # fmt: skip
     matches = [of.match for of in evaluations if of.match is not None]
@@ -109,20 +109,20 @@ def run_ablate(
     return _report(run, found, matches, settings, lines)
 
 
-def _predict_classes(other: Classifier, dataset: AnnotatedSet, shared: Shared) -> PredictedClasses:
-    return predict_classes(other, dataset, fit=shared.fit, batch_size=shared.batch_size,
-                           workers=shared.workers or 0, device=shared.device, max_pixels=shared.max_pixels,
+def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
+    return predict_classes(other, dataset, fit=options.fit, batch_size=options.batch_size,
+                           workers=options.workers or 0, device=options.device, max_pixels=options.max_pixels,
                            progress=lambda results, n: iter(tqdm(results, "classifier", n, unit="batch",
-                                                                 disable=not shared.show_progress)))  # fmt: skip
+                                                                 disable=not options.show_progress)))  # fmt: skip
 
 
 def _report(
     run: Measurement, found: Evaluation, matches: list[ClassMatch], settings: dict[str, Any], lines: list[str]
 ) -> Report:
     """Write the run's files, and say what is in them."""
-    out = run.shared.out
+    out = run.options.out
     record = {
-        "settings": {**settings, **run.shared.facts()},
+        "settings": {**settings, **run.options.facts()},
         "classes": [match.facts() for match in matches],
         **run.facts(),
     }

@@ -17,9 +17,9 @@ from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
 from camkit.process_group import process_group
 from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, versions
-from camkit.runs.measured import told, write_json, write_table
+from camkit.runs.measured import with_interval, write_json, write_table
+from camkit.runs.options import RunOptions
 from camkit.runs.results import holding, publishing
-from camkit.runs.shared import Shared
 from camkit.training import Descent, Finetuned, MinMax, Schedule, finetune_fc
 from camkit.training.minmax.trials import CRITERION, TRIED, metrics, score
 from camkit.training.sets import repeated
@@ -37,7 +37,7 @@ RAISE = {
 def run_finetune(
     classifier: Classifier,
     grid: Sequence[MinMax],
-    shared: Shared,
+    options: RunOptions,
     *,
     val_split: str | None,
     descent: Descent,
@@ -55,52 +55,52 @@ def run_finetune(
     """
     own: dict[str, Any] = {"descent": descent, "schedule": schedule, "memory": memory}
     begun = time.perf_counter()
-    with process_group(shared.device) as group, holding(shared.out, FILES, overwrite=shared.overwrite, group=group):
-        shared = replace(shared, device=str(group.device), show_progress=shared.show_progress and group.is_main)
-        read = (shared.dataset, shared.root, shared.split)
+    with process_group(options.device) as group, holding(options.out, FILES, overwrite=options.overwrite, group=group):
+        options = replace(options, device=str(group.device), show_progress=options.show_progress and group.is_main)
+        read = (options.dataset, options.root, options.split)
         splits = [read_dataset(*read)] if val_split is None else read_splits(*read, val_split)
-        train, *more = shared.mapped(*splits)
+        train, *more = options.mapped(*splits)
         validation = more[0] if more else None
-        inference = shared.inference(classifier)
-        own["workers"] = shared.num_workers(inference)
-        found = finetune_fc(classifier, train, grid, validation=validation, **own, **settings_shared(shared))
-        filled = list(dict.fromkeys(group.all_gather(shared.filled.names())))
+        inference = options.inference(classifier)
+        own["workers"] = options.num_workers(inference)
+        found = finetune_fc(classifier, train, grid, validation=validation, **own, **finetune_options(options))
+        filled = list(dict.fromkeys(group.all_gather(options.filled.names())))
         if not group.is_main:
             return Report([], 0)
         record = {
             "settings": {
-                **settings_of(inference, shared),
+                **settings_of(inference, options),
                 "val_split": val_split,
                 "memory": memory,
                 "tried": [asdict(settings) for settings in grid],
                 "descent": asdict(descent),
                 "schedule": asdict(schedule),
             },
-            **outcome(found, shared.split, val_split),
+            **outcome(found, options.split, val_split),
             "seconds": round(time.perf_counter() - begun, 3),
             "filled": filled,
             "processes": group.world_size,
             "device": str(inference.device),
             "versions": versions(),
         }
-        with publishing(shared.out) as new:
+        with publishing(options.out) as new:
             written = write(new, classifier, found, record)
-    lines = [*failure_lines([asdict(failure) for failure in found.failures], shared.out), *lines_of(found, record)]
+    lines = [*failure_lines([asdict(failure) for failure in found.failures], options.out), *lines_of(found, record)]
     lines += filled_lines(filled)
-    lines.append(f"look at {', '.join(str(shared.out / name) for name in written)}")
+    lines.append(f"look at {', '.join(str(options.out / name) for name in written)}")
     return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
 
 
-def settings_shared(shared: Shared) -> dict[str, Any]:
-    """What `finetune_fc` takes of the settings that all commands share."""
+def finetune_options(options: RunOptions) -> dict[str, Any]:
+    """What `finetune_fc` takes of a run's options."""
     names = ("fit", "head", "device", "max_pixels", "step", "show_progress")
-    return {name: getattr(shared, name) for name in names}
+    return {name: getattr(options, name) for name in names}
 
 
-def settings_of(inference: Inference, shared: Shared) -> dict[str, Any]:
+def settings_of(inference: Inference, options: RunOptions) -> dict[str, Any]:
     """What is fine-tuned, and on what; `step` lies between the thresholds of MaxBoxAccV2."""
     names = ("root", "dataset", "split", "class_map", "fit", "max_pixels", "truncated", "step")
-    facts = shared.facts()
+    facts = options.facts()
     return {**model_facts(inference.classifier), "head": head_facts(inference), **{name: facts[name] for name in names}}
 
 
@@ -204,7 +204,7 @@ def comparison(before: Evaluation, after: Evaluation) -> list[str]:
     rows = [("top1_cls", before.classification, after.classification)]
     rows += [(name, before.localization["cam"], after.localization["cam"])
              for name in ("gt_loc", "max_box_acc", "max_box_acc_v2")]  # fmt: skip
-    lines = [f"{name:<15} {told(old[name])} -> {told(new[name])}" for name, old, new in rows]
+    lines = [f"{name:<15} {with_interval(old[name])} -> {with_interval(new[name])}" for name, old, new in rows]
     excess = after.localization["cam"]["coverage_excess"]
     verdict = RAISE[coverage_verdict(excess)]
     return [*lines, f"with this fc boxes of CAM {verdict} ({100 * excess.value:+.1f} % of the image)"]

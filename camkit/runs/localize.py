@@ -1,7 +1,7 @@
 """`camkit localize`: image files in, a run folder out."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,18 +74,22 @@ def run_localize(
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
             results = unfinished(folder, localizer, known, keep_image=overlays)
-            for file, result, filled in tqdm(
-                results, "localize", len(files) - before, unit="image", disable=not show_progress
-            ):
-                if isinstance(result, Failure) and on_error == "fail":
-                    raise CamkitError(f"{written_path(result.image)}: {result.reason}")
-                folder.add(file, result, filled=filled)
+            bar = tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress)
+            add_all(folder, bar, fail=on_error == "fail")
             facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
                      "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
     notes += name_lines(classifier) + mixed(folder.journal.sessions)
     return Report([*notes, *closing_lines(out, facts, rows, failures, wanted, overlays)], len(failures))
+
+
+def add_all(folder: RunFolder, results: Iterable[tuple[ImageFile, Result, bool]], *, fail: bool) -> None:
+    """Write each image's result; with `fail` the first failure ends the run."""
+    for file, result, filled in results:
+        if fail and isinstance(result, Failure):
+            raise CamkitError(f"{written_path(result.image)}: {result.reason}")
+        folder.add(file, result, filled=filled)
 
 
 def photographs_in(images: str, out: Path) -> tuple[list[ImageFile], list[str]]:

@@ -110,14 +110,14 @@ def lines_of_ablation(found: Evaluation) -> list[str]:
     heads += ["PxAP against the first"] if masks else []
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for recipe, results in found.localization.items():
-        cells = [title(recipe), *(told(results[name]) for name in figures)]
+        cells = [title(recipe), *(with_interval(results[name]) for name in figures)]
         if boxes:
             paired = found.against.get(recipe)
-            cells += ["", ""] if paired is None else [gained(paired.difference), f"{paired.p_value:.2g}"]
+            cells += ["", ""] if paired is None else [signed_with_interval(paired.difference), f"{paired.p_value:.2g}"]
             cells.append(f"{100 * results['coverage_predicted'].value:.1f} %")
         if masks:
             difference = found.pxap_against.get(recipe)
-            cells.append("" if difference is None else gained(difference))
+            cells.append("" if difference is None else signed_with_interval(difference))
         lines.append(f"| {' | '.join(cells)} |")
     return lines + closing_lines(found, first, boxes, masks) + found.notes
 
@@ -126,7 +126,7 @@ def closing_lines(found: Evaluation, first: Results, boxes: bool, masks: bool) -
     """What an ablation's table leaves to be said."""
     top1 = {name: result for name, result in found.classification.items() if name.endswith("top1_cls")}
     facts = [f"n = {images_of(first)}"]
-    facts += [f"{'TAP ' * name.startswith('tap:')}Top-1 Cls {told(result)}" for name, result in top1.items()]
+    facts += [f"{'TAP ' * name.startswith('tap:')}Top-1 Cls {with_interval(result)}" for name, result in top1.items()]
     if boxes:
         facts.append(f"ground-truth boxes cover {100 * first['coverage_truth'].value:.1f} % of the image")
     lines = ["; ".join(facts)]
@@ -149,7 +149,7 @@ def lines_of_one(found: Evaluation) -> list[str]:
     """A line a figure, with where its threshold was chosen."""
     ((_, results),) = found.localization.items()
     figures = {**found.classification, **{k: v for k, v in results.items() if not k.startswith("coverage")}}
-    lines = [f"{name:<15} {told(result)}   threshold: {result.threshold_split}" for name, result in figures.items()]
+    lines = [f"{name:<15} {with_interval(of)}   threshold: {of.threshold_split}" for name, of in figures.items()]
     if "coverage_excess" in results:
         predicted, truth = (100 * results[f"coverage_{name}"].value for name in ("predicted", "truth"))
         verdict = coverage_verdict(results["coverage_excess"])
@@ -157,11 +157,11 @@ def lines_of_one(found: Evaluation) -> list[str]:
     return lines + found.notes
 
 
-def told(result: Result) -> str:
+def with_interval(result: Result) -> str:
     """A figure with its interval."""
     return f"{result.value:.2f} ({result.low:.2f} to {result.high:.2f})"
 
 
-def gained(difference: Estimate) -> str:
+def signed_with_interval(difference: Estimate) -> str:
     """A difference with its interval."""
     return f"{difference.value:+.2f} ({difference.low:+.2f} to {difference.high:+.2f})"

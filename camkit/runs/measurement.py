@@ -9,7 +9,7 @@ from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference
 from camkit.models import Classifier
 from camkit.runs.facts import model_facts, versions
-from camkit.runs.shared import Shared
+from camkit.runs.options import RunOptions
 
 MapsOf = Classifier | Path
 """A classifier, which makes the class maps, or the folder that holds them."""
@@ -20,9 +20,9 @@ class Measurement:
 
     Parameters
     ----------
-    shared : Shared
+    options : RunOptions
     *more_splits : str
-        To read beside `shared.split`.
+        To read beside `options.split`.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class Measurement:
         A split cannot be read.
     """
 
-    def __init__(self, shared: Shared, *more_splits: str) -> None:
-        self.shared, self.started = shared, time.perf_counter()
-        self.datasets = shared.read(*more_splits)
+    def __init__(self, options: RunOptions, *more_splits: str) -> None:
+        self.options, self.started = options, time.perf_counter()
+        self.datasets = options.read(*more_splits)
         self.sources: list[EvaluationSource] = []
 
     def source(self, maps_of: MapsOf) -> EvaluationSource:
@@ -45,7 +45,7 @@ class Measurement:
         if isinstance(maps_of, Path):
             source = MapFolder(maps_of, [record for dataset in self.datasets for record in dataset.records])
         else:
-            source = self.shared.inference(maps_of)
+            source = self.options.inference(maps_of)
         self.sources.append(source)
         return source
 
@@ -54,7 +54,7 @@ class Measurement:
         networks = [source for source in self.sources if isinstance(source, Inference)]
         return {
             "images": sum(len(dataset.records) + len(dataset.problems) for dataset in self.datasets),
-            "filled": self.shared.filled.names(),
+            "filled": self.options.filled.names(),
             "seconds": round(time.perf_counter() - self.started, 3),
             "forward_seconds": round(sum(network.seconds for network in networks), 3),
             "device": str(networks[0].device) if networks else "cpu",

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 from camkit.errors import CamkitError
 from camkit.output import check_free, claim, locked, remove
 from camkit.process_group import ProcessGroup
-from camkit.runs.shared import Shared
+from camkit.runs.options import RunOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,13 +57,13 @@ def holding(out: Path, files: Collection[str], *, overwrite: bool, group: Proces
 
 
 def held(files: Collection[str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorates a run that takes a `Shared`: its folder is held for as long as it lasts, as `holding` has it."""
+    """Decorates a run that takes a `RunOptions`: its folder is held for as long as it lasts, as `holding` has it."""
 
     def decorate(run: Callable[P, R]) -> Callable[P, R]:
         @wraps(run)
         def holding_out(*args: P.args, **kwargs: P.kwargs) -> R:
-            shared = next(one for one in (*args, *kwargs.values()) if isinstance(one, Shared))
-            with holding(shared.out, files, overwrite=shared.overwrite):
+            options = next(one for one in (*args, *kwargs.values()) if isinstance(one, RunOptions))
+            with holding(options.out, files, overwrite=options.overwrite):
                 return run(*args, **kwargs)
 
         return holding_out

@@ -12,7 +12,7 @@ from PIL import Image
 from small import Plain, perturb
 
 from camkit import CamkitError
-from camkit.analysis import ANALYSES, Needs, Observation, analyze, ioa, needs_of, observe
+from camkit.analysis import ANALYSES, Observation, Requirements, analyze, ioa, observe, requirements_of
 from camkit.cli import cli
 from camkit.cli.analyze import NAMES
 from camkit.data import Preprocess, read_dataset
@@ -61,9 +61,9 @@ def test_an_observation_is_what_the_network_computes(shapes):
 
 def test_masked_features_are_those_of_image_times_map(shapes):
     inference = network()
-    first = next(iter(observe(inference, shapes, Needs(masked=True, intensities=(0.5,)))))
+    first = next(iter(observe(inference, shapes, Requirements(masked=True, intensities=(0.5,)))))
     model = inference.classifier.model
-    sample = next(iter(observe(inference, replace(shapes, records=shapes.records[:1]), Needs(pixels=True))))
+    sample = next(iter(observe(inference, replace(shapes, records=shapes.records[:1]), Requirements(pixels=True))))
     pixels, _ = Preprocess(inference.classifier.input)(sample.pixels)
     mask = torch.nn.functional.interpolate(first.soft_mask()[None, None], size=(32, 32), mode="bilinear")[0]
     with torch.no_grad():
@@ -80,7 +80,7 @@ def test_all_take_five_passes_and_agree_with_each_alone(shapes):
     inference.classifier.model.register_forward_hook(lambda *_: calls.append(1))
     found = analyze(inference, shapes)
     assert list(found.findings) == list(ANALYSES)
-    assert len(calls) == found.passes == needs_of("all").passes == 5
+    assert len(calls) == found.passes == requirements_of("all").passes == 5
     alone = ioa(observe(inference, shapes, batch_size=2))
     pd.testing.assert_frame_equal(alone.table, found.findings["ioa"].table, check_exact=False, atol=1e-5)
     assert len(calls) == 5 + 2
@@ -151,7 +151,7 @@ def test_features_that_are_no_numbers_fail_image_by_image(shapes):
     inference = network()
     with torch.no_grad():
         inference.classifier.model.features[3].weight[0] = float("nan")
-    results = list(observe(inference, shapes, Needs(masked=True)))
+    results = list(observe(inference, shapes, Requirements(masked=True)))
     assert {type(result) for result in results} == {Failure}
     with pytest.raises(CamkitError, match="none of the 9 images"):
         analyze(inference, shapes, ["zipf"])

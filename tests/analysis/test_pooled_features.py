@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from camkit import CamkitError
-from camkit.analysis import Needs, dispersion, intensity, masking, observe
+from camkit.analysis import Requirements, dispersion, intensity, masking, observe
 from camkit.analysis.dispersion import distances_to_centre
 from camkit.data import read_dataset
 from camkit.inference import Inference
@@ -81,7 +81,7 @@ def test_mean_square_distance_is_one_minus_the_centres_square():
 
 def test_a_network_in_proportion_answers_in_proportion(inference, shapes):
     intensities = (0.25, 0.5, 1.5)
-    images = list(observe(inference, shapes, Needs(intensities=intensities)))
+    images = list(observe(inference, shapes, Requirements(intensities=intensities)))
     found = intensity(images, intensities)
     for a in intensities:
         its = found.summary[str(a)]
@@ -98,7 +98,7 @@ def test_a_network_in_proportion_answers_in_proportion(inference, shapes):
 
 def test_where_each_position_sees_itself_alone_both_masks_are_one(inference, shapes):
     """A pixelwise network in proportion: B(I * H) is B(I) * H, for maps at the input's size."""
-    images = list(observe(inference, shapes, Needs(masked=True)))
+    images = list(observe(inference, shapes, Requirements(masked=True)))
     found = masking(images)
     assert found.summary["between"].value == pytest.approx(1)
     table = found.table
@@ -117,7 +117,7 @@ def test_where_each_position_sees_itself_alone_both_masks_are_one(inference, sha
 def test_a_pass_that_was_not_taken_is_asked_for(inference, shapes, seen):
     bare = [seen(np.ones((2, 2, 2)), [1, 1])]
     for analysis in (dispersion, masking, intensity):
-        with pytest.raises(CamkitError, match=r"observe with Needs\("):
+        with pytest.raises(CamkitError, match=r"observe with Requirements\("):
             analysis(bare)
     for wrong in ((), (1.0,), (-0.5,), (float("nan"),)):
         with pytest.raises(CamkitError, match="intensities"):

@@ -291,3 +291,12 @@ def test_what_is_called_cam_is_the_signed_map_everywhere():
     cam = CAM(perturb(Plain()), (32, 32))
     torch.testing.assert_close(cam(images()).maps, cam.features(images()).class_maps(None, "signed").maps)
     torch.testing.assert_close(cam(images()).maps, cam.features(images()).class_maps().maps)
+
+
+@pytest.mark.parametrize("norm", [nn.Identity(), nn.LayerNorm(8)])
+def test_no_images_have_no_maps(norm):
+    model = perturb(Plain())
+    model.fc = nn.Sequential(norm, model.fc)
+    cam = CAM(model.eval(), (32, 32))
+    assert cam.head.function(torch.zeros(0, 8)).shape == (0, 5)
+    assert cam.features(torch.zeros(0, 3, 32, 32)).logits.shape == (0, 5)

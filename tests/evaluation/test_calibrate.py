@@ -221,3 +221,21 @@ def test_one_fit_alone_where_it_is_named_and_none_that_is_unknown(wide):
         else:
             with pytest.raises(CamkitError, match=says):
                 read_settings(wide / "s.json")
+
+
+def test_a_network_of_one_input_size_is_not_asked_to_keep(wide):
+    (wide / "net.py").write_text(f"""{MODEL}
+class Fixed(TinyResNet):
+    def forward(self, x):
+        if x.shape[2:] != (64, 64):
+            raise RuntimeError("one size")
+        return super().forward(x)
+def fixed():
+    torch.manual_seed(0)
+    return Fixed(3, (8, 16), 1).eval()
+""")
+    arguments = ["--model", f"{wide}/net.py:fixed", "--dataset", "csv", "--root", str(wide), "--step", "0.5"]
+    done = CliRunner().invoke(cli, ["calibrate", *arguments, "--split", "one", "--test-split", "two", "--out",
+                                    str(wide / "out")])  # fmt: skip
+    assert "note: fit keep was not tried" in done.output
+    assert json.loads((wide / "out/calibration.json").read_text())["settings"]["fits"] == ["stretch", "crop"]

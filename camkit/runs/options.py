@@ -14,8 +14,8 @@ from camkit.models import Classifier
 
 
 @dataclass(frozen=True)
-class Shared:
-    """Settings of such a command; its ``--help`` says what each means."""
+class RunOptions:
+    """The options of such a command; its ``--help`` says what each means."""
 
     dataset: str
     root: Path
