@@ -1,5 +1,6 @@
 """Heads of known truth: tiny networks with what there is to be found in each, or why there is nothing."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -95,6 +96,22 @@ def with_softmax(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return logits.softmax(1), logits
 
 
+def both(y: torch.Tensor) -> torch.Tensor:
+    """Means of two views of each image, one batch after the other."""
+    return torch.cat([y, y.flip(3) * 1.5]).mean((2, 3))
+
+
+class Wordless(Exception):
+    """An error of which nothing can be said."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def raise_wordless() -> torch.Tensor:
+    raise Wordless
+
+
 def shuffled(y: torch.Tensor) -> torch.Tensor:
     return y.transpose(2, 3).flatten(2)
 
@@ -157,6 +174,8 @@ TAILS: dict[str, Head] = {
     "mean of two softmaxes": net(
         lambda n, y: (n.fc(mean(y)).softmax(1) + n.fc(n.hidden(mean(y))).softmax(1)) / 2, "linearised"
     ),
+    "softmax of the map": net(lambda n, y: mean(n.scores(y).softmax(1)), "score pooling"),
+    "sigmoid of the map": net(lambda n, y: mean(n.scores(y).sigmoid()), "score pooling"),
     "squeezed": net(lambda n, y: n.fc(mean(y))[:, 0].squeeze()),
     "answer with its softmax": net(lambda n, y: with_softmax(n.fc(mean(y)))),
     "answer with a map": net(lambda n, y: (y, n.fc(mean(y)))),
@@ -196,6 +215,19 @@ REFUSED: dict[str, Head] = {
     "middle of the image": no(
         lambda n, y: n.fc(mean(y)), "does not see the upper", before=lambda n, x: x[:, :, 4:28, 4:28]
     ),
+    "all but a narrow margin": no(
+        lambda n, y: n.fc(mean(y)), "does not see the upper", before=lambda n, x: x[:, :, 1:31, 1:31]
+    ),
+    "views in one batch": no(lambda n, y: n.fc(both(y)[: len(y)] + both(y)[len(y) :]), "makes 4 images of 2"),
+    "dropout that stays on": no(lambda n, y: n.fc(F.dropout(mean(y), 0.5, True)), "each time that it is shown"),
+    "dropout of channels that stays on": no(lambda n, y: n.fc(mean(F.dropout2d(y, 0.5, True))), "each time that it is"),
+    "mean of dropouts that stay on": no(
+        lambda n, y: torch.stack([n.fc(F.dropout(mean(y), 0.5, True)) for _ in range(4)]).mean(0),
+        "each time that it is",
+    ),
+    "NumPy": no(lambda n, y: torch.from_numpy(n.fc(mean(y)).detach().numpy().copy()), "not computed by PyTorch alone"),
+    "forward that leaves Python": no(lambda n, y: sys.exit(3), "SystemExit 3"),
+    "error that has no words": no(lambda n, y: raise_wordless(), "Wordless"),
     "middle of the map": no(lambda n, y: n.fc(mean(y[:, :, 2:6, 2:6])), "does not see"),
     "upper half of the map": no(lambda n, y: n.fc(mean(y[:, :, :4])), "does not see the lower"),
     "wide border": no(lambda n, y: n.fc(mean(y)), "elsewhere", before=lambda n, x: F.pad(x, (16, 16, 16, 16))),

@@ -8,9 +8,9 @@ from small import Plain, perturb
 from torch import nn
 
 from camkit import CamkitError, Localizer, MaxThreshold, Recipe, UnreadableImage
-from camkit.data import find_images
+from camkit.data import View, find_images
 from camkit.input_spec import InputSpec
-from camkit.localization import Failure
+from camkit.localization import Failure, Localization
 
 SPEC = InputSpec((32, 32), 40, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
@@ -198,3 +198,21 @@ def test_two_files_of_one_name_keep_their_own_labels(tmp_path):
         found = localizer(batch_size=2)(paths, labels=labels)
         assert [one.label for one in found] == labels
         assert [one.box for one in found] == [(red, blue)[label].box for label in labels]
+
+
+def test_a_large_image_is_drawn_smaller():
+    """Six million pixels become at most four; the box is where it was, and a small image is drawn as it is."""
+    for height, width in ((3000, 2000), (300, 200)):
+        view = View((height, width), (0, 0, width, height))
+        found = Localization(
+            "a", view.size, (width // 4, height // 4, width // 2, height // 2), 0, "n", 0.5, 1, 0.3,
+            torch.zeros(3, 2), view, Recipe(), torch.zeros(3, height, width, dtype=torch.uint8),
+        )  # fmt: skip
+        picture = found.overlay().numpy()
+        _, h, w = picture.shape
+        assert h * w <= 4_000_000
+        assert (h, w) == (height, width) if height * width <= 4_000_000 else abs(w / h - width / height) < 0.001
+        yellow = np.argwhere((picture[0] == 0xFF) & (picture[1] == 0xD6) & (picture[2] == 0x0A))
+        (top, left), (bottom, right) = yellow.min(0), yellow.max(0) + 1
+        assert np.abs(np.array([left / w, top / h, right / w, bottom / h]) - [0.25, 0.25, 0.5, 0.5]).max() < 0.002
+        assert found.map.shape == (height, width)

@@ -21,6 +21,7 @@ FLOORS = [
     {"evaluation"},
     {"analysis", "training"},
     {"runs"},
+    {"reproduction"},
     {"cli"},
     {"__main__"},
 ]

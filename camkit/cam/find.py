@@ -7,14 +7,14 @@ from torch import nn
 
 from camkit.cam.affine import affine_parts, isolate_norm, tolerance
 from camkit.cam.current import terms
-from camkit.cam.forward import forward
+from camkit.cam.forward import forward, one_line
 from camkit.cam.head import FeatureMap, Head, HeadFunction, Kind
-from camkit.cam.logits import Output, Recorded, logits_of, one_line, one_row_an_image, record
+from camkit.cam.logits import ACTIVATIONS, CASTS, Output, Recorded, answer, logits_of, one_row_an_image, record
 from camkit.cam.mean import POOLS, Pooled, find_pooled, position_axes
 from camkit.cam.places import check_places
 from camkit.cam.refusal import refusal
 from camkit.cam.trace import Call, Trace, Value, between, release
-from camkit.cam.walk import IMAGES
+from camkit.cam.walk import IMAGES, VIEWS, upstream
 from camkit.errors import CamkitError, HeadNotFound
 
 MIXED = 0.01  # of the logits' range: two passes of one image that differ by more are no rounding
@@ -38,6 +38,19 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
         With the reason, and what would make it work.
     """
     recorded = record(model, images, output)
+    try:
+        return find_recorded(model, images, recorded, output)
+    except HeadNotFound as error:
+        if wavers(model, images, recorded, output):
+            raise HeadNotFound(
+                "the model says something else each time that it is shown the same images: dropout or other randomness "
+                "is on in eval mode, and a map would be of one draw; switch it off"
+            ) from error
+        raise
+
+
+def find_recorded(model: nn.Module, images: torch.Tensor, recorded: Recorded, output: Output | None) -> Head:
+    """The first head that holds; else the first reason why none does."""
     refusals = []
     for pooled in find_pooled(recorded.end):
         try:
@@ -45,6 +58,13 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
         except HeadNotFound as error:
             refusals.append(error)
     raise refusals[0] if refusals else HeadNotFound(refusal(recorded.end))
+
+
+@torch.no_grad()
+def wavers(model: nn.Module, images: torch.Tensor, recorded: Recorded, output: Output | None) -> bool:
+    """Whether a second pass of the recorded images gives other logits."""
+    said = one_row_an_image(logits_of(answer(model, images), output, recorded.output), len(images))
+    return float((said - recorded.said).abs().max()) > tolerance(said) * recorded.spread
 
 
 def settle(
@@ -64,7 +84,10 @@ def settle(
             f"what follows the pooling does not run by itself ({one_line(error)}); name the head with head="
         ) from error
     activation = recorded.activation
-    if activation == "none" and head.kind == "linearised" and stays_in_0_to_1(head, recorded):
+    if activation == "none" and (
+        (head.kind == "linearised" and stays_in_0_to_1(head, recorded))
+        or (head.kind == "score pooling" and not head.sums and activated(pooled.feature))
+    ):
         activation = "probabilities"
     head = replace(head, output=recorded.output, activation=activation)
     head = checked(model, head, images, recorded, output)
@@ -129,6 +152,12 @@ def stays_in_0_to_1(head: Head, recorded: Recorded) -> bool:
     noise = torch.randn(8, head.channels, generator=generator).to(start) * start.abs().amax().clamp(min=1e-3)
     answers = [recorded.said, *(head.function(noise * scale) for scale in (1, 100))]
     return all(bool(((said >= 0) & (said <= 1)).all()) for said in answers)
+
+
+def activated(feature: Value) -> bool:
+    """Whether a map comes out of a softmax or a sigmoid: its mean is a probability."""
+    calls = [value.call for value in upstream(feature, VIEWS | CASTS)]
+    return any(call is not None and ACTIVATIONS.get(call.name) in {"softmax", "sigmoid"} for call in calls)
 
 
 def last_weight(model: nn.Module, calls: list[Call]) -> str:

@@ -71,7 +71,10 @@ def called(model: nn.Module, images: torch.Tensor) -> Any:
 
 def one_line(error: BaseException) -> str:
     """The first line of an error, after its type where that says more than that something failed."""
-    first = next(iter(str(error).strip().splitlines()), "")
+    try:
+        first = next(iter(str(error).strip().splitlines()), "")
+    except Exception:  # errors of other people's making have a __str__ of their own
+        first = ""
     return first if first and type(error) is RuntimeError else f"{type(error).__name__} {first}".strip()
 
 

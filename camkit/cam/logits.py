@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from camkit.cam.forward import one_line
 from camkit.cam.head import Activation
 from camkit.cam.mean import POOLS
 from camkit.cam.trace import Trace, Value, tensors_in
@@ -65,7 +66,10 @@ def record(model: nn.Module, images: torch.Tensor, output: Output | None = None)
     if not torch.isfinite(said).all():
         raise HeadNotFound("the model returns NaN or infinite logits for ordinary images: check its weights")
     if end is None:
-        raise HeadNotFound("the logits do not depend on the images: is this a classifier?")
+        why = "do not depend on the images: is this a classifier?"
+        if not torch.equal(said[0], said[1]):
+            why = "are not computed by PyTorch alone, and other operations (NumPy's?) cannot be followed: use tensors"
+        raise HeadNotFound(f"the logits {why}")
     before, activation = before_activation(end, said.shape[1])
     return Recorded(trace, before, said, activation, number)
 
@@ -80,13 +84,13 @@ def answer(model: nn.Module, images: torch.Tensor) -> Any:
         )
     try:
         return model(images)
-    except Exception as error:  # other people's networks fail in their own ways
+    except (Exception, SystemExit) as error:  # other people's networks fail in their own ways
         first = next((m for m in model.modules() if isinstance(m, nn.modules.conv._ConvNd)), None)
         if isinstance(first, (nn.Conv1d, nn.Conv3d)):
             what = "sequences" if isinstance(first, nn.Conv1d) else "volumes"
             reason = f"its first layer is a {type(first).__name__}: it takes {what}, and camkit shows it images"
         else:
-            reason = f"{one_line(error)}; pass the input_size that it takes"
+            reason = f"{one_line(error)}; where it takes another size, pass it as input_size"
         raise HeadNotFound(f"the model fails on images of shape {tuple(images.shape)}: {reason}") from error
 
 
@@ -97,10 +101,6 @@ def more_than_images(model: nn.Module) -> list[str]:
     except ValueError:
         return []
     return [p.name for p in others if p.default is p.empty and p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
-
-
-def one_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def named_logits(returned: Any) -> torch.Tensor | None:

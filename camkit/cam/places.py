@@ -10,6 +10,7 @@ from camkit.errors import HeadNotFound
 BLOCKS = ((0, 1), (1, 3), (2, 0), (3, 2))  # of a 4 x 4 grid: row and column tell each from any other, also swapped
 APART = 0.5  # share of a position's change that one block has, where blocks are told apart; 0.25 by chance
 SHARPLY = 0.8  # the same, where the change is narrow: a wide one is cut off by the map's edges, and looks nearer
+NARROW = 1 / 64  # of the image's side: a centre crop of 224 from 232 leaves out that much on each side
 OWN = 0.4  # share of the change at a block's own place that is due to it; 0.25 by chance
 ANYWHERE = "a change anywhere in an image moves the whole map: where it is bright need not be where the class is"
 UNMOVED = "changes of the image move the map by no more than rounding: its places could not be checked"
@@ -24,11 +25,10 @@ def blocks_of(size: tuple[int, int]) -> Parts:
     return [(_quarter(size[0], r), _quarter(size[1], c)) for r, c in BLOCKS]
 
 
-def edges_of(size: tuple[int, int], map_size: tuple[int, int], positions: float) -> Parts:
-    """Strips along the four edges, so many positions of the map wide, in the order of `SIDES`."""
+def edges_of(size: tuple[int, int], shares: tuple[float, float]) -> Parts:
+    """Strips along the four edges, such shares of the image's height and width, in the order of `SIDES`."""
     rows, columns = size
-    high, wide = (math.ceil(max(side / 16, side * positions / n))
-                  for side, n in zip(size, map_size, strict=True))  # fmt: skip
+    high, wide = (math.ceil(side * share) for side, share in zip(size, shares, strict=True))
     whole = slice(None)
     upright = [(slice(0, high), whole), (slice(rows - high, rows), whole)]
     return [*upright, (whole, slice(0, wide)), (whole, slice(columns - wide, columns))]
@@ -71,7 +71,10 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
     map_size = (before.shape[-2], before.shape[-1])
     if map_size == (1, 1) or min(size) < 4:
         return ""
-    blocks, edges = blocks_of(size), edges_of(size, map_size, 0.5)
+    position = (max(1 / 16, 1 / map_size[0]), max(1 / 16, 1 / map_size[1]))
+    precise = before.dtype in {torch.float32, torch.float64}  # a narrow strip's change drowns in the others' rounding
+    narrow = (NARROW, NARROW) if precise else (position[0] / 2, position[1] / 2)
+    blocks, edges = blocks_of(size), edges_of(size, narrow)
 
     def changed(where: Parts) -> torch.Tensor:
         return (features(replaced(images, where)) - before).double().square().sum(1)
@@ -82,7 +85,7 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
         return UNMOVED
     unseen = changes[len(blocks) :].sum((1, 2)) <= rounding
     if unseen.any():
-        _refuse_unseen(unseen, changed(edges_of(size, map_size, 1)).sum((1, 2)) <= rounding, size, map_size)
+        _refuse_unseen(unseen, changed(edges_of(size, position)).sum((1, 2)) <= rounding, size, map_size)
     shares = changes[: len(blocks)] / changes[: len(blocks)].sum((1, 2), keepdim=True).clamp(min=1e-300)
     if apartness(shares) < APART:
         if _follows_size(images, features, map_size):
@@ -100,15 +103,15 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
     return ""
 
 
-def _refuse_unseen(half: torch.Tensor, whole: torch.Tensor, size: tuple[int, int], map_size: tuple[int, int]) -> None:
-    """Refuse a map that leaves out more than a position along an axis; strides that begin at an edge leave out less.
+def _refuse_unseen(narrow: torch.Tensor, whole: torch.Tensor, size: tuple[int, int], map_size: tuple[int, int]) -> None:
+    """Refuse a map that leaves out both ends of an axis, or a position at one: strides from an edge leave less.
 
     Parameters
     ----------
-    half, whole : Tensor (4,), bool
-        Whether a strip along each of `SIDES`, half a position of the map wide or a whole one, changes nothing.
+    narrow, whole : Tensor (4,), bool
+        Whether a strip along each of `SIDES`, a narrow one or one of a whole position, changes nothing.
     """
-    opposite = half & half[[1, 0, 3, 2]]
+    opposite = narrow & narrow[[1, 0, 3, 2]]
     sides = [side for side, unseen in zip(SIDES, (opposite | whole).tolist(), strict=True) if unseen]
     if sides:
         raise HeadNotFound(

@@ -46,6 +46,11 @@ def reason_of(call: Call, feature: Value) -> tuple[int, str] | None:
         )
     if call.name in MAXIMUM:
         return 1, f"it pools by the maximum, which no sum over positions equals; {TRAIN}"
+    if call.name in ONE and feature.shape[0] != IMAGES:
+        return 2, (
+            f"it makes {feature.shape[0]} images of {IMAGES} (views of each, as one batch) and joins the answers, "
+            "so that no map is of one image; take the network that it calls for each view"
+        )
     if call.name in ONE:
         return 2, (
             "the classifier reads one position (of tokens: a class token) and no mean over positions; a variant that "

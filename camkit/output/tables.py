@@ -13,7 +13,7 @@ TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "
 COLUMNS = tuple(TYPES)
 # Significant digits that do not depend on which images share a batch: a forward pass in float32 moves the fifth of a
 # logit's exponential, now and then the fourth.
-OF_SCORE, OF_TAU = 3, 6
+OF_SCORE, OF_TAU = 3, 4
 DECIMALS = 6  # of a score near 1, which float32 knows to 6e-8
 
 Row = dict[str, Any]

@@ -20,7 +20,6 @@ from camkit.training.tensorboard import FOLDER
 BEST, LAST = "best.safetensors", "last.safetensors"
 CONFIG, LOG, CURVE, RUN = "config.toml", "log.csv", "curve.png", "run.json"
 FILES = (FILE, CONFIG, LOG, CURVE, RUN, BEST, LAST)
-NAMES = (*FILES, f"{FOLDER}/")
 PROBE = ".camkit-probe.pt"
 
 
@@ -37,7 +36,9 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def holding(path: Path, *, resume: bool, overwrite: bool, group: ProcessGroup) -> Iterator[None]:
+def holding(
+    path: Path, settings: TrainSettings, *, resume: bool, overwrite: bool, group: ProcessGroup
+) -> Iterator[None]:
     """Keep other runs from writing to the folder, and let Ctrl-C say what is kept.
 
     Raises
@@ -52,7 +53,8 @@ def holding(path: Path, *, resume: bool, overwrite: bool, group: ProcessGroup) -
             try:
                 stack.enter_context(locked(path))
                 if not (resume and (holds_run(path) or (path / FILE).exists())):
-                    check_free(path, NAMES, overwrite=overwrite, remedy="--resume, --overwrite")
+                    names = (*FILES, *([f"{FOLDER}/"] if settings.tensorboard else []))
+                    check_free(path, names, overwrite=overwrite, remedy="--resume, --overwrite")
             except CamkitError as error:
                 problems.append(str(error))
         for problem in group.all_gather(problems):

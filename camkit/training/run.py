@@ -114,7 +114,7 @@ def train(
         gpus = [group.device] if group.device.type == "cuda" else []
         stack.enter_context(torch.random.fork_rng(gpus))
         stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True))
-        stack.enter_context(holding(out, resume=resume, overwrite=overwrite, group=group))
+        stack.enter_context(holding(out, settings, resume=resume, overwrite=overwrite, group=group))
         state = read_before(out, settings, resume=resume)
         show, tell = show_progress and group.is_main, tell if group.is_main else _silent
         trainer = Trainer(settings, method, out, group, show, tell)

@@ -52,7 +52,12 @@ def test_refused(name):
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["softmax", "log-softmax", "sigmoid", "mean of two softmaxes", "softmax of views"])
+OF_MAPS = ["softmax of the map", "sigmoid of the map"]
+
+
+@pytest.mark.parametrize(
+    "name", ["softmax", "log-softmax", "sigmoid", "mean of two softmaxes", "softmax of views", *OF_MAPS]
+)
 def test_probabilities_are_the_models_own(name):
     model = perturb(HEADS[name].make())
     cam = CAM(model, SIZE)

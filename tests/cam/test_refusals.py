@@ -106,7 +106,7 @@ class OneSize(Plain):
 def test_another_size_than_the_model_takes():
     model = perturb(OneSize())
     with pytest.raises(
-        HeadNotFound, match=r"fails on images of shape \(2, 3, 32, 32\): I take 48; pass the input_size"
+        HeadNotFound, match=r"fails on images of shape \(2, 3, 32, 32\): ValueError I take 48; where it takes another"
     ):
         CAM(model, (32, 32))
     assert CAM(model, (48, 48)).head.kind == "exact"

@@ -212,13 +212,13 @@ def test_a_broken_settings_file_is_named(place, text):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"image,label\na.png," + b"1" * 5000 + b"\n", "line 2: label"),
+        (b"image,label\na.png," + b"1" * 5000 + b"\n", "line 2: there is no class 1111"),
         (b"label,image\n3\n4,zz.jpg\n", "line 2"),
         (b"image,label\na.png,1,2,3\n", "line 2"),
-        (b"image,label\na.png,\xff\n", "cannot be read as CSV"),
-        (b"image,label\na.png,inf\n", "line 2: label 'inf'"),
-        (b'image,label\n"a.png,1\n', "cannot be read as CSV"),
-        ("image,label\na.png,²\n".encode(), "line 2: label '²'"),
+        (b"image,label\na.png,\xff\n", "line 2: it holds bytes that are not UTF-8"),
+        (b"image,label\na.png,inf\n", "line 2: none of the model's 3 classes is called 'inf'"),
+        (b'image,label\n"a.png,1\n', "line 2: cannot be read as CSV"),
+        ("image,label\na.png,²\n".encode(), "line 2: none of the model's 3 classes is called '²'"),
     ],
 )
 def test_broken_labels_are_named(place, text, says):

@@ -63,7 +63,7 @@ def test_every_weighting_and_threshold_by_name(place, weighting, threshold, lo, 
     name = f"{weighting}-{threshold.replace(':', '-')}"
     row, score_map, recipe = boxes(place, name, "--weighting", weighting, "--threshold", threshold)
     low, high = (0.0 if q is None else np.percentile(score_map, q) for q in (lo, hi))
-    assert row["tau"] == pytest.approx(low + theta * (high - low), abs=1e-6)
+    assert row["tau"] == pytest.approx(low + theta * (high - low), rel=1e-3)
     assert recipe["weighting"] == weighting
     assert recipe["normalization"] == ("none" if threshold == "max" else "minmax")
 
@@ -84,7 +84,7 @@ def test_ones_own_of_each_from_a_file(place):
     row, score_map, recipe = boxes(place, "own", *options)
     _, plain, _ = boxes(place, "plain", "--weighting", "signed", "--normalize", "none")
     np.testing.assert_allclose(score_map, 2 * plain, rtol=1e-6)
-    assert row["tau"] == pytest.approx(np.median(score_map), rel=1e-5)
+    assert row["tau"] == pytest.approx(np.median(score_map), rel=1e-3)
     assert (recipe["weighting"], recipe["threshold"]) == (weighting, {"rule": threshold})
     # A settings file that names it is read where its code is named beside it: no data runs code.
     (place / "s.json").write_text(json.dumps({"recipe": recipe, "chosen_on": "x", "model": "y"}))
