@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from camkit.data import AnnotatedSet, map_classes, read_dataset
 from camkit.evaluation import measure_images
-from camkit.evaluation.calibrate import PERCENTILES, THETAS, WEIGHTINGS, EverySetting
+from camkit.evaluation.calibrate import FITS, PERCENTILES, THETAS, WEIGHTINGS, EverySetting
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.source import match_source
 from camkit.inference import Inference
@@ -30,7 +30,6 @@ from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import read_class_names
 from camkit.recipe import RECIPES, Recipe
 
-FITS = ("stretch", "crop", "keep")
 NOW = "stretch", "nwc+pas"  # what localize does by default
 CELLS = [(fit, recipe) for fit in FITS for recipe in RECIPES]
 
@@ -145,9 +144,8 @@ def report(found: dict[str, Outcomes]) -> Iterator[str]:
         "recipes, stretched": [("stretch", recipe) for recipe in RECIPES if recipe != NOW[1]],
     }.items():
         yield f"\n{title}: points above {' with '.join(NOW)}, paired, all images\n"
-        yield f"| network and photographs | {' | '.join(', '.join(cell) for cell in cells)} |\n|---|---|---|---|"[
-            : None if len(cells) == 3 else -4
-        ]
+        yield f"| network and photographs | {' | '.join(', '.join(cell) for cell in cells)} |"
+        yield "|---" * (1 + len(cells)) + "|"
         for name, right in found.items():
             now = fixed(right, *NOW)
             yield f"| {name} | {' | '.join(points(now, fixed(right, *cell)) for cell in cells)} |"

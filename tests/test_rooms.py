@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,13 @@ FLOORS = [
     {"evaluation"},
     {"analysis", "training"},
     {"runs"},
+    {"reproduction"},
     {"cli"},
     {"__main__"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 PACKAGE = Path(camkit.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
 LIBRARIES = {"click": {"cli"}, "matplotlib": {"figures"}}
 
 
@@ -37,7 +40,7 @@ def imports(path):
             yield node.module
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_down(path):
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if room == "__init__":
@@ -49,6 +52,24 @@ def test_imports_point_down(path):
             assert room in LIBRARIES[top]
         if top == "camkit" and rest:
             assert rest[0] == room or FLOOR[rest[0]] < FLOOR[room], f"{room} imports {rest[0]}"
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    names = {path: ".".join(("camkit", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in FILES}
+    modules = {name.removesuffix(".__init__"): path for path, name in names.items()}
+    imported = {name: set(modules_imported(path, modules)) - {name} for name, path in modules.items()}
+    assert imported["camkit.runs.evaluate"] >= {"camkit.evaluation", "camkit.runs.options"}
+    TopologicalSorter(imported).prepare()  # or CycleError
+
+
+def modules_imported(path, modules):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module in modules:
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield submodule if submodule in modules else node.module
 
 
 def test_help_does_not_load_torch():

@@ -49,7 +49,7 @@ class Dispersion(Analysis[Vectors]):
         labels = table["label"].to_numpy()
         table["class_size"] = table.groupby("label")["label"].transform("size")
         for kind in FEATURES:
-            table[kind] = distances_to_centre(np.stack(self.vectors[kind]), labels)
+            table[f"distance_{kind}"] = distances_to_centre(np.stack(self.vectors[kind]), labels)
         counted = table[table["class_size"] > 1]
         alone = len(table) - len(counted)
         summary: Summary = {
@@ -60,8 +60,8 @@ class Dispersion(Analysis[Vectors]):
         if alone:
             notes.append(f"{alone} classes have a single image, which is its own centre: they count in no figure")
         if len(counted):
-            summary |= {kind: mean(counted[kind].to_numpy()) for kind in FEATURES}
-            changes = counted["object"] - counted["image"]
+            summary |= {kind: mean(counted[f"distance_{kind}"].to_numpy()) for kind in FEATURES}
+            changes = counted["distance_object"] - counted["distance_image"]
             summary["difference"] = mean(changes.to_numpy())
             closer = changes.groupby(counted["label"]).mean() < 0
             summary["classes_closer"] = mean(closer.to_numpy().astype(float), (0, 1))
@@ -87,9 +87,9 @@ def dispersion(observations: Iterable[Observation | Failure]) -> Finding:
     Returns
     -------
     Finding
-        Table: image, label, class_size, image and object (the two distances). Summary: means over the images of classes
-        with at least two; `difference`, object minus image, paired; `classes_closer`, the share of classes whose
-        object-specific features lie closer together.
+        Table: image, label, class_size, distance_image and distance_object. Summary: `image` and `object`, their means
+        over the images of classes with at least two; `difference`, object minus image, paired; `classes_closer`, the
+        share of classes whose object-specific features lie closer together.
 
     Raises
     ------

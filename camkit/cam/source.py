@@ -77,7 +77,7 @@ class FunctionMaps:
     ) -> None:
         self.model, self.kind = unwrap(model), name
         refuse_training(self.model)
-        with told(name, "make"):
+        with user_errors(name, "make"):
             self.function = make(self.model)
         images = example_images(self.model, input_size)
         self.channels = images.shape[1]
@@ -117,7 +117,7 @@ class FunctionPrediction(Prediction):
         if weighting != "signed":
             raise CamkitError(f"maps by {name} have no class weights, so that weighting {weighting!r} says nothing")
         chosen = self.choose(classes)
-        with told(name, "give maps"), torch.inference_mode(False), torch.enable_grad():
+        with user_errors(name, "give maps"), torch.inference_mode(False), torch.enable_grad():
             maps = self.source.function(self.images.clone(), chosen)
         if not isinstance(maps, torch.Tensor) or maps.ndim != 4 or maps.shape[:2] != chosen.shape:
             gives = tuple(maps.shape) if isinstance(maps, torch.Tensor) else type(maps).__name__
@@ -128,7 +128,7 @@ class FunctionPrediction(Prediction):
 
 
 @contextmanager
-def told(name: str, what: str) -> Iterator[None]:
+def user_errors(name: str, what: str) -> Iterator[None]:
     """What a function of others raises, as one line that says whose error it is."""
     try:
         yield

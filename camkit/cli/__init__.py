@@ -12,6 +12,7 @@ from camkit.cli.finetune import finetune_fc
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
+from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
 
 
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (localize, evaluate, ablate, calibrate, analyze, train, finetune_fc, inspect, models, demo):
+for command in (localize, evaluate, ablate, calibrate, analyze, train, finetune_fc, inspect, models, reproduce, demo):
     cli.add_command(command)
 
 

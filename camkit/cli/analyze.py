@@ -8,12 +8,12 @@ import click
 from camkit.cli.ending import finish
 from camkit.cli.options import (
     FloatRange,
+    comma_separated,
     data_options,
     model_options,
     option_group,
     pop_classifier,
     run_options,
-    several,
 )
 
 NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", "all")
@@ -33,8 +33,8 @@ analysis_options = option_group(
                  help="channels: what is activated, a share of the channel's maximum."),
     click.option("--top", type=FloatRange(0, 1, max_open=True), default=0.8, show_default=True,
                  help="overlap: what is most activated, a share of the channel's maximum."),
-    click.option("--intensities", type=several(float), default="0.25,0.5,0.75", show_default=True, metavar="A,...",
-                 help="intensity: what the input is multiplied with, a forward pass each."),
+    click.option("--intensities", type=comma_separated(float), default="0.25,0.5,0.75", show_default=True,
+                 metavar="A,...", help="intensity: what the input is multiplied with, a forward pass each."),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
                  help="sweep: of the draws behind intervals."),
 )  # fmt: skip

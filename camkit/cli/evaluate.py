@@ -109,10 +109,11 @@ def ablate(**options: Any) -> None:
 @recipe_options
 @run_options
 def calibrate(**options: Any) -> None:
-    """Choose weighting, theta and percentile by GT-known Loc on --split, and say what they gain on --test-split.
+    """Choose fit, weighting, theta and percentile by GT-known Loc on --split; say what they gain on --test-split.
 
     OUT gets settings.json, which localize and evaluate take with --settings, calibration.json, and surface.csv with its
-    picture. The gain is over the recipe that --nwc, --pas, --theta and --percentile name.
+    picture. The gain is over the recipe that --nwc, --pas, --theta and --percentile name, on stretched images. Every
+    fit is tried, unless --fit names one, which is then that of both.
 
     \b
     Examples:
@@ -122,8 +123,9 @@ def calibrate(**options: Any) -> None:
     """
     from camkit.runs.calibrate import run_calibrate
 
+    fits = (options["fit"],) if given_options(["fit"]) else None
     settings, test_split, source = pop_settings(options), options.pop("test_split"), pop_source(options)
-    finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split))
+    finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split, fits=fits))
 
 
 def pop_source(options: dict[str, Any]) -> Any:

@@ -12,11 +12,11 @@ from camkit.cli.options import (
     MOST_PROCESSES,
     FloatRange,
     class_map_option,
+    comma_separated,
     device,
     model_options,
     option_group,
     pop_classifier,
-    several,
     truncated_option,
 )
 
@@ -24,11 +24,11 @@ BATCH = 60  # images, as the paper has them whatever the size of its sets
 
 
 minmax_options = option_group(
-    click.option("--crr", type=several(float), default="1", metavar="A,...", show_default=True,
+    click.option("--crr", type=comma_separated(float), default="1", metavar="A,...", show_default=True,
                  help="Weight of CRR, which narrows maps, 0 or more; several are tried on --val-split."),
-    click.option("--frr", type=several(float), default="1", metavar="A,...", show_default=True,
+    click.option("--frr", type=comma_separated(float), default="1", metavar="A,...", show_default=True,
                  help="Weight of FRR, which widens maps, 0 or more; several are tried on --val-split."),
-    click.option("--set-size", type=several(int), default="5", metavar="A,...", show_default=True,
+    click.option("--set-size", type=comma_separated(int), default="5", metavar="A,...", show_default=True,
                  help="Images of one class in a set, 2 or more; several are tried on --val-split."),
     click.option("--sets", type=int, help="Sets in a mini-batch, over all processes.  [default: 60 images' worth]"),
     click.option("--norm", type=click.Choice(["mean", "sum"]), default="mean", show_default=True,

@@ -71,7 +71,7 @@ def channels(name: str) -> Callable[[str], tuple[float, float, float]]:
     return read
 
 
-def several(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
+def comma_separated(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
     """One number, or several with commas between them."""
     kind = "whole number" if number is int else "number"
 

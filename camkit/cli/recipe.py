@@ -25,7 +25,7 @@ recipe_options = option_group(
                  help="[default: minmax; none with --threshold max]"),
     click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True),
     click.option("--settings", type=click.Path(dir_okay=False, path_type=Path),
-                 help="What camkit calibrate chose, settings.json, instead of the options above."),
+                 help="What camkit calibrate chose, settings.json, instead of the options above and --fit."),
 )  # fmt: skip
 
 OPTIONS = ("nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize", "interpolation")
@@ -44,6 +44,10 @@ def pop_settings(options: dict[str, Any]) -> Any:
         if beside:
             raise click.UsageError(f"--settings names the recipe: leave out {', '.join(beside)}")
         settings = read_settings(path)
+        if settings.fit is not None:
+            if given_options(["fit"]) and options["fit"] != settings.fit:
+                raise click.UsageError(f"--settings names the fit, {settings.fit}: leave out --fit")
+            options["fit"] = settings.fit
         if options.get("maps_by") is not None and settings.recipe.weighting != "signed":
             raise CamkitError(f"{path}: its weighting is {settings.recipe.weighting!r}, and --maps-by has no weights")
         return settings

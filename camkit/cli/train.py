@@ -16,7 +16,7 @@ from camkit.training.settings import option, written
 from camkit.training.shorthands import SHORTHANDS
 
 
-def several(kind: type) -> Any:
+def comma_separated(kind: type) -> Any:
     """Values with commas between them, all of one kind."""
 
     def parse(value: str) -> tuple[Any, ...]:
@@ -28,7 +28,7 @@ def several(kind: type) -> Any:
     return parse
 
 
-def pair(value: str) -> tuple[str, Any]:
+def key_value(value: str) -> tuple[str, Any]:
     """``KEY=VALUE``, the value as in TOML, or else as text."""
     key, equals, said = value.partition("=")
     if not (key and equals):
@@ -44,7 +44,7 @@ def _setting(name: str) -> Any:
     one = FIELDS[name]
     said, default = one.metadata["help"], "" if one.default is MISSING else one.default
     if name == "method_options":
-        return click.option("--method-option", name, type=pair, metavar="KEY=VALUE", multiple=True, help=said)
+        return click.option("--method-option", name, type=key_value, metavar="KEY=VALUE", multiple=True, help=said)
     return _option(name, TYPES[name], default, said, one.metadata.get("choices"))
 
 
@@ -55,7 +55,7 @@ def _option(name: str, kind: Any, default: Any, said: str, choices: tuple[str, .
         return click.option(flags, name, default=None, help=f"{said}  [default: {'on' if default else 'off'}]")
     told = said if default in ("", ()) else f"{said}  [default: {written(default)}]"
     if get_args(kind):
-        return click.option(option(name), name, type=several(get_args(kind)[0]), metavar="A,B,...", help=told)
+        return click.option(option(name), name, type=comma_separated(get_args(kind)[0]), metavar="A,B,...", help=told)
     return click.option(option(name), name, type=click.Choice(choices) if choices else kind, help=told)
 
 
@@ -120,6 +120,6 @@ def train(
         resume=resume,
         overwrite=overwrite,
         show_progress=sys.stderr.isatty(),
-        tell=click.echo,
+        echo=click.echo,
     )
     finish(report)

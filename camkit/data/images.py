@@ -11,7 +11,7 @@ from torch import Tensor
 
 from camkit.data.jpeg import decode_jpeg
 from camkit.data.orientation import SIDEWAYS, UPRIGHT, orientation_of, turned, turned_back
-from camkit.data.pillow import kind_of, load, one_at_a_time, opened, told
+from camkit.data.pillow import kind_of, load, one_at_a_time, opened, reason_of
 from camkit.data.pixels import inks_to_rgb, to_rgb
 from camkit.data.png import essential
 from camkit.data.refusal import Damaged, Refused
@@ -99,7 +99,7 @@ def load_image(
         reason = str(refusal)
     except Exception as error:  # Pillow raises nearly every type on a broken file
         short = is_out_of_memory(error)
-        reason = "not enough memory; leave it out" if short else f"{told(error)}; replace the file or leave it out"
+        reason = "not enough memory; leave it out" if short else f"{reason_of(error)}; replace the file or leave it out"
     raise UnreadableImage(f"cannot read {shown}: {reason}")
 
 
@@ -118,7 +118,7 @@ def read_size(encoded: bytes, name: str, upright: bool = True) -> tuple[int, int
         with one_at_a_time():
             header = _header(opened(encoded, kind), kind)
     except Exception as error:  # Pillow raises nearly every type on a broken file
-        raise UnreadableImage(f"cannot read {name!r}: {told(error)}") from None
+        raise UnreadableImage(f"cannot read {name!r}: {reason_of(error)}") from None
     height, width = header.size
     return (width, height) if upright and header.orientation in SIDEWAYS else (height, width)
 

@@ -80,12 +80,12 @@ def load(image: ImageFile.ImageFile) -> None:
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises nearly every type on a broken file
-        raise Damaged(printed[0] if printed else told(error)) from None
+        raise Damaged(printed[0] if printed else reason_of(error)) from None
     if printed and not ImageFile.LOAD_TRUNCATED_IMAGES:
         raise Damaged(printed[0])
 
 
-def told(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """An error in one line."""
     if str(error) == "unknown pixel mode":
         return "it is a TIFF whose kind of pixels Pillow does not know; save it as 8-bit RGB"

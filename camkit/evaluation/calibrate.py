@@ -1,7 +1,8 @@
-"""The choice of weighting, theta and percentile on a split with boxes, and what it is worth on one it has not seen."""
+"""The choice of fit, weighting, theta and percentile on a split with boxes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ THETAS = np.arange(1, 100) / 100
 PERCENTILES = np.arange(80, 101)  # the last is the maximum
 PAPER = 0.35, 90  # theta and percentile of PaS
 WEIGHTINGS: tuple[str, ...] = ("signed", "positive")
+FITS: tuple[Fit, ...] = get_args(Fit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +37,9 @@ class Calibration:
     Attributes
     ----------
     recipe : Recipe
+    fit : {"stretch", "crop", "keep"}
     surface : DataFrame
-        Columns weighting, percentile (100: the maximum), theta, gt_loc in percent: GT-known Loc on the split.
+        Columns fit, weighting, percentile (100: the maximum), theta, gt_loc in percent: GT-known Loc on the split.
     chosen_on : str
         Data set and split.
     n : int
@@ -45,6 +48,7 @@ class Calibration:
     """
 
     recipe: Recipe
+    fit: Fit
     surface: pd.DataFrame
     chosen_on: str
     n: int
@@ -66,18 +70,19 @@ def calibrate(
     base: Recipe,
     *,
     weightings: Sequence[str] = WEIGHTINGS,
+    fits: Sequence[Fit] = ("stretch",),
     protocol: str = "paper",
-    fit: Fit = "stretch",
     batch_size: int = 16,
     workers: int = 0,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = no_progress,
 ) -> Calibration:
-    """Choose the weighting, theta and percentile with the highest GT-known Loc on a split.
+    """Choose the fit, weighting, theta and percentile with the highest GT-known Loc on a split.
 
     Thetas from 0.01 to 0.99 and percentiles from 80 to 100 in steps of one hundredth and one, on score maps of 256
     grey levels, so that all of them come from one pass over each map. Of equals the one nearest to the paper's setting
-    (theta 0.35, percentile 90) is taken, and positive weights before signed.
+    (theta 0.35, percentile 90) is taken, positive weights before signed, and an earlier fit before a later one.
+    Under several fits an image that fails under one of them is a failure, so that all are judged on the same images.
 
     Parameters
     ----------
@@ -87,7 +92,9 @@ def calibrate(
         Gives interpolation and normalisation ("minmax").
     weightings : sequence of str
         On maps without class weights there is none to choose, and "signed" stands for the maps as they are.
-    protocol, fit, batch_size, workers, max_pixels, progress
+    fits : sequence of {"stretch", "crop", "keep"}
+        Each image is read and goes through the network once a fit. To the maps in a folder a fit says nothing.
+    protocol, batch_size, workers, max_pixels, progress
         See `evaluate`.
 
     Raises
@@ -102,9 +109,10 @@ def calibrate(
     if not has_class_weights(source):
         weightings = ("signed",)
     measure = EverySetting(protocol_named(protocol), base, tuple(weightings))
-    results = measure_images(source, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
-                             workers=workers, max_pixels=max_pixels)  # fmt: skip
-    right = np.zeros((len(measure.weightings), len(PERCENTILES), len(THETAS)), np.int64)
+    looks = [measure_images(source, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
+                            workers=workers, max_pixels=max_pixels) for fit in fits]  # fmt: skip
+    results = (outcome_of(look) for look in zip(*looks, strict=True))
+    right = np.zeros((len(fits), len(measure.weightings), len(PERCENTILES), len(THETAS)), np.int64)
     failures, n = [Failure("", problem) for problem in dataset.problems], 0
     for outcome in progress(results, len(dataset.records)):
         if isinstance(outcome, Failure):
@@ -113,8 +121,18 @@ def calibrate(
             right, n = right + outcome, n + 1
     if n == 0:
         raise none_measured(dataset, failures)
-    surface = surface_of(right, n, measure.weightings)
-    return Calibration(best_of(surface, base), surface, f"{dataset.name} {dataset.split}", n, failures)
+    surface = surface_of(right, n, fits, measure.weightings)
+    return Calibration(*best_of(surface, base), surface, f"{dataset.name} {dataset.split}", n, failures)
+
+
+def outcome_of(look: Sequence[NDArray[np.bool_] | Failure]) -> NDArray[np.bool_] | Failure:
+    """Of one image the outcomes under each fit, or the first failure."""
+    outcomes = []
+    for under_fit in look:
+        if isinstance(under_fit, Failure):
+            return under_fit
+        outcomes.append(under_fit)
+    return np.stack(outcomes)
 
 
 def require_boxes(dataset: AnnotatedSet) -> None:
@@ -143,16 +161,19 @@ class EverySetting:
         return np.asarray((ious >= IOU_AT_LEAST)[(taus * (LEVELS - 1)).astype(np.int64)])
 
 
-def surface_of(right: NDArray[np.int64], n: int, weightings: Sequence[str]) -> pd.DataFrame:
-    """Counts (weightings, percentiles, thetas) of n images as a tidy table, in percent."""
-    index = pd.MultiIndex.from_product([weightings, PERCENTILES, THETAS], names=["weighting", "percentile", "theta"])
+def surface_of(right: NDArray[np.int64], n: int, fits: Sequence[Fit], weightings: Sequence[str]) -> pd.DataFrame:
+    """Counts (fits, weightings, percentiles, thetas) of n images as a tidy table, in percent."""
+    names = ["fit", "weighting", "percentile", "theta"]
+    index = pd.MultiIndex.from_product([fits, weightings, PERCENTILES, THETAS], names=names)
     return pd.DataFrame({"gt_loc": 100 * right.ravel() / n}, index).reset_index()
 
 
-def best_of(surface: pd.DataFrame, base: Recipe) -> Recipe:
-    """The recipe with the highest GT-known Loc; see `calibrate` for equals."""
+def best_of(surface: pd.DataFrame, base: Recipe) -> tuple[Recipe, Fit]:
+    """The recipe and the fit with the highest GT-known Loc; see `calibrate` for equals."""
     best = surface[surface["gt_loc"] == surface["gt_loc"].max()]
     away = abs(best["theta"] - PAPER[0]) + abs(best["percentile"] - PAPER[1]) / 100
-    row = best.assign(away=away, signed=best["weighting"] == "signed").sort_values(["away", "signed"]).iloc[0]
+    order = best.assign(away=away, signed=best["weighting"] == "signed", late=best["fit"].map(FITS.index))
+    row = order.sort_values(["away", "signed", "late"]).iloc[0]
     theta, percentile = float(row["theta"]), float(row["percentile"])
-    return Recipe(row["weighting"], PercentileThreshold(theta, percentile), base.normalization, base.interpolation)
+    threshold = PercentileThreshold(theta, percentile)
+    return Recipe(row["weighting"], threshold, base.normalization, base.interpolation), row["fit"]

@@ -28,19 +28,19 @@ class ClassMatch:
         How those met that have no line in a class map.
     notes : tuple of str
         What should be known of it, a line each: that nothing but numbers says so, that classes are left out.
-    said : mapping from str to str
+    in_words : mapping from str to str
         `numbers` in words.
     """
 
     numbers: Mapping[int, int]
     by: str
     notes: tuple[str, ...]
-    said: Mapping[str, str]
+    in_words: Mapping[str, str]
 
     def facts(self, *, pairs: bool = True) -> dict[str, Any]:
         """For the record of a run; without `pairs`, in short."""
         short = {"matched_by": self.by, "notes": list(self.notes)}
-        return {**short, "pairs": dict(self.said)} if pairs else short
+        return {**short, "pairs": dict(self.in_words)} if pairs else short
 
 
 def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: int) -> ClassMatch:
@@ -87,9 +87,9 @@ def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: in
         notes.append(_note(by, dataset, classifier, model))
     numbers = met | {label: number for label, number in _by_map(dataset, model).items() if label in used}
     names = classes_of(dataset)
-    notes += _shared(dataset, numbers, model)
+    notes += _merged_notes(dataset, numbers, model)
     notes += left_out_notes(dataset)
-    return ClassMatch(numbers, by, tuple(notes), {names[label]: model.said(numbers[label]) for label in used})
+    return ClassMatch(numbers, by, tuple(notes), {names[label]: model.in_words(numbers[label]) for label in used})
 
 
 def _imagenet_label(dataset: AnnotatedSet, label: int) -> int | None:
@@ -153,7 +153,8 @@ def _by_name(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dict[
     for number, labels in _in_common(met).items():
         first, second, *_ = (names[label] for label in labels)
         raise CamkitError(
-            f"{first!r:.80} and {second!r:.80} both would be the model's class {model.said(number)}; {_line_for(first)}"
+            f"{first!r:.80} and {second!r:.80} both would be the model's class {model.in_words(number)}; "
+            f"{_line_for(first)}"
         )
     return met
 
@@ -213,7 +214,7 @@ def _in_common(numbers: Mapping[int, int]) -> dict[int, list[int]]:
     return {number: own for number, own in labels.items() if len(own) > 1}
 
 
-def _shared(dataset: AnnotatedSet, numbers: Mapping[int, int], model: ClassNames) -> list[str]:
+def _merged_notes(dataset: AnnotatedSet, numbers: Mapping[int, int], model: ClassNames) -> list[str]:
     """A note for each class of the model that several of the data set's are, by the class map's word.
 
     Raises
@@ -225,13 +226,13 @@ def _shared(dataset: AnnotatedSet, numbers: Mapping[int, int], model: ClassNames
     for number, labels in _in_common(numbers).items():
         if not dataset.class_map:  # the same list, with a name twice
             continue
-        together = ", ".join(repr(names[label]) for label in labels)
-        notes.append(f"{together} all are the model's class {model.said(number)}")
+        several = ", ".join(repr(names[label]) for label in labels)
+        notes.append(f"{several} all are the model's class {model.in_words(number)}")
         seen: set[str] = set()
         for record in dataset.records:
             if record.label in labels and record.image in seen:
                 raise CamkitError(
-                    f"{dataset.class_map_file}: {together} all are the model's class {model.said(number)}, and "
+                    f"{dataset.class_map_file}: {several} all are the model's class {model.in_words(number)}, and "
                     f"{record.image!r} shows two of them: leave all but one out, with -"
                 )
             if record.label in labels:

@@ -39,7 +39,8 @@ class Evaluation:
         without boxes.
     per_image : DataFrame
         A row an image and recipe. Boxes are in pixels of the image, half open; under the wsol protocol of its grid of
-        224x224, corners inclusive. `pxap_without`, where there are masks: PxAP of all the other images.
+        224x224, corners inclusive. `max_box_acc` and `max_box_acc_v2`: what the image counts for, at the data set's
+        best thresholds; `pxap_without`, where there are masks: PxAP of all the other images.
     against : dict from recipe name to Comparison
         GT-known Loc against the first recipe's, image by image; empty without boxes.
     pxap_against : dict from recipe name to Estimate

@@ -119,11 +119,16 @@ class Curves:
             return v2.curve()
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """What each image, of this process alone, leaves in the table: PxAP of all the others."""
-        pxap = self.metrics.get("pxap")
-        if not isinstance(pxap, PxAP) or len(pxap.outcomes) == 0:
-            return {}
-        return {"pxap_without": with_and_without(pxap.per_image())[1]}
+        """What each image, of this process alone, leaves in the table: what it counts for, PxAP of all the others."""
+        columns = {}
+        for name, metric in self.metrics.items():
+            if len(metric.outcomes) == 0:
+                continue
+            if isinstance(metric, PxAP):
+                columns["pxap_without"] = with_and_without(metric.per_image())[1]
+            else:
+                columns[name] = metric.at_best()
+        return columns
 
 
 COLUMNS = ("recipe", "image", "label", "predicted")

@@ -17,18 +17,19 @@ def plot_dispersion(table: pd.DataFrame) -> Any:
     Parameters
     ----------
     table : DataFrame
-        Columns label, image, object; a row an image.
+        Columns label, distance_image, distance_object; a row an image.
     """
     figure, ((images, classes),) = new_figure(1, 2, 3.2, width_ratios=(1.4, 1))
-    samples = {"image, $f^o$": table["image"], "image × map, $f$": table["object"]}
-    highest = max(1.0, float(np.nan_to_num(table[["image", "object"]].to_numpy(), nan=0).max(initial=0)))
+    both = ["distance_image", "distance_object"]
+    samples = dict(zip(("image, $f^o$", "image × map, $f$"), (table[name] for name in both), strict=True))
+    highest = max(1.0, float(np.nan_to_num(table[both].to_numpy(), nan=0).max(initial=0)))
     paired_histogram(images, samples, np.linspace(0, highest, 26))
     images.set(xlabel="distance to the class centre\n(of features of length 1)")
     legend_above(images)
     if table.empty:
         images.text(0.5, 0.5, "no class has two images", ha="center", transform=images.transAxes)
-    centred = table.groupby("label")[["image", "object"]].mean()
-    classes.scatter(centred["image"], centred["object"], s=14, color=FIRST.colour, linewidths=0)
+    centred = table.groupby("label")[both].mean()
+    classes.scatter(*(centred[name] for name in both), s=14, color=FIRST.colour, linewidths=0)
     classes.axline((0, 0), slope=1, **REFERENCE_LINE)
     classes.set(xlabel="class mean, $f^o$", ylabel="class mean, $f$", aspect="equal")
     if len(centred):

@@ -80,6 +80,12 @@ class MaxBoxAcc(PerImage):
         columns = {f"iou_{delta}": values for delta, values in zip(self.deltas, accuracy, strict=True)}
         return pd.DataFrame({"threshold": self.thresholds, **columns})
 
+    def at_best(self) -> NDArray[np.float64]:
+        """What each image counts for, (n,), in percent: right at the best threshold of each delta; their mean is it."""
+        correct = self.correct()
+        best = correct.mean(axis=0).argmax(axis=1)
+        return np.asarray(100.0 * correct[:, np.arange(len(best)), best].mean(axis=1))
+
     def compute(self) -> Tensor:
         """The figure, float64."""
         return torch.tensor(_percent(self.correct()).max(axis=1).mean())

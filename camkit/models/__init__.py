@@ -5,6 +5,7 @@ from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import Classifier, MapsBy
 from camkit.models.fc import fc_file, with_fc
+from camkit.models.new_fc import with_new_fc
 from camkit.models.pools import replace_pool
 from camkit.models.pretrained import load_pretrained, pretrained_state
 from camkit.models.registry import load_classifier, model_names
@@ -33,4 +34,5 @@ __all__ = [
     "save_checkpoint",
     "set_output_stride",
     "with_fc",
+    "with_new_fc",
 ]

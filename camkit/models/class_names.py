@@ -57,7 +57,7 @@ class ClassNames:
         if len(found) == 1:
             return found[0]
         if found:
-            said = " or ".join(self.said(number) for number in found)
+            said = " or ".join(self.in_words(number) for number in found)
             raise CamkitError(f"{name!r:.80} may be the model's class {said}")
         near = did_you_mean(name, self.names or ())
         raise CamkitError(f"none of the model's {self.num_classes} classes is called {name!r:.80}{near}")
@@ -76,14 +76,14 @@ class ClassNames:
         number = int(text) if len(text) < 10 else self.num_classes  # none has so many classes
         if of_name and of_name != [number]:
             raise CamkitError(
-                f"{text!r:.40} is a number, and the name of the model's class {self.said(of_name[0])}: it cannot be "
-                "told which is meant; give the model names that are no numbers, with --names"
+                f"{text!r:.40} is a number, and the name of the model's class {self.in_words(of_name[0])}: it cannot "
+                "be told which is meant; give the model names that are no numbers, with --names"
             )
         if number >= self.num_classes:
             raise CamkitError(f"there is no class {text:.20}: the model's {self.num_classes} classes count from 0")
         return number
 
-    def said(self, number: int) -> str:
+    def in_words(self, number: int) -> str:
         """A class, in words."""
         return f"{number}" if self.names is None else f"{number} ({self.names[number]!r})"
 

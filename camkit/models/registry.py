@@ -4,6 +4,8 @@ import re
 from dataclasses import replace
 from importlib import resources
 
+from torch import nn
+
 from camkit.errors import CamkitError
 from camkit.models.architecture import build, equip, in_eval_mode, on_the_cpu
 from camkit.models.card import Card, read_card
@@ -13,6 +15,7 @@ from camkit.models.efficientnet_lite import SIZES as LITES
 from camkit.models.efficientnet_lite import installed_lites, load_efficientnet_lite
 from camkit.models.factory import load_factory
 from camkit.models.messages import did_you_mean, one_line
+from camkit.models.new_fc import with_new_fc
 from camkit.models.state import State
 from camkit.models.timm_models import PREFIX as TIMM
 from camkit.models.timm_models import load_timm
@@ -112,15 +115,20 @@ def _load_with_card(spec: str, card: Card, path: str) -> Classifier:
     if FACTORY.search(spec):
         made = load_factory(spec, NONE)
         made = replace(made, input=card.input, labels=card.labels or made.labels)
-        return _filled(
-            replace(made, model=equip(in_eval_mode(made.model, spec), card)),
-            card,
-            path,
-            read_weights(path, made.model.state_dict()),
-        )
+        model = _of_classes(in_eval_mode(made.model, spec), card, path)
+        state = read_weights(path, model.state_dict())
+        return _filled(replace(made, model=equip(model, card)), card, path, state)
     if spec != card.model:
         raise CamkitError(f"{path}: a checkpoint of {card.model!r:.80}, not of {spec}: give --model {path} alone")
     return _from_card(spec, card, path)
+
+
+def _of_classes(model: nn.Module, card: Card, path: str) -> nn.Module:
+    """The factory's network, with another last layer where it was trained on other classes than it is made for."""
+    own = model.state_dict()
+    if all(own[name].shape == value.shape for name, value in read_weights(path).items() if name in own):
+        return model
+    return with_new_fc(model, card.num_classes, card.input.size)[0]
 
 
 def _from_card(name: str, card: Card, path: str) -> Classifier:

@@ -1,15 +1,18 @@
 """`camkit calibrate`: the threshold chosen on one split, and what it gains on another."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
-from camkit.data import AnnotatedSet
+from camkit.data import AnnotatedSet, Batch, Fit, MapFolder
 from camkit.errors import CamkitError
 from camkit.evaluation import Calibration, Evaluation, EvaluationSource, calibrate, evaluate
-from camkit.evaluation.calibrate import require_boxes
+from camkit.evaluation.calibrate import FITS, require_boxes
+from camkit.evaluation.evaluate import merge_evaluations
 from camkit.figures import plot_surface
 from camkit.metrics.per_image import FIXED
 from camkit.output import whole
@@ -24,10 +27,13 @@ FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "fai
 
 
 @held(FILES)
-def run_calibrate(maps_of: MapsOf, before: Recipe, options: RunOptions, *, test_split: str) -> Report:
-    """Choose weighting, theta and percentile on `options.split`, and measure both recipes there and on `test_split`.
+def run_calibrate(
+    maps_of: MapsOf, before: Recipe, options: RunOptions, *, test_split: str, fits: Sequence[Fit] | None = None
+) -> Report:
+    """Choose fit, weighting, theta and percentile on `options.split`, and measure what they gain on `test_split`.
 
-    Of maps without class weights, as those in a folder are, there is no weighting to choose.
+    The gain is over the recipe `before` with `options.fit`. Without `fits` every fit is tried that `fits_for` gives. Of
+    maps without class weights, as those in a folder are, there is no weighting to choose.
 
     Raises
     ------
@@ -41,13 +47,17 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, options: RunOptions, *, test_
     require_boxes(chosen_on)
     require_boxes(unseen)
     source = run.source(maps_of)
-    found = calibrate(source, chosen_on, before, progress=options.progress(f"calibrate on {chosen_on.split}"),
-                      **options.measuring(source))  # fmt: skip
+    no_fit = isinstance(maps_of, Path)
+    tried = fits or fits_for(source, options.fit)
+    reading = {name: value for name, value in options.measuring(source).items() if name != "fit"}
+    progress = options.progress(f"calibrate on {chosen_on.split}")
+    found = calibrate(source, chosen_on, before, fits=tried, progress=progress, **reading)
     measured = [_measure(source, dataset, before, found, options) for dataset in (chosen_on, unseen)]
     record: dict[str, Any] = {
-        "settings": {**source_facts(maps_of), **options.facts(), "test_split": test_split},
+        "settings": {**source_facts(maps_of), **options.facts(), "fits": tried, "test_split": test_split},
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
+        "calibrated_fit": None if no_fit else found.fit,
         "classes": [of.match.facts() for of in measured if of.match is not None],
         "splits": {dataset.split: _facts(of) for dataset, of in zip((chosen_on, unseen), measured, strict=True)},
         **run.facts(),
@@ -56,13 +66,17 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, options: RunOptions, *, test_
     out, command = options.out, "evaluate" if isinstance(maps_of, Path) else "localize"
     with publishing(out) as new:
         _write(new, found, source_name(maps_of), record, failures)
+    before_fit, fit = ("", "") if no_fit else (f", fit {options.fit}", f", fit {found.fit}")
+    chosen = f"{found.recipe.weighting} weights, {found.recipe.threshold}{fit}"
     lines = [
-        f"before      {before.weighting} weights, {before.threshold}",
-        f"calibrated  {found.recipe.weighting} weights, {found.recipe.threshold}; the best of {len(found.surface)}",
+        f"before      {before.weighting} weights, {before.threshold}{before_fit}",
+        f"calibrated  {chosen}; the best of {len(found.surface)}",
         f"{_line(measured[0])}, on {chosen_on.split}, where it was chosen",
         f"{_line(measured[1])}, on {unseen.split}, not seen before",
         f"look at {out / 'settings.json'} (camkit {command} --settings takes it) and {out / 'surface.png'}",
     ]
+    if not no_fit and not fits and "keep" not in tried:
+        lines.insert(0, f"note: fit keep was not tried: {source_name(maps_of)} takes one input size")
     for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
     return Report(
@@ -70,13 +84,42 @@ def run_calibrate(maps_of: MapsOf, before: Recipe, options: RunOptions, *, test_
     )
 
 
+def fits_for(source: EvaluationSource, fit: Fit) -> Sequence[Fit]:
+    """The fits to choose from: to maps that are there already none says anything, and some networks take one size."""
+    if isinstance(source, MapFolder):
+        return (fit,)
+    height, width = source.classifier.input.size
+    try:
+        source.forward(Batch(torch.zeros(1, 3, height, width + width // 2), []))
+    except CamkitError:
+        return tuple(one for one in FITS if one != "keep")
+    return FITS
+
+
 def _measure(
     source: EvaluationSource, dataset: AnnotatedSet, before: Recipe, found: Calibration, options: RunOptions
 ) -> Evaluation:
+    """Both recipes, each under its fit, on the images that both fits take."""
     splits = {"before": FIXED, "calibrated": options.split_of(found.chosen_on, dataset)}
-    return evaluate(source, dataset, {"before": before, "calibrated": found.recipe}, step=options.step,
-                    seed=options.seed, threshold_split=splits, progress=options.progress(f"measure on {dataset.split}"),
-                    **options.measuring(source))  # fmt: skip
+
+    def under(fit: Fit, recipes: dict[str, Recipe], images: AnnotatedSet) -> Evaluation:
+        return evaluate(source, images, recipes, step=options.step, seed=options.seed, threshold_split=splits,
+                        progress=options.progress(f"measure on {dataset.split}"),
+                        **(options.measuring(source) | {"fit": fit}))  # fmt: skip
+
+    def both(images: AnnotatedSet) -> tuple[Evaluation, Evaluation]:
+        return under(options.fit, {"before": before}, images), under(found.fit, {"calibrated": found.recipe}, images)
+
+    if found.fit == options.fit:
+        return under(found.fit, {"before": before, "calibrated": found.recipe}, dataset)
+    first, second = both(dataset)
+    failures = list(
+        {(failure.image, failure.reason): failure for failure in [*first.failures, *second.failures]}.values()
+    )
+    if first.per_image["image"].tolist() != second.per_image["image"].tolist():
+        failed = {failure.image for failure in failures}
+        first, second = both(replace(dataset, records=[one for one in dataset.records if one.image not in failed]))
+    return replace(merge_evaluations(first, second, ""), failures=failures)
 
 
 def _facts(evaluation: Evaluation) -> dict[str, Any]:
@@ -101,7 +144,8 @@ def _write(out: Path, found: Calibration, model: str, record: dict[str, Any], fa
     write_table(out / "surface.csv", found.surface)
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
     with whole(out / "surface.png", "wb") as file:
-        plot_surface(found.surface, found.setting).savefig(file, dpi=150)
+        plot_surface(found.surface[found.surface["fit"] == found.fit], found.setting).savefig(file, dpi=150)
     write_json(out / "calibration.json", record)
-    write_json(out / "settings.json", {"recipe": found.recipe.to_dict(), "chosen_on": found.chosen_on, "model": model,
+    write_json(out / "settings.json", {"recipe": found.recipe.to_dict(), "fit": record["calibrated_fit"],
+                                       "chosen_on": found.chosen_on, "model": model,
                                        "by": "GT-known Loc", "n": found.n})  # fmt: skip

@@ -22,7 +22,7 @@ from camkit.runs.options import RunOptions
 from camkit.runs.results import holding, publishing
 from camkit.training import Descent, Finetuned, MinMax, Schedule, finetune_fc
 from camkit.training.minmax.trials import CRITERION, TRIED, metrics, score
-from camkit.training.sets import repeated
+from camkit.training.sets import describe_small_classes
 
 FILES = ("model.safetensors", "fc.safetensors", "log.csv", "sweep.csv", "sweep.png", "metrics.json", "failures.csv",
          "run.json")  # fmt: skip
@@ -184,7 +184,7 @@ def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
     for one in found.trials:
         size, asked, sets = f"S {one.settings.set_size}", one.settings.sets, one.sets
         if sets["classes_with_fewer_images"]:
-            lines.append(f"{size}: {repeated(list(sets['classes_with_fewer_images']))}")
+            lines.append(f"{size}: {describe_small_classes(list(sets['classes_with_fewer_images']))}")
         if sets["sets"] < asked:
             lines.append(f"{size}: {sets['sets']} sets in a mini-batch, there are no {asked}")
         if one.stopped:

@@ -1,9 +1,11 @@
-"""Settings files: a recipe that was chosen on a split, and which one it was."""
+"""Settings files: a recipe and a fit that were chosen on a split, and which one it was."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from camkit.data import Fit
 from camkit.errors import CamkitError
 from camkit.metrics.per_image import FIXED
 from camkit.recipe import Recipe
@@ -20,11 +22,14 @@ class Settings:
         The split on which its threshold was chosen, or that it was fixed beforehand.
     model : str or None
         What it was chosen for.
+    fit : {"stretch", "crop", "keep"} or None
+        Chosen with it; None where it was not, as in the files of version 0.1.0.
     """
 
     recipe: Recipe
     chosen_on: str = FIXED
     model: str | None = None
+    fit: Fit | None = None
 
 
 def read_settings(path: Path) -> Settings:
@@ -40,7 +45,10 @@ def read_settings(path: Path) -> Settings:
         recipe, chosen_on, model = Recipe.from_dict(held["recipe"]), held["chosen_on"], held["model"]
         if not (isinstance(chosen_on, str) and isinstance(model, str)):
             raise TypeError("names must be text")
-        return Settings(recipe, chosen_on, model)
+        fit = held.get("fit")
+        if fit not in (None, *get_args(Fit)):
+            raise CamkitError(f"fit {fit!r:.80} is unknown: one of {', '.join(get_args(Fit))} is known")
+        return Settings(recipe, chosen_on, model, fit)
     except CamkitError as error:
         raise CamkitError(f"{path}: {error}") from error
     except OSError as error:

@@ -18,7 +18,7 @@ def run_train(
     resume: bool = False,
     overwrite: bool = False,
     show_progress: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    echo: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """``camkit train``; arguments as `camkit.training.train`.
 
@@ -27,7 +27,7 @@ def run_train(
     CamkitError
         If the call cannot be carried out.
     """
-    done = train(settings, out, resume=resume, overwrite=overwrite, show_progress=show_progress, tell=tell)
+    done = train(settings, out, resume=resume, overwrite=overwrite, show_progress=show_progress, echo=echo)
     if not done.is_main:
         return Report([], 0)
     facts = {

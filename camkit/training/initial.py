@@ -5,8 +5,19 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.models import BACKBONES, Card, build, load_pretrained, pretrained_state
+from camkit.models import (
+    BACKBONES,
+    Card,
+    build,
+    load_classifier,
+    load_pretrained,
+    pretrained_state,
+    with_new_fc,
+)
+from camkit.models.architecture import equip
+from camkit.models.torchvision_models import torchvision_names
 from camkit.training.settings import TrainSettings
 
 WSOL, NONE = "wsol:", "none"
@@ -45,9 +56,10 @@ def make_network(settings: TrainSettings, num_classes: int, labels: Sequence[str
         The backbone, its pooling or its stride is unknown, or the weights cannot be had.
     """
     backbone = BACKBONES.get(settings.backbone.removeprefix(WSOL))
+    if backbone is None and settings.backbone not in torchvision_names():
+        return _from_classifier(settings, num_classes, labels)
     usual = InputSpec() if backbone is None else backbone.input
-    side = settings.size[-1]
-    spec = replace(usual, size=(side, side), resize=side if settings.crop_scale else settings.resize)
+    spec = _input(usual, settings)
     name = settings.backbone if backbone is None else f"{WSOL}{settings.backbone.removeprefix(WSOL)}"
     names = None if labels is None else tuple(labels)
     card = Card(name, num_classes, spec, names, settings.pool, settings.output_stride or None, settings.dilation)
@@ -62,3 +74,28 @@ def make_network(settings: TrainSettings, num_classes: int, labels: Sequence[str
     layers = sorted({parameter.rpartition(".")[0] for parameter in new})
     told = f"{name}: {len(loaded)} of {len(loaded) + len(fresh)} tensors from {said}"
     return InitialNetwork(model, card, new, adl_at, f"{told}; fresh: {', '.join(layers) or 'none'}")
+
+
+def _from_classifier(settings: TrainSettings, num_classes: int, labels: Sequence[str] | None) -> InitialNetwork:
+    """Any classifier that ``--model`` takes, with a last layer of its own for these classes."""
+    start = load_classifier(settings.backbone, settings.weights)
+    stride = settings.output_stride or None
+    if start.output_stride is not None and stride not in (None, start.output_stride):
+        raise CamkitError(f"{settings.backbone} has output stride {start.output_stride}: leave --output-stride out")
+    model, fresh = with_new_fc(start.model, num_classes, start.input.size)
+    names = None if labels is None else tuple(labels)
+    spec = _input(start.input, settings)
+    card = Card(start.network or start.name, num_classes, spec, names, settings.pool, stride, settings.dilation)
+    model = equip(model, card)
+    random = settings.weights.lower() == NONE
+    new = frozenset(name for name, _ in model.named_parameters()) if random else frozenset(fresh)
+    said = "all weights start fresh" if random else f"{start.weights}; fresh: {fresh[0].rpartition('.')[0]}"
+    return InitialNetwork(
+        model, replace(card, output_stride=stride or start.output_stride), new, (), f"{settings.backbone}: {said}"
+    )
+
+
+def _input(usual: InputSpec, settings: TrainSettings) -> InputSpec:
+    """What the network is shown: in the training's size, else as its weights want it."""
+    side = settings.size[-1]
+    return replace(usual, size=(side, side), resize=side if settings.crop_scale else settings.resize)

@@ -74,7 +74,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     show_progress: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    echo: Callable[[str], None] = lambda _: None,
 ) -> TrainResult:
     """Train a classifier, and measure it after each epoch.
 
@@ -91,7 +91,7 @@ def train(
     overwrite : bool
         Remove what an earlier run left.
     show_progress : bool
-    tell : callable
+    echo : callable
         Takes a line that a user wants to read before the end.
 
     Returns
@@ -116,8 +116,8 @@ def train(
         stack.enter_context(torch.backends.cudnn.flags(enabled=True, deterministic=True))
         stack.enter_context(holding(out, settings, resume=resume, overwrite=overwrite, group=group))
         state = read_before(out, settings, resume=resume)
-        show, tell = show_progress and group.is_main, tell if group.is_main else _silent
-        trainer = Trainer(settings, method, out, group, show, tell)
+        show, echo = show_progress and group.is_main, echo if group.is_main else _no_echo
+        trainer = Trainer(settings, method, out, group, show, echo)
         group.barrier()  # all have looked at the folder
         if group.is_main:
             begin(out, settings, trainer.at_first(), resume=resume)
@@ -140,5 +140,5 @@ def train(
     )
 
 
-def _silent(_: str) -> None:
+def _no_echo(_: str) -> None:
     """Only the first process speaks."""

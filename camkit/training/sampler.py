@@ -7,7 +7,7 @@ from torch.utils.data import Sampler
 
 from camkit.errors import CamkitError
 from camkit.training.randomness import ORDER, derived_seed
-from camkit.training.sets import ClassSets, dealt
+from camkit.training.sets import ClassSets, share_of_batch
 
 Key = tuple[int, int]  # epoch, index: all that an image's augmentation depends on
 
@@ -121,8 +121,8 @@ class DistributedSetSampler(DistributedBatchSampler):
 
     @property
     def distinct(self) -> int:
-        return len({index for batch in self.class_sets.batches(self.epoch) for index in dealt(batch, 0, 1)})
+        return len({index for batch in self.class_sets.batches(self.epoch) for index in share_of_batch(batch, 0, 1)})
 
     def __iter__(self) -> Iterator[list[Key]]:
         for batch in self.class_sets.batches(self.epoch)[self.start :]:
-            yield [(self.epoch, index) for index in dealt(batch, self.rank, self.world_size)]
+            yield [(self.epoch, index) for index in share_of_batch(batch, self.rank, self.world_size)]

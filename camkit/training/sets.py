@@ -71,7 +71,7 @@ class ClassSets:
         return [[every[i] for i in order[start : start + self.sets]] for start in starts]
 
 
-def dealt(batch: Sequence[Set], rank: int, world_size: int) -> list[int]:
+def share_of_batch(batch: Sequence[Set], rank: int, world_size: int) -> list[int]:
     """A process's images of a mini-batch: whole sets, one after the other, of the first processes perhaps one more."""
     share = len(batch) // world_size, len(batch) % world_size
     start = rank * share[0] + min(rank, share[1])
@@ -79,7 +79,7 @@ def dealt(batch: Sequence[Set], rank: int, world_size: int) -> list[int]:
     return [int(index) for indices in own for index in indices]
 
 
-def repeated(small: Sequence[int | str]) -> str:
+def describe_small_classes(small: Sequence[int | str]) -> str:
     """Which classes are `ClassSets.small`, for a user to read."""
     some = ", ".join(map(str, small[:5])) + (", ..." if len(small) > 5 else "")
     return f"{len(small)} classes have fewer images than a set and fill theirs with the same again ({some})"

@@ -10,7 +10,7 @@ from camkit.errors import CamkitError
 FOLDER = "tensorboard"
 
 
-class Board:
+class TensorBoardLog:
     """Writes a run's figures; what an earlier part of the run wrote beyond the step it goes on from is taken back.
 
     Parameters
@@ -36,7 +36,7 @@ class Board:
                 raise CamkitError("--tensorboard needs TensorBoard: run pip install 'camkit[tensorboard]'") from error
             self.writer = module.SummaryWriter(str(out / FOLDER), purge_step=step + 1)
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "TensorBoardLog":
         return self
 
     def __exit__(

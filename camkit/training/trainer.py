@@ -22,10 +22,10 @@ from camkit.training.method import Method
 from camkit.training.network import Network
 from camkit.training.optimizer import make_optimizer
 from camkit.training.randomness import WEIGHTS, derived_seed, seed_generators
-from camkit.training.sets import repeated
+from camkit.training.sets import describe_small_classes
 from camkit.training.settings import TrainSettings
 from camkit.training.state import FILE, State, save_state
-from camkit.training.tensorboard import Board
+from camkit.training.tensorboard import TensorBoardLog
 from camkit.training.validation import Validation
 
 USUAL_BATCH = 32
@@ -43,7 +43,7 @@ class Trainer:
     group : ProcessGroup
     show : bool
         Whether to show progress.
-    tell : callable
+    echo : callable
         Takes a line that a user wants to read before the end.
     """
 
@@ -54,7 +54,7 @@ class Trainer:
         out: Path,
         group: ProcessGroup,
         show: bool,
-        tell: Callable[[str], None],
+        echo: Callable[[str], None],
     ) -> None:
         self.settings, self.method, self.out, self.group = settings, method, out, group
         self.show = show
@@ -62,7 +62,7 @@ class Trainer:
         self.filled = data.filled
         self.problems = data.problems + val.problems
         self.initial = self._initial(data)
-        tell(self.initial.loaded)
+        echo(self.initial.loaded)
         self.network = self._network()
         self.optimizer = make_optimizer(
             self.network.model,
@@ -76,7 +76,7 @@ class Trainer:
         workers = (4 if group.device.type == "cuda" else 0) if settings.workers < 0 else settings.workers
         self.loop = Loop(self.network, method, self.optimizer, self.images, settings, workers)
         if small := self.loop.batches.small:
-            tell(repeated(list(small)))
+            echo(describe_small_classes(list(small)))
         self.validation = Validation(val, settings, workers, group)
 
     def _initial(self, data: AnnotatedSet) -> InitialNetwork:
@@ -105,7 +105,7 @@ class Trainer:
         """All epochs that are not done yet; returns the state after the last."""
         state = self.at_first() if state is None else state
         self._load(state)
-        with Board(self.out, state.step, self.settings.tensorboard and self.group.is_main) as board:
+        with TensorBoardLog(self.out, state.step, self.settings.tensorboard and self.group.is_main) as board:
             if self.group.is_main:
                 with writing(self.out):
                     claim(self.out, events(self.out))

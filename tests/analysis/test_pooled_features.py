@@ -47,8 +47,9 @@ def test_dispersion_by_hand(seen):
     close = [vector(1, 0), vector(7, 0)]
     images = [seen(np.ones((2, 2, 2)), [1, 1], pooled=f_o, masked=f) for f_o, f in zip(wide, close, strict=True)]
     found = dispersion(images)
-    assert found.table["image"].tolist() == pytest.approx([0.5**0.5] * 2)
-    assert found.table["object"].tolist() == pytest.approx([0, 0])
+    assert found.table["image"].tolist() == [image.record.image for image in images]
+    assert found.table["distance_image"].tolist() == pytest.approx([0.5**0.5] * 2)
+    assert found.table["distance_object"].tolist() == pytest.approx([0, 0])
     assert found.summary["image"].value == pytest.approx(0.5**0.5)
     assert found.summary["difference"].value == pytest.approx(-(0.5**0.5))
     assert found.summary["classes_closer"].value == 1

@@ -1,11 +1,13 @@
 """A threshold chosen on one split: the surface against the recipes themselves, and the settings that come of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from camkit.boxes import MaxThreshold, PercentileThreshold
 from camkit.cli import cli
@@ -60,8 +62,10 @@ def test_of_equals_the_nearest_to_the_paper_is_taken():
     rows = [("signed", 90, 0.35, 70.0), ("positive", 90, 0.35, 70.0), ("positive", 80, 0.35, 70.0)]
     rows += [("signed", 100, 0.9, 60.0)]
     table = pd.DataFrame(rows, columns=["weighting", "percentile", "theta", "gt_loc"])
-    assert best_of(table, Recipe()) == Recipe("positive", PercentileThreshold(0.35, 90.0))
-    assert best_of(table.assign(gt_loc=[0, 0, 0, 1]), Recipe()) == Recipe("signed", MaxThreshold(0.9))
+    fits = pd.concat([table.assign(fit=fit) for fit in ("keep", "stretch", "crop")])
+    assert best_of(fits, Recipe()) == (Recipe("positive", PercentileThreshold(0.35, 90.0)), "stretch")
+    last = table.assign(gt_loc=[0, 0, 0, 1], fit="keep")
+    assert best_of(last, Recipe()) == (Recipe("signed", MaxThreshold(0.9)), "keep")
 
 
 @pytest.fixture
@@ -143,3 +147,95 @@ def test_an_unknown_protocol_is_named():
                  lambda: evaluate(inference(), dataset, {"cam": Recipe()}, protocol="coco")):  # fmt: skip
         with pytest.raises(CamkitError, match="'coco': give one of paper, wsol"):
             work()
+
+
+@pytest.fixture
+def wide(tmp_path):
+    """Photographs that are wider than high, one of them so much that crop and keep refuse it, and their boxes."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for split in ("one", "two"):
+        lines = ["image,label,x0,y0,x1,y1"]
+        for i in range(12):
+            width, height = (4040, 10) if i == 5 else (96, 40)
+            Image.fromarray(rng.integers(0, 255, (height, width, 3), np.uint8)).save(tmp_path / f"{split}{i}.png")
+            x0 = int(rng.integers(0, width // 2))
+            lines.append(f"{split}{i}.png,{i % 3},{x0},0,{x0 + width // 2},{height}")
+        (tmp_path / f"{split}.csv").write_text("\n".join(lines))
+    (tmp_path / "net.py").write_text(MODEL)
+    return tmp_path
+
+
+def test_every_fit_has_the_surface_that_it_has_alone(wide):
+    dataset = read_dataset("csv", wide, "one")
+    found = calibrate(inference(), dataset, Recipe(), fits=("stretch", "crop", "keep"))
+    assert (found.n, [failure.image for failure in found.failures]) == (11, ["one5.png"])
+    rest = replace(dataset, records=[record for record in dataset.records if record.image != "one5.png"])
+    for fit, surface in found.surface.groupby("fit"):
+        alone = calibrate(inference(), rest, Recipe(), fits=(fit,))
+        assert alone.surface["gt_loc"].tolist() == surface["gt_loc"].tolist()
+    of_fits = found.surface.groupby("fit")["gt_loc"].max()
+    assert of_fits.nunique() > 1
+    assert of_fits[found.fit] == of_fits.max()
+
+
+def test_the_fit_is_chosen_and_goes_with_the_settings(wide):
+    arguments = ["--model", f"{wide}/net.py:build", "--dataset", "csv", "--root", str(wide), "--step", "0.5"]
+    splits = ["--split", "one", "--test-split", "two"]
+    done = CliRunner().invoke(cli, ["calibrate", *arguments, *splits, "--out", str(wide / "out")])
+    assert done.exit_code == 1, done.output  # the image that two of the fits refuse, in each split
+    settings = wide / "out/settings.json"
+    held, record = (json.loads((wide / "out" / name).read_text()) for name in ("settings.json", "calibration.json"))
+    surface = pd.read_csv(wide / "out/surface.csv")
+    best = surface.loc[surface["gt_loc"] == surface["gt_loc"].max(), "fit"]
+    assert held["fit"] == record["calibrated_fit"] in set(best)
+    assert held["fit"] != "stretch"
+    assert f"fit {held['fit']}; the best of {3 * 4158}" in done.output
+    assert record["splits"]["one"]["gain"]["difference"]["n"] == 11
+    assert read_settings(settings).fit == held["fit"]
+    localize = ["localize", "--model", f"{wide}/net.py:build", "--images", str(wide / "one1.png"), "--no-overlays"]
+    done = CliRunner().invoke(cli, [*localize, "--settings", str(settings), "--out", str(wide / "boxes")])
+    assert done.exit_code == 0, done.output
+    assert json.loads((wide / "boxes/run.json").read_text())["settings"]["fit"] == held["fit"]
+    done = CliRunner().invoke(
+        cli, [*localize, "--settings", str(settings), "--fit", "stretch", "--out", str(wide / "x")]
+    )
+    assert (done.exit_code, "leave out --fit" in done.output) == (2, True)
+    done = CliRunner().invoke(cli, ["evaluate", *arguments, "--split", "two", "--settings", str(settings), "--out",
+                                    str(wide / "evaluated")])  # fmt: skip
+    measured = json.loads((wide / "evaluated/metrics.json").read_text())["gt_loc"]
+    assert measured["value"] == record["splits"]["two"]["calibrated"]["gt_loc"]["value"]
+
+
+def test_one_fit_alone_where_it_is_named_and_none_that_is_unknown(wide):
+    arguments = ["--model", f"{wide}/net.py:build", "--dataset", "csv", "--root", str(wide), "--step", "0.5"]
+    done = CliRunner().invoke(cli, ["calibrate", *arguments, "--split", "one", "--test-split", "two", "--fit",
+                                    "stretch", "--out", str(wide / "out")])  # fmt: skip
+    assert done.exit_code == 0, done.output
+    held = json.loads((wide / "out/settings.json").read_text())
+    assert (held["fit"], held["n"]) == ("stretch", 12)
+    for fit, says in (("pad", "fit 'pad' is unknown"), ([], "is unknown"), (None, None)):
+        (wide / "s.json").write_text(json.dumps({**held, "fit": fit}))
+        if says is None:
+            assert read_settings(wide / "s.json").fit is None  # as version 0.1.0 wrote it
+        else:
+            with pytest.raises(CamkitError, match=says):
+                read_settings(wide / "s.json")
+
+
+def test_a_network_of_one_input_size_is_not_asked_to_keep(wide):
+    (wide / "net.py").write_text(f"""{MODEL}
+class Fixed(TinyResNet):
+    def forward(self, x):
+        if x.shape[2:] != (64, 64):
+            raise RuntimeError("one size")
+        return super().forward(x)
+def fixed():
+    torch.manual_seed(0)
+    return Fixed(3, (8, 16), 1).eval()
+""")
+    arguments = ["--model", f"{wide}/net.py:fixed", "--dataset", "csv", "--root", str(wide), "--step", "0.5"]
+    done = CliRunner().invoke(cli, ["calibrate", *arguments, "--split", "one", "--test-split", "two", "--out",
+                                    str(wide / "out")])  # fmt: skip
+    assert "note: fit keep was not tried" in done.output
+    assert json.loads((wide / "out/calibration.json").read_text())["settings"]["fits"] == ["stretch", "crop"]

@@ -35,7 +35,7 @@ def refusal(*args, **kwargs):
 def test_by_name_whatever_the_order_and_the_number():
     found = matched(dataset([0, 1], ("cat", "dog")), 3, ["dog", "bird", "cat"])
     assert (found.numbers, found.by, found.notes) == ({0: 2, 1: 0}, "name", ())
-    assert found.said == {"cat": "2 ('cat')", "dog": "0 ('dog')"}
+    assert found.in_words == {"cat": "2 ('cat')", "dog": "0 ('dog')"}
     assert matched(dataset([0, 1, 2], ("a", "b", "c")), 3, "cab").numbers == {0: 1, 1: 2, 2: 0}
 
 

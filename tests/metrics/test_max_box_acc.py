@@ -132,3 +132,14 @@ def test_two_halves_merged_equal_the_whole(new):
 def test_an_image_without_ground_truth_is_refused():
     with pytest.raises(CamkitError, match="at least one box an image"):
         MaxBoxAcc().update(torch.rand(1, 7, 7), [np.zeros((0, 4))], [(64, 64)])
+
+
+@pytest.mark.parametrize("kind", [MaxBoxAcc, MaxBoxAccV2])
+def test_what_images_count_for_adds_up_to_the_figure(kind):
+    measure = kind(0.05)
+    for class_map, truths, size in images(12):
+        measure.update([torch.from_numpy(class_map)], [truths], [size])
+    counted = measure.at_best()
+    assert counted.shape == (12,)
+    assert set(np.round(counted, 6)) <= {round(100 * k / len(kind.deltas), 6) for k in range(len(kind.deltas) + 1)}
+    assert counted.mean() == pytest.approx(float(measure.compute()))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from camkit.data import Sample
 from camkit.errors import CamkitError
 from camkit.training.minmax.images import complete_sets
-from camkit.training.sets import ClassSets, dealt
+from camkit.training.sets import ClassSets, share_of_batch
 
 COUNTS = st.lists(st.integers(1, 9), min_size=2, max_size=6)
 
@@ -27,7 +27,7 @@ def test_properties(counts, sets, size, epoch, processes):
             ClassSets(labels, sets, size)
         return
     alone = ClassSets(labels, sets, size, seed=5)
-    batches = [dealt(batch, 0, 1) for batch in alone.batches(epoch)]
+    batches = [share_of_batch(batch, 0, 1) for batch in alone.batches(epoch)]
     assert len(batches) == len(alone)
     seen = Counter(index for batch in batches for index in batch)
     every = sum(max(1, count // size) for count in counts)
@@ -48,7 +48,7 @@ def test_properties(counts, sets, size, epoch, processes):
     assert alone.small == {label: count for label, count in enumerate(counts) if count < size}
 
     for batch, drawn in zip(batches, alone.batches(epoch), strict=True):
-        shares = [dealt(drawn, rank, processes) for rank in range(processes)]
+        shares = [share_of_batch(drawn, rank, processes) for rank in range(processes)]
         assert max(map(len, shares)) - min(map(len, shares)) <= size
         whole = {tuple(batch[start : start + size]) for start in range(0, len(batch), size)}
         parts = [tuple(share[start : start + size]) for share in shares for start in range(0, len(share), size)]
@@ -58,7 +58,7 @@ def test_properties(counts, sets, size, epoch, processes):
 
 def test_epochs_and_seeds_differ_and_can_be_had_again():
     def drawn(seed, epoch):
-        return [dealt(batch, 0, 1) for batch in ClassSets([0] * 20 + [1] * 20, 2, 5, seed).batches(epoch)]
+        return [share_of_batch(batch, 0, 1) for batch in ClassSets([0] * 20 + [1] * 20, 2, 5, seed).batches(epoch)]
 
     assert drawn(0, 0) == drawn(0, 0)
     assert drawn(0, 0) != drawn(0, 1)
@@ -68,7 +68,7 @@ def test_epochs_and_seeds_differ_and_can_be_had_again():
 def test_images_that_fill_no_set_come_in_another_epoch():
     sets, seen = ClassSets([0] * 7 + [1] * 7, 2, 5), set()
     for epoch in range(20):
-        seen |= {index for batch in sets.batches(epoch) for index in dealt(batch, 0, 1)}
+        seen |= {index for batch in sets.batches(epoch) for index in share_of_batch(batch, 0, 1)}
     assert seen == set(range(14))
 
 

@@ -52,7 +52,7 @@ def test_later_layers_win():
     [
         ({"epochs": 0}, "--epochs 0: give 1 or more"),
         ({"lr": 0.0}, "--lr 0.0: give a number above 0"),
-        ({"lr": float("nan")}, "--lr nan: give a number above 0"),
+        ({"lr": float("nan")}, "--lr nan: give a finite number"),
         ({"momentum": 1.0}, "--momentum 1.0"),
         ({"size": ()}, "--size"),
         ({"size": (300,)}, "--size 300: it is above --resize"),

@@ -26,7 +26,7 @@ from camkit.data.formats.coco_files import Places, find_annotations
 from camkit.data.formats.coco_json import Ids, Row, finite, load, rows
 from camkit.data.formats.corners import HALF_OPEN
 from camkit.data.formats.draft import Draft, by_class
-from camkit.data.formats.entry import Entry, Incomplete, told
+from camkit.data.formats.entry import Entry, Incomplete, problem_at
 from camkit.data.formats.segmentations import Masks, Segmentation
 from camkit.data.formats.tables import shown
 from camkit.data.records import Record
@@ -183,7 +183,7 @@ class _Objects:
                 segmentation = Segmentation(row.where, row.fields.get("segmentation"))
                 box = None if _is_crowd(row) else _box(row, segmentation, entry)
             except CamkitError as error:
-                self.faults.setdefault((entry, label), told(row.where, error))
+                self.faults.setdefault((entry, label), problem_at(row.where, error))
                 raise
             self.found.setdefault(entry, []).append(_Object(label, box, segmentation))
 

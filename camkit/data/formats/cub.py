@@ -19,7 +19,7 @@ import numpy as np
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.formats.corners import INCLUSIVE
 from camkit.data.formats.draft import Draft, with_label_and_box
-from camkit.data.formats.entry import Entry, told
+from camkit.data.formats.entry import Entry, problem_at
 from camkit.data.formats.masks import MaskFiles
 from camkit.data.formats.tables import Line, lines, mending, shown
 from camkit.data.images import read_size
@@ -111,7 +111,7 @@ def _chosen(root: Path, wanted: str) -> tuple[dict[str, bool], dict[str, str]]:
             if chosen.setdefault(key, line.fields[1] == wanted) != (line.fields[1] == wanted):
                 raise CamkitError("the image is in the other split already")
         except CamkitError as error:
-            unknown[key] = told(line.where, error)
+            unknown[key] = problem_at(line.where, error)
     return {key: its for key, its in chosen.items() if key not in unknown}, unknown
 
 

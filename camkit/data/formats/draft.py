@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from camkit.data.annotations import AnnotatedSet, Box, check_inside
-from camkit.data.formats.entry import Entry, Incomplete, told
+from camkit.data.formats.entry import Entry, Incomplete, problem_at
 from camkit.data.formats.tables import Line, shown
 from camkit.data.records import Record, no_boxes
 from camkit.data.sources import Read
@@ -49,7 +49,7 @@ class Draft:
 
     def stray(self, where: str, reason: str | CamkitError) -> None:
         """Tell of a line that belongs to no image."""
-        self.strays.append(told(where, reason))
+        self.strays.append(problem_at(where, reason))
 
     def add_line(self, line: Line, image: str | None = None) -> Entry:
         """List the image of a line, which is its own key; it is the line's first field unless it is given."""
@@ -124,7 +124,7 @@ class Draft:
                 if entry.problem:
                     problems.append(entry.problem)
                 elif not entry.left_out or (entry.shares and not isinstance(error, Incomplete)):
-                    problems.append(told(f"{entry.where}: {shown(entry.image)}", error))
+                    problems.append(problem_at(f"{entry.where}: {shown(entry.image)}", error))
             problems += entry.left_out
         problems += self.strays
         if not records:

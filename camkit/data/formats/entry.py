@@ -59,7 +59,7 @@ class Entry:
         try:
             yield
         except CamkitError as error:
-            self.refuse(told(where, error))
+            self.refuse(problem_at(where, error))
 
     @contextmanager
     def annotation(self, where: str) -> Iterator[None]:
@@ -67,9 +67,9 @@ class Entry:
         try:
             yield
         except Contradiction as error:
-            self.refuse(told(where, error))
+            self.refuse(problem_at(where, error))
         except CamkitError as error:
-            self.left_out.append(told(where, error))
+            self.left_out.append(problem_at(where, error))
 
     def refuse(self, problem: str) -> None:
         """Give the image a problem, unless it has one."""
@@ -103,7 +103,7 @@ class Entry:
         self.size = size or self.size
 
 
-def told(where: str, error: str | CamkitError) -> str:
+def problem_at(where: str, error: str | CamkitError) -> str:
     """A problem in one line: where, what, and what to do about it."""
     line = f"{where}: {error}" if "; " in str(error) else f"{where}: {error}; mend it or take it out"
     if not line.isprintable():  # a name may hold a line break

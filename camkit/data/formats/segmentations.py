@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from camkit.boxes.geometry import box_of
 from camkit.data.annotations import Box
-from camkit.data.formats.entry import told
+from camkit.data.formats.entry import problem_at
 from camkit.data.formats.polygons import mask_from_polygon, polygon_points
 from camkit.data.formats.rle import decode_counts, mask_from_counts
 from camkit.data.formats.tables import shown
@@ -40,7 +40,7 @@ class Segmentation:
                 mask |= mask_from_polygon(polygon, size)
             return mask
         except CamkitError as error:
-            raise CamkitError(told(self.where, error)) from None
+            raise CamkitError(problem_at(self.where, error)) from None
 
     def box(self) -> Box:
         """The box around it, half open: of polygons around their corners, of run lengths around the pixels."""

@@ -15,7 +15,7 @@ from camkit.localization import Failure
 from camkit.process_group import ProcessGroup
 from camkit.training.minmax.kept import KeptFeatures
 from camkit.training.minmax.settings import MinMax, Schedule
-from camkit.training.sets import ClassSets, dealt
+from camkit.training.sets import ClassSets, share_of_batch
 
 
 class SetBatch(NamedTuple):
@@ -119,7 +119,9 @@ class ImageSets:
         """Epoch and mini-batch, `steps` times: this process's sets of it, perhaps none."""
         group = self.images.group
         batches = ((epoch, batch) for epoch in range(self.epochs) for batch in self.class_sets.batches(epoch))
-        order = [(epoch, dealt(batch, group.rank, group.world_size)) for epoch, batch in islice(batches, self.steps)]
+        order = [
+            (epoch, share_of_batch(batch, group.rank, group.world_size)) for epoch, batch in islice(batches, self.steps)
+        ]
         loader = DataLoader(  # its processes end with the iteration
             self.images.samples,
             batch_sampler=[indices for _, indices in order],

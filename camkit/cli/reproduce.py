@@ -1,0 +1,143 @@
+"""camkit reproduce: the papers' claims, tested on what data is there."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+NAMES = ("cub", "birds-csv", "birds", "mobilenet", "tiny-imagenet", "pets")
+
+
+def folder(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
+    """NAME=DIR, several."""
+    pairs = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if not equals or not path:
+            raise click.BadParameter(f"{value!r}: write NAME=DIR, NAME one of {', '.join(NAMES)}")
+        pairs[name] = Path(path)
+    return pairs
+
+
+@click.command(short_help="Test the papers' claims on the data that is there.")
+@click.argument("claims", nargs=-1, metavar="[CLAIM...]")
+@click.option(
+    "--claims",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="seeds/claims.toml",
+    show_default=True,
+    help="The claims: sentences, sources, and what would count for and against each.",
+)
+@click.option(
+    "--data",
+    multiple=True,
+    callback=folder,
+    metavar="NAME=DIR",
+    envvar="CAMKIT_DATA",
+    help=f"Where data and networks lie, NAME one of {', '.join(NAMES)}; may be repeated, and CAMKIT_DATA may "
+    "hold several with spaces between them.",
+)
+@click.option(
+    "--budget",
+    type=click.Choice(["small", "full"]),
+    default="small",
+    show_default=True,
+    help="small: one seed, few epochs, part of the photographs; full: three seeds and the whole grid.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
+@click.option(
+    "--page", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [default: OUT/reproduction.md]"
+)
+@click.option("--list", "listed", is_flag=True, help="List the claims and stop.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, with estimated minutes, and stop.")
+@click.option("--device", default="auto", show_default=True)
+def reproduce(
+    claims: tuple[str, ...],
+    file: Path,
+    data: dict[str, Path],
+    budget: str,
+    out: Path | None,
+    page: Path | None,
+    listed: bool,
+    dry_run: bool,
+    device: str,
+) -> None:  # fmt: skip
+    """Test the claims of Rethinking CAM and MinMaxCAM: all of them, or those named, where their data is there.
+
+    OUT gets reproduction.md with a verdict on each, its picture, verdicts.csv, cells.csv, and below cells/ a file for
+    each cell. What is there already is not computed again, so that a run that was stopped goes on. For a claim whose
+    data is not there, the page has the command for whoever has it.
+
+    \b
+    Examples:
+      camkit reproduce --list
+      camkit reproduce all --budget small --dry-run --data cub=CUB_200_2011
+      camkit reproduce nwc-birds --data cub=CUB_200_2011 --data birds=birds/ --out reproduced
+    """
+    from camkit.reproduction.claims import read_claims
+
+    read = read_claims(file)
+    chosen = read.named(claims)
+    if listed:
+        width = max(len(claim.id) for claim in chosen)
+        click.echo(
+            "\n".join(f"{claim.id:<{width}}  {claim.sentence} ({claim.paper}: {claim.source})" for claim in chosen)
+        )
+        return
+    if not claims:
+        raise click.UsageError("name claims, or all; --list lists them")
+    from camkit.reproduction.run import check_folders, planned
+
+    folders = check_folders(data)
+    plan = planned(chosen, budget, everything="all" in claims)
+    if dry_run:
+        _tell_plan(plan, folders)
+        return
+    if out is None:
+        raise click.UsageError("--out is missing: name a folder for the results")
+    sys.exit(_run(read, chosen, plan, budget, folders, out, page or out / "reproduction.md", device))
+
+
+def _tell_plan(plan: list[Any], folders: dict[str, Path]) -> None:
+    total = 0.0
+    for cell in plan:
+        lacking = [name for name in cell.data if name not in folders]
+        total += 0 if lacking else cell.seconds
+        what = f"needs --data {lacking[0]}=DIR" if lacking else f"{cell.seconds / 60:.1f} min"
+        click.echo(f"{cell.id:<44} {cell.experiment:<20} {what}")
+    click.echo(f"{len(plan)} cells, about {total / 60:.0f} minutes on two quiet CPU cores")
+
+
+def _run(
+    read: Any,
+    chosen: list[Any],
+    plan: list[Any],
+    budget: str,
+    folders: dict[str, Path],
+    out: Path,
+    page: Path,
+    device: str,
+) -> int:
+    """Measure, judge, write; the exit status."""
+    from tqdm import tqdm
+
+    from camkit.reproduction.page import write_page
+    from camkit.reproduction.run import reproduce as measure
+    from camkit.reproduction.tables import write_tables
+
+    def progress(results: Any, n: int) -> Any:
+        return iter(tqdm(results, total=n, unit="image", leave=False, disable=not sys.stderr.isatty()))
+
+    run = measure(plan, budget, folders, out, device=device, progress=progress, tell=click.echo)
+    verdicts = run.verdicts(chosen)
+    write_tables(out, run, verdicts)
+    write_page(page, run, read, verdicts)
+    counted: dict[str, int] = {}
+    for verdict in verdicts:
+        counted[verdict.verdict] = counted.get(verdict.verdict, 0) + 1
+    click.echo(", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
+    click.echo(f"look at {page}, {out / 'verdicts.csv'}, {out / 'cells.csv'}")
+    failed = [why for why in run.missing.values() if not why.startswith("needs ")]
+    return 1 if failed else 0
