@@ -13,9 +13,11 @@ LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 
 def checked_name(name: str) -> str:
     """A file's name below a root; `CamkitError` where it leads out of it."""
+    if "\0" in name:
+        raise CamkitError(f"{name!r} holds a zero byte, as no file's name does; mend it")
     path, windows = PurePosixPath(name), PureWindowsPath(name)
     outside = not path.parts or path.is_absolute() or windows.root or windows.drive or ".." in windows.parts
-    if outside or "\0" in name:
+    if outside:
         raise CamkitError(f"{name!r} leads out of the data set's folder; a name is relative, with / and without ..")
     return name
 

@@ -26,19 +26,24 @@ def changed_settings(before: Facts, now: Facts) -> list[str]:
 
 
 def source_of(path: Path) -> Facts:
-    """Of which file a result was made: its size, its time, and a digest of its bytes, where it can still be read."""
+    """Of which file a result was made: its size, its times, and a digest of its bytes, where it can still be read."""
     try:
         content = path.read_bytes()
         found = os.stat(path)
     except OSError:
         return {}
-    return {"bytes": len(content), "mtime_ns": found.st_mtime_ns, "sha256": hashlib.sha256(content).hexdigest()}
+    return {"bytes": len(content), **_times(found), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _times(found: os.stat_result) -> Facts:
+    """When a file's bytes changed last, and when anything of it did: the first can be set to what it was before."""
+    return {"mtime_ns": found.st_mtime_ns, "ctime_ns": found.st_ctime_ns}
 
 
 def changed_images(entries: Mapping[str, Facts], files: Iterable[ImageFile], changed: Changed) -> str | None:
     """What differs about the images that are finished, None where nothing does.
 
-    Files are told apart by size and time; where these differ, by their bytes. `changed` says what else is asked of an
+    Files are told apart by size and times; where these differ, by their bytes. `changed` says what else is asked of an
     image now, given its name and its rows.
     """
     left = {name for name, entry in entries.items() if "rows" in entry}
@@ -68,7 +73,7 @@ def _is_another(path: Path, source: Facts) -> bool:
         found = os.stat(path)
     except OSError:
         return True
-    if (found.st_size, found.st_mtime_ns) == (source.get("bytes"), source.get("mtime_ns")):
+    if {"bytes": found.st_size, **_times(found)}.items() <= source.items():
         return False
     return found.st_size != source.get("bytes") or source_of(path).get("sha256") != source.get("sha256")
 

@@ -67,6 +67,13 @@ def other_bytes_of_one_size_and_time(place):
     os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
 
 
+def other_bytes_and_all_times_set_back(place):
+    file = place / "photos/a.png"
+    content, found = file.read_bytes(), file.stat()
+    file.write_bytes(content[:-20] + bytes(20))
+    os.utime(file, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
 def other_folder(place):
     shutil.copytree(place / "photos", place / "others")
     shutil.copy(place / "photos/a.png", place / "others/below/c.jpg")
@@ -92,6 +99,7 @@ CHANGES = {
     "a label less": (["--labels", "labels.csv"], replaced("labels.csv", "a.png,2\n", ""), None, "a.png 2 -> None"),
     "labels where none were": ([], None, ["--labels", "labels.csv"], "labels 'predicted' -> 'given'"),
     "image": ([], other_pixels, None, "--images: a.png holds other bytes"),
+    "image of one size and time": ([], other_bytes_and_all_times_set_back, None, "--images: a.png holds other bytes"),
     "image of one size": ([], other_bytes_of_one_size_and_time, None, "--images: a.png holds other bytes"),
     "image folder": ([], other_folder, ["--images", "others"], "--images: below/c.jpg holds other bytes"),
     "image gone": ([], fewer_images, None, "--images: a.png, which is finished, is no longer among them"),

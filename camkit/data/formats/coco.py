@@ -116,7 +116,10 @@ class _Images:
     def add(self, row: Row) -> None:
         """List an image. Another entry for the same file name is a problem, but its annotations are the image's."""
         try:
-            written, listed = row.value("id"), row.text("file_name" if row.fields.get("file_name") else "coco_url")
+            written, listed = (
+                row.value("id"),
+                row.text("coco_url" if row.fields.get("coco_url") and not row.fields.get("file_name") else "file_name"),
+            )
             known = self.draft.entries.get(listed)
             entry = self.draft.add(listed, listed.replace("\\", "/"), row.where)
             holder = self.ids.add(written, known or entry)

@@ -36,6 +36,7 @@ INCLUSIVE = Corners(first=0, inclusive=True)
 INCLUSIVE_FROM_1 = Corners(first=1, inclusive=True)
 
 
-def are_shares(written: Box) -> bool:
-    """Whether all corners lie within 0 and 1, as shares of the image's sides do."""
-    return all(0 <= corner <= 1 for corner in written)
+def are_shares(written: Box) -> tuple[bool, bool]:
+    """Whether both corners lie within 0 and 1, as shares of the image's sides do: along x, along y."""
+    x0, y0, x1, y1 = written
+    return 0 <= x0 <= 1 and 0 <= x1 <= 1, 0 <= y0 <= 1 and 0 <= y1 <= 1

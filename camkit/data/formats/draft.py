@@ -133,12 +133,18 @@ class Draft:
         return AnnotatedSet(self.name, self.split, records, names, problems, upright)
 
     def _require_pixels(self) -> None:
-        """`CamkitError` where all boxes lie between 0 and 1: taken for pixels they would all be one pixel."""
+        """`CamkitError` where all boxes lie between 0 and 1 along an axis: in pixels they would be one pixel wide."""
         shares = [share for entry in self.entries.values() for share in entry.shares]
-        larger = any(entry.size != (1, 1) for entry in self.entries.values())
-        if shares and all(shares) and larger:
+        sizes = [entry.size for entry in self.entries.values()]
+        normalised = [
+            name
+            for axis, name in enumerate("xy")
+            if all(share[axis] for share in shares) and any(size is None or size[1 - axis] > 1 for size in sizes)
+        ]
+        if shares and normalised:
+            between = "between 0 and 1" if len(normalised) == 2 else f"between 0 and 1 along {normalised[0]}"
             raise CamkitError(
-                f"{self.listing}: all {len(shares)} boxes lie between 0 and 1, as shares of the image's sides do "
+                f"{self.listing}: all {len(shares)} boxes lie {between}, as shares of the image's sides do "
                 "(normalised); boxes are in pixels: multiply x by the image's width and y by its height"
             )
 

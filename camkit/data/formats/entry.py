@@ -39,8 +39,8 @@ class Entry:
         Why the image gives no record.
     left_out : list of str
         What is wrong with single annotations of it, without which it may still give one.
-    shares : list of bool
-        For each box whether it looks like shares of the image's sides.
+    shares : list of (bool, bool)
+        For each box whether it looks like shares of the image's sides, along x and along y.
     """
 
     image: str
@@ -51,7 +51,7 @@ class Entry:
     read: Read | None = None
     problem: str | None = None
     left_out: list[str] = field(default_factory=list)
-    shares: list[bool] = field(default_factory=list)
+    shares: list[tuple[bool, bool]] = field(default_factory=list)
 
     @contextmanager
     def reading(self, where: str) -> Iterator[None]:

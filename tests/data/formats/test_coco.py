@@ -264,7 +264,7 @@ def test_lvis_has_urls_in_place_of_names(tree, summary):
     content["images"] = [{"id": 1, "coco_url": "http://images.cocodataset.org/val2017/a.png"}, {"id": 2}]
     data = read_dataset("coco", tree({"val.json": json.dumps(content), "val2017/a.png": (6, 4)}), "val")
     assert summary(data) == [("val2017/a.png", 1, [[0, 0, 6, 4]])]
-    assert "image 2: it has no coco_url; add it" in data.problems[0]
+    assert "image 2: it has no file_name; add it" in data.problems[0]
 
 
 LAYOUTS = {
@@ -429,8 +429,14 @@ def test_normalised_boxes_are_refused(tree):
     boxes = annotation(1, 18, [0.1, 0.1, 0.5, 0.9]), annotation(2, 1, [0, 0, 1, 1])
     with pytest.raises(CamkitError, match=r"all 2 boxes lie between 0 and 1, .* multiply x by the image's width"):
         read_dataset("coco", tree(coco(*boxes)), "val")
-    data = read_dataset("coco", tree(coco(*boxes, annotation(2, 1, [0, 0, 2, 1]))), "val")
+    data = read_dataset("coco", tree(coco(*boxes, annotation(2, 1, [0, 0, 2, 3]))), "val")
     assert len(data.records) == 2
+
+
+@pytest.mark.parametrize(("axis", "box"), [("x", [0.1, 2, 0.4, 9]), ("y", [2, 0.1, 9, 0.4])])
+def test_boxes_normalised_along_one_axis_are_refused(tree, axis, box):
+    with pytest.raises(CamkitError, match=f"all 2 boxes lie between 0 and 1 along {axis}, as shares"):
+        read_dataset("coco", tree(coco(annotation(1, 18, box), annotation(2, 1, box))), "val")
 
 
 @pytest.mark.parametrize(
