@@ -153,6 +153,7 @@ def _of_folder(
             _check_pixels(size, max_pixels)
             check_inside(record.boxes.tolist(), size)
             own_map = torch.from_numpy(folder.read(record.image, record.label))
+            _check_upright(tuple(own_map.shape), size)
             predicted = (None, None) if classes is None else classes.of(record, index)
         except CamkitError as error:
             return Failure(record.image, str(error))
@@ -168,6 +169,15 @@ def none_measured(dataset: AnnotatedSet, failures: Sequence[Failure]) -> CamkitE
     """The error of a data set of which no image could be measured."""
     first = f": {failures[0].image} {failures[0].reason}" if failures else ""
     return CamkitError(f"none of the {len(failures)} images of {dataset.name} could be judged{first}")
+
+
+def _check_upright(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    """`CamkitError` where a map has the image's sides, but swapped: stretched over it, its box would be wrong."""
+    if shape == size[::-1] and size[0] != size[1]:
+        raise CamkitError(
+            f"its map is {shape[0]} x {shape[1]} and the image {size[0]} x {size[1]} (height, width): one of them has "
+            "its sides swapped; turn the map, or mend the listed size"
+        )
 
 
 def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:

@@ -224,3 +224,11 @@ def test_images_above_max_pixels_are_refused(place):
     arguments = ["evaluate", "--maps", str(place / "maps"), "--dataset", "csv", "--root", str(place), "--out", "x"]
     done = CliRunner().invoke(cli, [*arguments, "--max-pixels", str(64 * 48 - 1)])
     assert "an image of 64 x 48 pixels" in str(done.exception)
+
+
+def test_a_map_with_the_images_sides_swapped_is_that_images_failure(place):
+    upright = np.load(place / "maps/a/0.npy")
+    write(place / "maps/a", "0", upright.T)
+    out = run(place, expect=1)
+    assert "a/0.jpg: its map is 64 x 48 and the image 48 x 64 (height, width): one of them has its sides swapped" in out
+    assert json.loads((place / "out/metrics.json").read_text())["gt_loc"]["value"] == pytest.approx(100 * 5 / 7)
