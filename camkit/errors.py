@@ -1,5 +1,8 @@
 """The errors a user can cause. Each is one line: what was wrong, with which file or value, and what to do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class CamkitError(ValueError):
     """A call, a file or a model that camkit cannot work with; the command line prints the message and exits with 2."""
@@ -51,3 +54,17 @@ class Diverged(CamkitError):
     def __init__(self, remedy: str, during: str = "the step") -> None:
         super().__init__(remedy)
         self.during = during
+
+
+@contextmanager
+def user_errors(name: str, what: str) -> Iterator[None]:
+    """What a function of others raises, as one line that says whose error it is."""
+    try:
+        yield
+    except CamkitError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise CamkitError(f"{name} fails to {what}: {type(error).__name__} {reason}".rstrip()) from error

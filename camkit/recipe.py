@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from camkit.boxes import (
     Interpolation,
@@ -21,7 +21,7 @@ from camkit.boxes import (
     resize_maps,
 )
 from camkit.cam.weightings import weighting_named
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, user_errors
 
 # What a settings file can name. Version 0.1.0 wrote the first two.
 RULES: dict[str, Callable[..., ThresholdRule]] = {
@@ -121,8 +121,23 @@ class Recipe:
 
     def boxes(self, score_maps: torch.Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Boxes (N, 4) of score maps (N, H, W), in the maps' own pixels, and their thresholds tau (N,)."""
-        tau = self.threshold(score_maps)
+        tau = self.tau(score_maps)
         return boxes_from_maps(score_maps, lambda _: tau), tau
+
+    def tau(self, score_maps: ArrayLike) -> NDArray[np.float64]:
+        """The threshold of each score map, (..., H, W) -> (...).
+
+        Raises
+        ------
+        CamkitError
+            A rule of one's own fails, or gives another shape or numbers that are none.
+        """
+        name, shape = name_of(self.threshold), np.shape(score_maps)[:-2]
+        with user_errors(name, "give a threshold"):
+            tau = np.asarray(self.threshold(score_maps), np.float64)
+        if tau.shape != shape or not np.isfinite(tau).all():
+            raise CamkitError(f"{name} gives {tau.tolist()!r:.80} for maps {shape}: give a finite number for each map")
+        return tau
 
 
 def register_threshold(name: str, rule: ThresholdRule) -> None:

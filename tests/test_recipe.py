@@ -78,3 +78,19 @@ def test_ones_own_weighting_and_threshold_by_name():
 def test_a_wrong_name_is_refused_when_the_recipe_is_made(wrong):
     with pytest.raises(CamkitError, match=str(next(iter(wrong.values())))):
         Recipe(**wrong)
+
+
+@pytest.mark.parametrize(("rule", "said"), [
+    (lambda maps: maps.mean((-2, -1)), None),  # a tensor is as good as an array
+    (lambda maps: 0.5, r"for maps \(2,\): give a finite number for each map"),
+    (lambda maps: [float("nan")] * 2, "give a finite number for each map"),
+    (lambda maps: maps.nothing, "fails to give a threshold: AttributeError"),
+    (lambda maps: "high", "fails to give a threshold: ValueError"),
+])  # fmt: skip
+def test_what_a_rule_of_ones_own_may_give(rule, said):
+    maps = torch.arange(8.0).reshape(2, 2, 2)
+    if said is None:
+        assert Recipe(threshold=rule).boxes(maps)[1].tolist() == [1.5, 5.5]
+    else:
+        with pytest.raises(CamkitError, match=said):
+            Recipe(threshold=rule).boxes(maps)

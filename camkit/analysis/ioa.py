@@ -65,7 +65,7 @@ class IoA(Analysis[Rows]):
             class_map = sign * observation.class_map(weighting)
             for rule, recipe in self.rules.items():
                 score_map = observation.score_map(recipe, class_map)
-                active = score_map > recipe.threshold(score_map)
+                active = score_map > recipe.tau(score_map)
                 rows.append(
                     about | {"part": part, "rule": rule, "area": active.mean(), "ioa": share_inside(active, truth)}
                 )

@@ -10,7 +10,7 @@ from camkit.cam.current import refuse_stale
 from camkit.cam.head import Head
 from camkit.cam.prediction import Classes, ClassMaps, Prediction
 from camkit.cam.weightings import weighting_named
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, user_errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,8 @@ class Features(Prediction):
         chosen = self.choose(classes)
         with torch.autocast(self.features.device.type, enabled=False):
             weights = self._weights
-            weighed = weighting_named(weighting)(weights, chosen, self.logits, self.pooled)
+            with user_errors(f"weighting {weighting!r}", "weigh"):
+                weighed = torch.as_tensor(weighting_named(weighting)(weights, chosen, self.logits, self.pooled))
             if weighed.shape != (wanted := (*chosen.shape, self.features.shape[1])):
                 raise CamkitError(f"weighting {weighting!r} gives {tuple(weighed.shape)} where {wanted} is wanted")
             maps = torch.bmm(weighed.to(self.features), self.features.flatten(2))

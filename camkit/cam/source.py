@@ -4,8 +4,7 @@ A network's own head (`camkit.CAM`) is the one whose maps add up to the logits. 
 library is another (`FunctionMaps`). Who localizes, evaluates or calibrates asks a map source and never knows which.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +14,7 @@ from torch import nn
 from camkit.cam.extractor import example_images, refuse_training, unwrap
 from camkit.cam.logits import answer, logits_of, one_row_an_image, record
 from camkit.cam.prediction import Classes, ClassMaps, Prediction
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, user_errors
 
 MapFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """``(images (N, channels, H, W), classes (N, K)) -> class maps (N, K, h, w)``."""
@@ -125,15 +124,3 @@ class FunctionPrediction(Prediction):
                 f"maps by {name} are {gives}: give a tensor (N, K, h, w) for classes {tuple(chosen.shape)}"
             )
         return ClassMaps(maps.detach().float(), chosen, self.logits, None)
-
-
-@contextmanager
-def user_errors(name: str, what: str) -> Iterator[None]:
-    """What a function of others raises, as one line that says whose error it is."""
-    try:
-        yield
-    except CamkitError:
-        raise
-    except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
-        raise CamkitError(f"{name} fails to {what}: {type(error).__name__} {reason}".rstrip()) from error

@@ -118,7 +118,7 @@ class Wsol:
             if recipe.weighting not in levels:
                 levels[recipe.weighting] = self.levels(prediction, recipe)
             score_map, boxes = levels[recipe.weighting]
-            found[name] = boxes[int(recipe.threshold(score_map) * (LEVELS - 1))]
+            found[name] = boxes[int(recipe.tau(score_map) * (LEVELS - 1))]
         return found
 
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:

@@ -287,6 +287,12 @@ def test_a_weighting_of_another_shape_is_refused():
         CAM(perturb(Plain()), (32, 32))(images(3), weighting="test short")
 
 
+def test_a_weighting_that_fails_is_told_in_one_line():
+    register_weighting("test broken")(lambda weights, *_: weights.nothing)
+    with pytest.raises(CamkitError, match="weighting 'test broken' fails to weigh: AttributeError"):
+        CAM(perturb(Plain()), (32, 32))(images(3), weighting="test broken")
+
+
 def test_what_is_called_cam_is_the_signed_map_everywhere():
     cam = CAM(perturb(Plain()), (32, 32))
     torch.testing.assert_close(cam(images()).maps, cam.features(images()).class_maps(None, "signed").maps)
