@@ -132,7 +132,7 @@ class Recipe:
         CamkitError
             A rule of one's own fails, or gives another shape or numbers that are none.
         """
-        name, shape = name_of(self.threshold), np.shape(score_maps)[:-2]
+        name, shape = name_of(self.threshold), tuple(np.shape(score_maps)[:-2])
         with user_errors(name, "give a threshold"):
             tau = np.asarray(self.threshold(score_maps), np.float64)
         if tau.shape != shape or not np.isfinite(tau).all():
