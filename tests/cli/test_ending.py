@@ -11,9 +11,11 @@ import time
 import click
 import pytest
 import torch
+from click.testing import CliRunner
 from commands import arguments, call, make_place, process, rows, run
 from PIL import Image
 
+from camkit.cli import cli
 from camkit.cli.ending import Terminated, end
 from camkit.errors import CamkitError
 
