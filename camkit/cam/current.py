@@ -62,8 +62,8 @@ def plain_weights(model: nn.Module, head: Head) -> PlainWeights | None:
 def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: float) -> None:
     """Refuse class weights which do not give the logits that the model gave.
 
-    A head that changed misses those of any image, so the first one is looked at: that costs as much as its row of the
-    last linear layer.
+    A head that changed misses those of any image, so the first one with numbers is looked at: that costs as much as its
+    row of the last linear layer. NaN is its image's own affair, whatever the head.
 
     Parameters
     ----------
@@ -77,9 +77,11 @@ def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: fl
     CamkitError
         They miss by more than rounding does.
     """
-    if not len(pooled) or (head.kind == "given" and not head.completeness <= tolerance(head.weight)):
+    numbers = (~logits.isnan().any(1) & pooled.isfinite().all(1)).nonzero()
+    if not len(numbers) or (head.kind == "given" and not head.completeness <= tolerance(head.weight)):
         return
-    given, row = logits[0], pooled[:1]
+    first = int(numbers[0])
+    given, row = logits[first], pooled[first : first + 1]
     try:
         if head.kind == "linearised" and head.function is not None:
             expected = head.function(row).float()[0]
@@ -106,6 +108,11 @@ def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: fl
 def refuse_stale_answer(expected: torch.Tensor, said: torch.Tensor, eps: float) -> None:
     """The same for a model that returns probabilities: logits come from the head, and must give what it returned."""
     same = expected.shape == said.shape
+    if same:
+        numbers = ~said.isnan().any(1)
+        expected, said = expected[numbers], said[numbers]
+        if not len(said):
+            return
     if not same or not bool((expected - said).abs().amax() <= max(1e-3, 8 * eps) * said.abs().amax()):
         raise CamkitError(
             "class weights do not give the probabilities that the model returned: the head changed after CAM(model), "

@@ -51,6 +51,7 @@ class Features(Prediction):
             if weighed.shape != (wanted := (*chosen.shape, self.features.shape[1])):
                 raise CamkitError(f"weighting {weighting!r} gives {tuple(weighed.shape)} where {wanted} is wanted")
             maps = torch.bmm(weighed.to(self.features), self.features.flatten(2))
+            maps.masked_fill_(self.logits.isnan().any(1)[:, None, None], torch.nan)  # they add up to no logit
             offset = weights.offset(chosen)
         return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset)
 

@@ -118,6 +118,13 @@ class Draft:
         records: list[Record] = []
         problems = []
         for entry in self.entries.values():
+            if entry.sub_pixel is not None:
+                box = ", ".join(f"{number:g}" for number in entry.sub_pixel)
+                reason = CamkitError(
+                    f"its box {box} lies in a fraction of the first pixel, as shares of the image's sides do; boxes are "
+                    "in pixels: multiply x by the image's width and y by its height"
+                )
+                entry.refuse(problem_at(f"{entry.where}: {shown(entry.image)}", reason))
             try:
                 records += complete(entry, _record(entry, images))
             except CamkitError as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from camkit.data.annotations import Box
+from camkit.data.annotations import TOLERANCE, Box
 from camkit.data.formats.corners import Corners, are_shares
 from camkit.data.sources import Read
 from camkit.errors import CamkitError
@@ -41,6 +41,8 @@ class Entry:
         What is wrong with single annotations of it, without which it may still give one.
     shares : list of (bool, bool)
         For each box whether it looks like shares of the image's sides, along x and along y.
+    sub_pixel : tuple of float or None
+        The first box that lies in a fraction of the image's first pixel.
     """
 
     image: str
@@ -52,6 +54,7 @@ class Entry:
     problem: str | None = None
     left_out: list[str] = field(default_factory=list)
     shares: list[tuple[bool, bool]] = field(default_factory=list)
+    sub_pixel: Box | None = None
 
     @contextmanager
     def reading(self, where: str) -> Iterator[None]:
@@ -79,7 +82,10 @@ class Entry:
         """A box as records hold it, from how the format writes it; `CamkitError` where it has no inside."""
         box = corners.half_open(written)
         self.shares.append(are_shares(written))
-        return box
+        if all(self.shares[-1]) and any(number % 1 for number in written):
+            self.sub_pixel = self.sub_pixel or box
+        x0, y0, x1, y1 = box
+        return (x0 if x0 < -TOLERANCE else max(x0, 0), y0 if y0 < -TOLERANCE else max(y0, 0), x1, y1)
 
     def add_box(self, written: Box, corners: Corners) -> None:
         """Give the image a box; `CamkitError` where it has no inside."""

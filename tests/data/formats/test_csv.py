@@ -158,3 +158,17 @@ def test_a_name_with_a_line_break_counts_lines_as_an_editor_does(tree):
     data = read_dataset("csv", tree({"val.csv": text, "a\nb.png": (8, 6), "d.png": (8, 6)}), "val")
     assert [record.image for record in data.records] == ["a\nb.png", "d.png"]
     assert "line 4: label 'x'" in data.problems[0]
+
+
+def test_a_box_in_shares_among_boxes_in_pixels_is_its_images_problem(tree, summary):
+    text = HEADER + "a.png,3,0,0,8,6\nb.png,0,0.25,0.5,0.75,1\nc.png,0,0,0,1,1\n"
+    data = read_dataset("csv", tree({"val.csv": text, "a.png": (8, 6), "b.png": (8, 6), "c.png": (8, 6)}), "val")
+    assert [record[0] for record in summary(data)] == ["a.png", "c.png"]
+    (problem,) = data.problems
+    assert "val.csv, line 3" in problem
+    assert "in a fraction of the first pixel, as shares of the image's sides do" in problem
+
+
+def test_a_corner_a_pixel_before_the_image_is_its_first_pixel(tree, summary):
+    data = read_dataset("csv", tree({"val.csv": HEADER + "a.png,3,-1,-0.5,8,6\n", "a.png": (8, 6)}), "val")
+    assert summary(data) == [("a.png", 3, [[0, 0, 8, 6]])]
