@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from camkit.cli.options import GivenPath
 from camkit.errors import CamkitError
 
 DEFAULT = "efficientnet-lite0"
@@ -20,7 +21,7 @@ DEFAULT = "efficientnet-lite0"
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     default="camkit-demo",
     show_default=True,
     help="Its own folder: an earlier demo's is written anew, any other is left alone.",

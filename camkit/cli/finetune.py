@@ -11,6 +11,7 @@ from camkit.cli.ending import finish
 from camkit.cli.options import (
     MOST_PROCESSES,
     FloatRange,
+    GivenPath,
     class_map_option,
     comma_separated,
     device,
@@ -55,11 +56,11 @@ training_options = option_group(
 @click.option("--minmax", is_flag=True, help="With MinMaxCAM's losses, CRR and FRR.")
 @model_options
 @click.option("--dataset", required=True, metavar="FORMAT", help="As `camkit evaluate` takes it.")
-@click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies.")
+@click.option("--root", required=True, type=GivenPath(path_type=Path), help="Where the data set lies.")
 @click.option("--split", default="train", show_default=True, help="To train on; only its classes are used.")
 @class_map_option
 @click.option("--val-split", help="Images with boxes to choose on: a split, or holdout:N images a class of --split.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
+@click.option("--out", required=True, type=GivenPath(file_okay=False, path_type=Path), help="Folder for the results.")
 @minmax_options
 @training_options
 @click.option("--fit", type=click.Choice(["stretch", "crop"]), default="stretch", show_default=True,

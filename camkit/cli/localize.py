@@ -8,6 +8,7 @@ import click
 
 from camkit.cli.ending import finish
 from camkit.cli.options import (
+    GivenPath,
     model_options,
     note_other_source,
     option_group,
@@ -18,7 +19,7 @@ from camkit.cli.recipe import pop_settings, recipe_options
 
 localize_options = option_group(
     click.option("--images", required=True, help="A folder (searched recursively), a file, a glob, or @list.txt."),
-    click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
+    click.option("--out", required=True, type=GivenPath(file_okay=False, path_type=Path),
                  help="Folder for the results."),
     click.option("--labels", type=click.Path(dir_okay=False, path_type=Path),
                  help="CSV with the columns image,label (number or name): the class to find. Default: the predicted."),

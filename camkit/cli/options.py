@@ -29,6 +29,15 @@ class FloatRange(click.FloatRange):
         return number
 
 
+class GivenPath(click.Path):
+    """Click's, without the empty text that an unset variable of the shell leaves: it would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("'' names nothing; is a variable of the shell unset? write . for the current folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def device(value: str) -> str:
     """A kind of device that can compute, and which one."""
     if not re.fullmatch(r"(auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?)", value):
@@ -139,11 +148,11 @@ class_map_option = click.option(
 data_options = option_group(
     click.option("--dataset", required=True, metavar="FORMAT",
                  help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
-    click.option("--root", required=True, type=click.Path(path_type=Path), help="Where the data set lies."),
+    click.option("--root", required=True, type=GivenPath(path_type=Path), help="Where the data set lies."),
     click.option("--split", default="val", show_default=True),
     class_map_option,
     click.option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced. Default: all."),
-    click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path),
+    click.option("--out", required=True, type=GivenPath(file_okay=False, path_type=Path),
                  help="Folder for the results."),
 )  # fmt: skip
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from camkit.cli.options import GivenPath
+
 NAMES = ("cub", "birds-csv", "birds", "mobilenet", "tiny-imagenet", "pets")
 
 
@@ -46,7 +48,7 @@ def folder(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     show_default=True,
     help="small: one seed, few epochs, part of the photographs; full: three seeds and the whole grid.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
+@click.option("--out", type=GivenPath(file_okay=False, path_type=Path), help="Folder for the results.")
 @click.option(
     "--page", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [default: OUT/reproduction.md]"
 )

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 
 from camkit.cli.ending import finish
-from camkit.cli.options import option_group
+from camkit.cli.options import GivenPath, option_group
 from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
 from camkit.training.presets import preset, presets
@@ -65,7 +65,7 @@ settings_options = option_group(*map(_setting, FIELDS))
 
 
 @click.command(short_help="Train a classifier, GAP or TAP, and measure localization after each epoch.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results.")
+@click.option("--out", type=GivenPath(file_okay=False, path_type=Path), help="Folder for the results.")
 @click.option("--preset", "preset_name", metavar="NAME", help="Settings under a name; what else is given wins.")
 @click.option(
     "--config",

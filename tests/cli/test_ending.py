@@ -11,9 +11,11 @@ import time
 import click
 import pytest
 import torch
+from click.testing import CliRunner
 from commands import arguments, call, make_place, process, rows, run
 from PIL import Image
 
+from camkit.cli import cli
 from camkit.cli.ending import Terminated, end
 from camkit.errors import CamkitError
 
@@ -266,3 +268,15 @@ def test_other_commands_refuse_them_too(tmp_path):
     )
     assert (status, "4096" in error) == (2, True), error
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("command", "option"), [
+    (["localize", "--model", "tiny", "--images", "x"], "--out"),
+    (["evaluate", "--model", "tiny", "--dataset", "csv", "--out", "o"], "--root"),
+    (["finetune-fc", "--minmax", "--model", "tiny", "--dataset", "csv", "--root", "r"], "--out"),
+    (["train", "--dataset", "csv", "--root", "r"], "--out"), (["demo"], "--out"), (["reproduce", "all"], "--out"),
+])  # fmt: skip
+def test_an_unset_variable_of_the_shell_is_not_the_current_folder(command, option):
+    done = CliRunner().invoke(cli, [*command, option, ""])
+    assert done.exit_code == 2
+    assert "'' names nothing" in done.output

@@ -121,8 +121,8 @@ class Draft:
             if entry.sub_pixel is not None:
                 box = ", ".join(f"{number:g}" for number in entry.sub_pixel)
                 reason = CamkitError(
-                    f"its box {box} lies in a fraction of the first pixel, as shares of the image's sides do; boxes are "
-                    "in pixels: multiply x by the image's width and y by its height"
+                    f"its box {box} lies in a fraction of the first pixel, as shares of the image's sides do; boxes "
+                    "are in pixels: multiply x by the image's width and y by its height"
                 )
                 entry.refuse(problem_at(f"{entry.where}: {shown(entry.image)}", reason))
             try:
