@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
-from camkit.data import Batch, Sample, collate
+from camkit.data import Batch, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
@@ -103,7 +103,8 @@ class Inference:
             One of the processes has died.
         """
         pinned = self.device.type == "cuda"
-        loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned)
+        loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned,
+                            worker_init_fn=quiet_worker)  # fmt: skip
         try:
             yield from loader
         except RuntimeError as error:

@@ -1,7 +1,9 @@
 """Images for a DataLoader: one that cannot be read becomes a sample with a reason, and the others go on."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from types import TracebackType
 
 import torch
 from torch import Tensor
@@ -213,3 +215,17 @@ def collate(samples: Sequence[Sample]) -> tuple[list[Batch], list[Sample]]:
             groups.setdefault(sample.input.shape, []).append(sample.input)
             members.setdefault(sample.input.shape, []).append(replace(sample, input=None))
     return [Batch(torch.stack(inputs), members[shape]) for shape, inputs in groups.items()], failures
+
+
+def quiet_worker(_worker: int) -> None:
+    """In a process that reads images: say nothing where the main process closes its end, which says why itself.
+
+    Python's thread that hands tensors over would print a traceback when a run is interrupted.
+    """
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, (ConnectionError, EOFError)):
+            usual(kind, error, trace)
+
+    sys.excepthook = hook

@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from camkit.cam.logits import logits_of
-from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, Preprocess, Record, RecordDataset, collate
+from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, Preprocess, Record, RecordDataset, collate, quiet_worker
 from camkit.errors import CamkitError
 from camkit.evaluation.classes import ClassMatch, match_classes
 from camkit.inference import Progress, no_progress, pick_device
@@ -67,7 +67,7 @@ def predict_classes(
                             filled=dataset.filled)  # fmt: skip
     top: dict[int, torch.Tensor] = {}
     match: ClassMatch | None = None
-    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate)
+    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate, worker_init_fn=quiet_worker)
     with torch.inference_mode():
         for batches, _ in progress(iter(loader), len(loader)):
             for batch in batches:

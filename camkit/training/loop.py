@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim import SGD
 from torch.utils.data import DataLoader
 
+from camkit.data import quiet_worker
 from camkit.errors import CamkitError, Diverged
 from camkit.process_group import ProcessGroup
 from camkit.training.data import TrainingImages, stacked
@@ -113,6 +114,7 @@ class Loop:
             num_workers=workers,
             collate_fn=stacked,
             pin_memory=self.group.device.type == "cuda",
+            worker_init_fn=quiet_worker,
             persistent_workers=workers > 0,
             generator=torch.Generator(),  # it draws a number for the workers: not from the one that a step has seeded
         )

@@ -98,7 +98,8 @@ def test_a_signal_says_what_is_kept_and_how_it_goes_on(place, how, status, worke
     running.send_signal(how)
     out, error = running.communicate(timeout=60)
     assert (running.returncode, out) == (status, "")
-    (line,) = error.strip().splitlines()
+    assert len(error.strip().splitlines()) == 1, error
+    line = error.strip()
     kept = journal.read_text().count('"rows"')
     assert f"{kept} of 34 images are finished and kept in {place}/out: go on with the same call and --resume" in line
     assert not (place / "out/.camkit-lock").exists()

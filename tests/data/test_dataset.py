@@ -1,3 +1,4 @@
+import sys
 import zipfile
 
 import numpy as np
@@ -6,7 +7,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from camkit.data import ImageDataset, Preprocess, Record, RecordDataset, collate, find_images, read_image
+from camkit.data import ImageDataset, Preprocess, Record, RecordDataset, collate, find_images, quiet_worker, read_image
 from camkit.data.sources import FileBytes, source
 from camkit.input_spec import InputSpec
 
@@ -102,3 +103,13 @@ def test_records_show_stored_pixels_unless_upright_is_asked_for(tmp_path):
     preprocess = Preprocess(InputSpec(size=(16, 16)))
     assert RecordDataset([record], preprocess)[0].view.size == (10, 20)
     assert RecordDataset([record], preprocess, upright=True)[0].view.size == (20, 10)
+
+
+def test_a_closed_connection_is_no_news_of_a_reader(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    quiet_worker(0)
+    for error in (ConnectionResetError("gone"), EOFError(), BrokenPipeError()):
+        sys.excepthook(type(error), error, None)
+    assert capsys.readouterr().err == ""
+    sys.excepthook(ValueError, ValueError("a bug"), None)
+    assert "a bug" in capsys.readouterr().err

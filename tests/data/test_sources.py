@@ -15,7 +15,7 @@ from camkit.errors import CamkitError, UnreadableImage
     "name", ["../a", "a/../../b", "/etc/passwd", "", ".", "a\\..\\..\\b", "\\a", "C:/a", "a\0b", ".."]
 )
 def test_a_name_stays_below_the_root(name):
-    with pytest.raises(CamkitError, match="leads out of"):
+    with pytest.raises(CamkitError, match=r"leads out of|holds a zero byte"):
         checked_name(name)
 
 

@@ -65,7 +65,7 @@ def test_training_starts_from_a_network_of_ones_own(tmp_path):
         pool="tap:0.1", size=(24,), resize=28, epochs=1, batch_size=6, lr=1e-9,
     )  # fmt: skip
     told = []
-    train(settings, tmp_path / "run", tell=told.append)
+    train(settings, tmp_path / "run", echo=told.append)
     assert told[0].endswith("fresh: 3")
     found = load_classifier(spec, str(tmp_path / "run" / "last.safetensors"))
     assert (found.pool, found.labels, found.input.mean) == ("tap:0.1", ("shape 0", "shape 1", "shape 2"), (0.4,) * 3)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.data import DataLoader
 
-from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset, Sample
+from camkit.data import AnnotatedSet, Fit, Preprocess, RecordDataset, Sample, quiet_worker
 from camkit.evaluation import match_classes
 from camkit.inference import Inference
 from camkit.localization import Failure
@@ -127,6 +127,7 @@ class ImageSets:
             batch_sampler=[indices for _, indices in order],
             num_workers=self.images.workers,
             collate_fn=partial(complete_sets, set_size=self.class_sets.set_size),
+            worker_init_fn=quiet_worker,
         )
         for (epoch, _), batch in zip(order, loader, strict=True):
             for sample in batch.failures:
