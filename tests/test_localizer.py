@@ -9,6 +9,7 @@ from torch import nn
 
 from camkit import CamkitError, Localizer, MaxThreshold, Recipe, UnreadableImage
 from camkit.data import View, find_images
+from camkit.figures.overlay import picture_size
 from camkit.input_spec import InputSpec
 from camkit.localization import Failure, Localization
 
@@ -208,11 +209,13 @@ def test_a_large_image_is_drawn_smaller():
             "a", view.size, (width // 4, height // 4, width // 2, height // 2), 0, "n", 0.5, 1, 0.3,
             torch.zeros(3, 2), view, Recipe(), torch.zeros(3, height, width, dtype=torch.uint8),
         )  # fmt: skip
-        picture = found.overlay().numpy()
-        _, h, w = picture.shape
+        h, w = picture_size((height, width))  # of the image; title and bar come on top
         assert h * w <= 4_000_000
         assert (h, w) == (height, width) if height * width <= 4_000_000 else abs(w / h - width / height) < 0.001
+        picture = found.overlay().numpy()
+        assert picture.shape[2] == max(w, 256)
         yellow = np.argwhere((picture[0] == 0xFF) & (picture[1] == 0xD6) & (picture[2] == 0x0A))
         (top, left), (bottom, right) = yellow.min(0), yellow.max(0) + 1
-        assert np.abs(np.array([left / w, top / h, right / w, bottom / h]) - [0.25, 0.25, 0.5, 0.5]).max() < 0.002
+        left, right = (x - (picture.shape[2] - w) // 2 for x in (left, right))
+        assert np.abs(np.array([left / w, (right - left) / w, (bottom - top) / h]) - 0.25).max() < 0.02
         assert found.map.shape == (height, width)
