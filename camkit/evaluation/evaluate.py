@@ -175,7 +175,9 @@ class _Measures:
         localization = {
             name: self.rows[name].results(seed) | of_maps[recipe.weighting] for name, recipe in self.recipes.items()
         }
-        columns = {weighting: curves.columns() for weighting, curves in self.curves.items()}
+        # A column's figure is of all images: of a process's share it would be another.
+        alone = group.world_size == 1
+        columns = {weighting: curves.columns() if alone else {} for weighting, curves in self.curves.items()}
         tables = {
             name: self.rows[name].table().assign(**columns[recipe.weighting]) for name, recipe in self.recipes.items()
         }

@@ -119,7 +119,7 @@ class Curves:
             return v2.curve()
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """What each image, of this process alone, leaves in the table: what it counts for, PxAP of all the others."""
+        """What each image leaves in the table: what it counts for, PxAP of all the others."""
         columns = {}
         for name, metric in self.metrics.items():
             if len(metric.outcomes) == 0:

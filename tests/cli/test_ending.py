@@ -88,6 +88,7 @@ def test_a_signal_says_what_is_kept_and_how_it_goes_on(place, how, status, worke
     for number in range(30):
         Image.new("RGB", (40, 30), (number, 0, 0)).save(place / f"photos/{number}.png")
     options = ["--batch-size", "1", "--workers", workers]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it, and so would ours
     running = subprocess.Popen(arguments(place, *options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     journal = place / "out/.camkit-journal.jsonl"
     while not (journal.exists() and journal.read_text().count('"rows"') >= 2):
