@@ -64,7 +64,7 @@ def find_recorded(model: nn.Module, images: torch.Tensor, recorded: Recorded, ou
 def wavers(model: nn.Module, images: torch.Tensor, recorded: Recorded, output: Output | None) -> bool:
     """Whether a second pass of the recorded images gives other logits."""
     said = one_row_an_image(logits_of(answer(model, images), output, recorded.output), len(images))
-    return float((said - recorded.said).abs().max()) > tolerance(said) * recorded.spread
+    return float((said - recorded.returned).abs().max()) > tolerance(said) * recorded.spread
 
 
 def settle(
@@ -150,7 +150,7 @@ def stays_in_0_to_1(head: Head, recorded: Recorded) -> bool:
     assert start is not None
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(8, head.channels, generator=generator).to(start) * start.abs().amax().clamp(min=1e-3)
-    answers = [recorded.said, *(head.function(noise * scale) for scale in (1, 100))]
+    answers = [recorded.returned, *(head.function(noise * scale) for scale in (1, 100))]
     return all(bool(((said >= 0) & (said <= 1)).all()) for said in answers)
 
 
@@ -174,7 +174,7 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
     The images of the record come first; then changed ones, alone and in pairs, which also tell whether positions are
     places of the image.
     """
-    said, spread = recorded.said, recorded.spread
+    said, spread = recorded.returned, recorded.spread
     value = head.feature_map.value
     assert value.tensor is not None
     found = head.feature_map.lay_out(value.tensor, (images.shape[-2], images.shape[-1]))
@@ -185,7 +185,7 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
     def features(shown: torch.Tensor) -> torch.Tensor:
         passed = []
         for pair in shown.split(IMAGES):  # no more memory than the record took
-            maps, answered = seen(model, head, pair, output)
+            maps, answered = run_head(model, head, pair, output)
             errors.append(complete(head, maps, answered, spread))
             if shown.shape == images[:1].shape:
                 same_alone(answered[0], said[0], spread)
@@ -198,7 +198,7 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
 
 
 @torch.no_grad()
-def seen(
+def run_head(
     model: nn.Module, head: Head, images: torch.Tensor, output: Output | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Feature map (n, C, h, w) of other images, and what the model says of them, (n, K)."""

@@ -34,7 +34,7 @@ class Recorded:
     trace : Trace
     end : Value
         The logits.
-    said : Tensor (2, K)
+    returned : Tensor (2, K)
         What the model returned: the logits, or their `activation`.
     activation : Activation
     output : int or None
@@ -43,14 +43,14 @@ class Recorded:
 
     trace: Trace
     end: Value
-    said: torch.Tensor
+    returned: torch.Tensor
     activation: Activation
     output: int | None
 
     @property
     def spread(self) -> float:
         """The range of what the model returned."""
-        return float((self.said.amax() - self.said.amin()).clamp(min=1e-6))
+        return float((self.returned.amax() - self.returned.amin()).clamp(min=1e-6))
 
 
 def record(model: nn.Module, images: torch.Tensor, output: Output | None = None) -> Recorded:

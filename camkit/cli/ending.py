@@ -59,13 +59,13 @@ def end(error: BaseException) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, click.ClickException):
-        return _said(_usage(error), error.exit_code)
+        return _print_line(_usage(error), error.exit_code)
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return _stopped(error)
-    known = _known(error)
+        return _end_stopped(error)
+    known = _message_of(error)
     if known is not None:
-        return _said(known, WRONG)
-    return _said(_bug(error), BUG)
+        return _print_line(known, WRONG)
+    return _print_line(_bug(error), BUG)
 
 
 def _usage(error: click.ClickException) -> str:
@@ -75,7 +75,7 @@ def _usage(error: click.ClickException) -> str:
     return f"{error.format_message().rstrip('.')}{more}"
 
 
-def _known(error: BaseException) -> str | None:
+def _message_of(error: BaseException) -> str | None:
     """What is wrong, where it is none of camkit's mistakes."""
     if isinstance(error, CamkitError):
         return str(error)
@@ -87,11 +87,13 @@ def _known(error: BaseException) -> str | None:
     return None if dead is None else str(dead)
 
 
-def _stopped(error: BaseException) -> int:
+def _end_stopped(error: BaseException) -> int:
     stop = error if isinstance(error, KeyboardInterrupt) else error.__cause__ or error.__context__
     terminated = isinstance(stop, Terminated)
     kept = str(stop) if isinstance(stop, KeyboardInterrupt) and str(stop) else "nothing was written"
-    return _said(f"{'terminated' if terminated else 'interrupted'}: {kept}", TERMINATED if terminated else INTERRUPTED)
+    return _print_line(
+        f"{'terminated' if terminated else 'interrupted'}: {kept}", TERMINATED if terminated else INTERRUPTED
+    )
 
 
 def _bug(error: BaseException) -> str:
@@ -110,7 +112,7 @@ def _bug(error: BaseException) -> str:
     return f"a bug in camkit: {what:.300}{where}; please report it to {ISSUES}: {told}"
 
 
-def _said(message: str, status: int) -> int:
+def _print_line(message: str, status: int) -> int:
     words = " ".join(message.split())
     with suppress(OSError):
         click.echo(f"camkit: {words.encode(errors='replace').decode()}", err=True)

@@ -95,14 +95,14 @@ def reproduce(
     folders = check_folders(data)
     plan = planned(chosen, budget, everything="all" in claims)
     if dry_run:
-        _tell_plan(plan, folders)
+        _print_plan(plan, folders)
         return
     if out is None:
         raise click.UsageError("--out is missing: name a folder for the results")
     sys.exit(_run(read, chosen, plan, budget, folders, out, page or out / "reproduction.md", device))
 
 
-def _tell_plan(plan: list[Any], folders: dict[str, Path]) -> None:
+def _print_plan(plan: list[Any], folders: dict[str, Path]) -> None:
     total = 0.0
     for cell in plan:
         lacking = [name for name in cell.data if name not in folders]

@@ -41,7 +41,7 @@ def plot_sweep(
     reference : float, optional
         The value of plain CAM, as a line across.
     """
-    curves = {"": table} if by is None else {_told(by, key): runs for key, runs in table.groupby(by, sort=False)}
+    curves = {"": table} if by is None else {_curve_name(by, key): runs for key, runs in table.groupby(by, sort=False)}
     apart = len(curves) >= len(STYLES)
     columns = min(len(curves), PANELS) if apart else 1
     rows = -(-len(curves) // columns) if apart else 1
@@ -64,7 +64,7 @@ def plot_sweep(
     return figure
 
 
-def _told(by: str, key: Any) -> str:
+def _curve_name(by: str, key: Any) -> str:
     return key if isinstance(key, str) else f"{NAMES.get(by, by)}: {key:g}"
 
 

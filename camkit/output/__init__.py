@@ -3,7 +3,7 @@
 from camkit.output.files import whole
 from camkit.output.folder import RunFolder
 from camkit.output.lock import locked
-from camkit.output.owned import check_free, claim, holds_run, owned, photographs, remove
+from camkit.output.owned import check_free, claim, holds_run, owned_files, photographs, remove
 from camkit.output.tables import FORMATS
 
 __all__ = [
@@ -13,7 +13,7 @@ __all__ = [
     "claim",
     "holds_run",
     "locked",
-    "owned",
+    "owned_files",
     "photographs",
     "remove",
     "whole",

@@ -19,7 +19,7 @@ def changed_settings(before: Facts, now: Facts) -> list[str]:
     """``key old -> new`` for each setting that differs, those in a mapping under ``outer.inner``."""
     old, new = dict(flat(before)), dict(flat(now))
     return [
-        f"{key} {_told(old.get(key))} -> {_told(new.get(key))}"
+        f"{key} {_in_words(old.get(key))} -> {_in_words(new.get(key))}"
         for key in {**old, **new}
         if old.get(key) != new.get(key)
     ]
@@ -87,7 +87,7 @@ def flat(facts: Facts, outer: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{outer}{key}", value
 
 
-def _told(value: Any) -> str:
+def _in_words(value: Any) -> str:
     text = repr(value)
     is_digest = isinstance(value, str) and len(value) == 64
     return f"{value[:SHOWN]}..." if is_digest else text if len(text) <= 80 else f"{text[:77]}..."

@@ -17,7 +17,7 @@ PICTURES = ("overlays", "maps")
 FOLDERS = (*PICTURES, "tensorboard")
 
 
-def owned(folder: Path) -> list[str]:
+def owned_files(folder: Path) -> list[str]:
     """The files in a folder that runs of camkit wrote there, as their manifest and their journal say.
 
     A name that leads out of the folder is none of them: a manifest may come from elsewhere.
@@ -76,7 +76,7 @@ def check_free(folder: Path, names: Collection[str], *, overwrite: bool, remedy:
     if holds_run(folder) and not overwrite:
         held = [name for name in manifest(folder) if not name.startswith(".") and _is_file(folder / name)]
         raise CamkitError(f"{folder} already holds a run ({', '.join(held)}): give {remedy} or another --out")
-    ours = owned(folder)
+    ours = owned_files(folder)
     strange = sorted(name for name in names if _in_the_way(folder / name) and not any(o.startswith(name) for o in ours))
     if strange:
         raise CamkitError(
@@ -92,7 +92,7 @@ def remove(folder: Path) -> None:
     OSError
     """
     last = (JOURNAL, MANIFEST)  # they say what is left, should this break off
-    for name in (*(name for name in owned(folder) if name not in last), *last):
+    for name in (*(name for name in owned_files(folder) if name not in last), *last):
         (folder / name).unlink(missing_ok=True)
     for name in FOLDERS:
         for below, _, _ in os.walk(folder / name, topdown=False):

@@ -48,7 +48,7 @@ class Expectation:
     bound: Any
 
     @property
-    def said(self) -> str:
+    def in_words(self) -> str:
         """The expectation in words."""
         return (
             f"within {self.bound[0]:g} to {self.bound[1]:g}" if self.kind == "within" else f"{self.kind} {self.bound:g}"

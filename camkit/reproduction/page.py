@@ -82,9 +82,11 @@ def section(verdict: Verdict) -> str:
     for one in verdict.outcomes:
         note = f"{one.outcome}: {one.why}" if one.why else one.outcome
         figures = (
-            "| | " if one.quantity is None else f"{told(one.quantity)} | {one.quantity.n} | {one.quantity.seeds or ''}"
+            "| | "
+            if one.quantity is None
+            else f"{with_interval(one.quantity)} | {one.quantity.n} | {one.quantity.seeds or ''}"
         )
-        lines.append(f"| `{one.comparison.quantity}` | {one.comparison.said} | {figures} | {note} |")
+        lines.append(f"| `{one.comparison.quantity}` | {one.comparison.in_words} | {figures} | {note} |")
     return "\n".join(lines) + "\n"
 
 
@@ -98,7 +100,7 @@ def because(verdict: Verdict) -> str:
     return ""
 
 
-def told(quantity: Quantity) -> str:
+def with_interval(quantity: Quantity) -> str:
     """A figure with its interval."""
     digits = 1 if max(abs(quantity.low), abs(quantity.high)) >= 2 else 3
     return f"{quantity.value:.{digits}f} ({quantity.low:.{digits}f} to {quantity.high:.{digits}f})"
@@ -141,7 +143,7 @@ def measured_cells(run: Run) -> str:
                     cells.append("")
                     continue
                 quantity = measure([Term(1, name, figure)], lambda _, its=runs: its)  # type: ignore[misc]
-                cells.append(told(quantity))
+                cells.append(with_interval(quantity))
                 n = quantity.n
             lines.append(f"| {name} | {recipe} | {' | '.join(cells)} | {n} |")
     return "\n".join(lines) + "\n" if len(lines) > 6 else ""

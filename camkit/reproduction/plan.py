@@ -241,7 +241,7 @@ def tuned(budget: Budget) -> Iterable[Cell]:
                        (f"{near}/chosen", "cub/lite0/gap/none"), seed, 2 * CUB_TEST * LOOK)  # fmt: skip
 
 
-def wanted(plan: Sequence[Cell], names: Iterable[str]) -> list[Cell]:
+def cells_for(plan: Sequence[Cell], names: Iterable[str]) -> list[Cell]:
     """The cells of these names and all that they take results of, in the plan's order."""
     needed: set[str] = set()
     waiting = list(names)

@@ -13,9 +13,9 @@ from camkit.reproduction.bench import LITE, Bench
 from camkit.reproduction.claims import Claim
 from camkit.reproduction.experiments import EXPERIMENTS
 from camkit.reproduction.measured import Measured
-from camkit.reproduction.plan import BUDGETS, DATA, Cell, cells, wanted
+from camkit.reproduction.plan import BUDGETS, DATA, Cell, cells, cells_for
 from camkit.reproduction.store import Store, key_of
-from camkit.reproduction.verdicts import Runs, Verdict, judge
+from camkit.reproduction.verdicts import Runs, Verdict, judge_claim
 
 
 @dataclass(eq=False)
@@ -48,7 +48,7 @@ class Run:
 
     def verdicts(self, claims: Sequence[Claim]) -> list[Verdict]:
         """Of each claim."""
-        return [judge(claim, self.of) for claim in claims]
+        return [judge_claim(claim, self.of) for claim in claims]
 
 
 def planned(claims: Sequence[Claim], budget: str, *, everything: bool) -> list[Cell]:
@@ -65,7 +65,7 @@ def planned(claims: Sequence[Claim], budget: str, *, everything: bool) -> list[C
         for name in claim.cells():
             if name not in names:
                 raise CamkitError(f"claim {claim.id!r} asks for {name!r}, which is no cell of the plan")
-    return plan if everything else wanted(plan, [name for claim in claims for name in claim.cells()])
+    return plan if everything else cells_for(plan, [name for claim in claims for name in claim.cells()])
 
 
 def check_folders(folders: Mapping[str, Path]) -> dict[str, Path]:

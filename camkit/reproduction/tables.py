@@ -28,7 +28,9 @@ def comparison_rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
             q = one.quantity
             figures = {name: getattr(q, name, None) for name in ("value", "low", "high", "n", "seeds")}
             about = {"claim": verdict.claim.id, "verdict": verdict.verdict, "quantity": one.comparison.quantity}
-            rows.append({**about, "expected": one.comparison.said, "outcome": one.outcome, **figures, "why": one.why})
+            rows.append(
+                {**about, "expected": one.comparison.in_words, "outcome": one.outcome, **figures, "why": one.why}
+            )
     return rows
 
 

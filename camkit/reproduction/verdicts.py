@@ -61,7 +61,7 @@ def outcome_of(expectation: Expectation, quantity: Quantity) -> str:
     return SHOWN if inside else CONTRADICTED if outside else OPEN
 
 
-def judge(claim: Claim, runs_of: RunsOf) -> Verdict:
+def judge_claim(claim: Claim, runs_of: RunsOf) -> Verdict:
     """Judge a claim.
 
     Parameters
@@ -81,7 +81,7 @@ def _outcome(comparison: Comparison, runs_of: RunsOf) -> Outcome:
         if comparison.when is not None:
             condition = measure(comparison.when.terms, runs_of)
             if outcome_of(comparison.when, condition) != SHOWN:
-                why = f"{comparison.when.quantity} is not shown to be {comparison.when.said}"
+                why = f"{comparison.when.quantity} is not shown to be {comparison.when.in_words}"
                 return Outcome(comparison, IDLE, measure(comparison.terms, runs_of), why)
         quantity = measure(comparison.terms, runs_of)
     except CamkitError as error:

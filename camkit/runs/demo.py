@@ -14,7 +14,7 @@ from camkit.figures import Example, plot_recipes, save_figure
 from camkit.localization import Localization
 from camkit.localizer import Localizer
 from camkit.models import Classifier
-from camkit.output import owned, whole
+from camkit.output import owned_files, whole
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report
 from camkit.runs.localize import run_localize
@@ -64,7 +64,7 @@ def run_demo(classifier: Classifier, out: Path, *, show_progress: bool = False) 
     CamkitError
         The folder holds other things, or cannot be written to.
     """
-    check_own(out)
+    refuse_foreign_files(out)
     folder = out / FOLDER
     try:
         with whole(out / MARK) as file:
@@ -86,14 +86,14 @@ def run_demo(classifier: Classifier, out: Path, *, show_progress: bool = False) 
     return Report([head, "", *table(both), "", *report.lines, where], 0)
 
 
-def check_own(out: Path) -> None:
+def refuse_foreign_files(out: Path) -> None:
     """`CamkitError` where the folder holds anything that a demo did not write."""
     if not out.exists():
         return
     if not out.is_dir():
         raise CamkitError(f"{out} is no folder: give another --out")
     there = [os.path.relpath(os.path.join(top, name), out) for top, _, names in os.walk(out) for name in names]
-    own = {MARK, PAGE, *(f"{FOLDER}/{photograph.name}.png" for photograph in PHOTOGRAPHS), *owned(out)}
+    own = {MARK, PAGE, *(f"{FOLDER}/{photograph.name}.png" for photograph in PHOTOGRAPHS), *owned_files(out)}
     strange = sorted(name for name in there if Path(name).as_posix() not in own)
     if there and not (out / MARK).exists():
         strange = sorted(there)

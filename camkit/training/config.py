@@ -107,10 +107,10 @@ def differences(before: TrainSettings, now: TrainSettings) -> list[str]:
     """What differs between a run and what it shall be resumed with, of the settings that its result depends on."""
     old, new = asdict(before), asdict(now)
     changed = [key for key, one in FIELDS.items() if old[key] != new[key] and not one.metadata.get("same_result")]
-    return [line for key in changed for line in _told(option(key), old[key], new[key])]
+    return [line for key in changed for line in _describe_change(option(key), old[key], new[key])]
 
 
-def _told(name: str, old: Any, new: Any) -> list[str]:
+def _describe_change(name: str, old: Any, new: Any) -> list[str]:
     """The difference of one setting; of several in one, each."""
     if not isinstance(old, dict):
         return [f"{name} {written(old)} -> {written(new)}"]

@@ -9,7 +9,7 @@ from PIL import Image
 from camkit.data import find_images, read_dataset
 from camkit.data.names import read_path
 from camkit.errors import CamkitError
-from camkit.output import check_free, claim, owned, photographs, remove
+from camkit.output import check_free, claim, owned_files, photographs, remove
 from camkit.output.journal import Journal
 from camkit.output.owned import MANIFEST
 
@@ -34,7 +34,7 @@ def test_only_what_the_manifest_and_the_journal_say_is_removed(tmp_path):
     journal = Journal(out, {})
     journal.write({"image": "a/b", "files": ours[:2]})
     journal.close()
-    assert owned(out) == sorted([*ours, ".camkit-journal.jsonl", MANIFEST])
+    assert owned_files(out) == sorted([*ours, ".camkit-journal.jsonl", MANIFEST])
     remove(out)
     assert below(out) == sorted(mine)
     assert not (out / "overlays/a").exists()
@@ -54,7 +54,7 @@ def test_a_manifest_from_elsewhere_owns_nothing_outside(tmp_path, name):
     journal = Journal(out, {})
     journal.write({"image": "a", "files": [name, "boxes.csv"]})  # tables are not the journal's to give away
     journal.close()
-    assert owned(out) == []
+    assert owned_files(out) == []
     remove(out)
     assert below(tmp_path) == ["elsewhere/file", "out/linked/file", "outside"] or below(tmp_path) == [
         "elsewhere/file",
@@ -66,7 +66,7 @@ def test_a_manifest_from_elsewhere_owns_nothing_outside(tmp_path, name):
 def test_a_damaged_manifest_owns_nothing(tmp_path, text):
     (tmp_path / MANIFEST).write_bytes(text.encode("latin-1"))
     (tmp_path / "boxes.csv").write_text("mine")
-    assert owned(tmp_path) == []
+    assert owned_files(tmp_path) == []
     with pytest.raises(CamkitError, match=r"holds boxes.csv, which no run of camkit wrote.*another --out"):
         check_free(tmp_path, ["boxes.csv"], overwrite=True)
 

@@ -7,7 +7,7 @@ import pytest
 from camkit.errors import CamkitError
 from camkit.reproduction.claims import Term, parse, read_claims
 from camkit.reproduction.experiments import EXPERIMENTS
-from camkit.reproduction.plan import BUDGETS, DATA, cells, wanted
+from camkit.reproduction.plan import BUDGETS, DATA, cells, cells_for
 
 FILE = Path(__file__).parents[2] / "seeds" / "claims.toml"
 CLAIMS = read_claims(FILE)
@@ -54,7 +54,7 @@ def test_the_small_budget_takes_less_than_45_minutes():
 
 def test_wanted_cells_bring_those_before_them():
     plan = cells(BUDGETS["small"])
-    names = [cell.name for cell in wanted(plan, ["minmax/vgg/chosen"])]
+    names = [cell.name for cell in cells_for(plan, ["minmax/vgg/chosen"])]
     assert names[0] == "cub/vgg/gap/none"
     assert names[-1] == "minmax/vgg/chosen"
     assert len(names) == 6

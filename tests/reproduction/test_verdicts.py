@@ -8,7 +8,7 @@ from camkit.errors import CamkitError
 from camkit.metrics import Estimate
 from camkit.reproduction.claims import Claim, Comparison, Expectation, parse
 from camkit.reproduction.measured import Figure, Measured, Quantity, added_up, scale_of
-from camkit.reproduction.verdicts import judge, measure, outcome_of, verdict_of
+from camkit.reproduction.verdicts import judge_claim, measure, outcome_of, verdict_of
 
 RNG = np.random.default_rng(0)
 FIRST, SECOND = RNG.normal(1, 1, 50), RNG.normal(0, 2, 50)
@@ -136,7 +136,7 @@ def test_a_claim_from_its_cells():
     odd = Comparison("odd", parse("x[g]"), "above", 0.0)
 
     def verdict(*comparisons):
-        found = judge(claim(*comparisons), lambda name: cells.get(name, {}))
+        found = judge_claim(claim(*comparisons), lambda name: cells.get(name, {}))
         return found.verdict, [one.outcome for one in found.outcomes]
 
     assert verdict(up, whole) == ("holds", ["shown", "shown"])

@@ -28,7 +28,7 @@ from camkit.data.formats.corners import HALF_OPEN
 from camkit.data.formats.draft import Draft, by_class
 from camkit.data.formats.entry import Entry, Incomplete, problem_at
 from camkit.data.formats.segmentations import Masks, Segmentation
-from camkit.data.formats.tables import shown
+from camkit.data.formats.tables import quoted
 from camkit.data.records import Record
 from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
@@ -93,8 +93,8 @@ def _categories(found: Iterable[Row], draft: Draft) -> tuple[list[str], Ids[int]
         try:
             named.append((written, row.text("name")))
         except CamkitError as error:
-            draft.stray(row.where, f"{error}; until then it is called {shown(written)}")
-            named.append((written, shown(written)))
+            draft.stray(row.where, f"{error}; until then it is called {quoted(written)}")
+            named.append((written, quoted(written)))
     if not named:
         raise CamkitError(f"{draft.listing}: its list of categories is empty, so there are no labels; add them")
     with suppress(CamkitError):  # where ids are names, the order is the file's own
@@ -153,7 +153,7 @@ class _Images:
         written = row.value("image_id")
         entry = self.ids.find(written)
         if entry is None:
-            raise CamkitError(f"image {shown(written)} is none of those listed; mend either")
+            raise CamkitError(f"image {quoted(written)} is none of those listed; mend either")
         return entry
 
 
@@ -178,7 +178,7 @@ class _Objects:
             written = row.value("category_id")
             label = self.labels.find(written)
             if label is None:
-                raise CamkitError(f"category {shown(written)} is none of those listed; mend either")
+                raise CamkitError(f"category {quoted(written)} is none of those listed; mend either")
             try:
                 segmentation = Segmentation(row.where, row.fields.get("segmentation"))
                 box = None if _is_crowd(row) else _box(row, segmentation, entry)
@@ -217,7 +217,7 @@ class _Objects:
 def _is_crowd(row: Row) -> bool:
     flag = row.fields.get("iscrowd")
     if isinstance(flag, list | dict) or flag not in FLAGS:
-        raise CamkitError(f"iscrowd {shown(flag)} is neither 0 nor 1; mend it")
+        raise CamkitError(f"iscrowd {quoted(flag)} is neither 0 nor 1; mend it")
     return FLAGS[flag]
 
 
@@ -228,8 +228,8 @@ def _box(row: Row, segmentation: Segmentation, entry: Entry) -> Box:
             raise CamkitError("it has neither bbox nor segmentation; add one, or take it out")
         return entry.half_open(segmentation.box(), HALF_OPEN)
     if not isinstance(bbox, list) or len(bbox) != len(("x", "y", "width", "height")):
-        raise CamkitError(f"bbox {shown(bbox)} is not four numbers x, y, width, height; mend it")
+        raise CamkitError(f"bbox {quoted(bbox)} is not four numbers x, y, width, height; mend it")
     x, y, width, height = (finite(number, "in bbox,") for number in bbox)
     if not (width > 0 and height > 0):
-        raise CamkitError(f"bbox {shown(bbox)} has no width or no height, so its box is empty; mend it or take it out")
+        raise CamkitError(f"bbox {quoted(bbox)} has no width or no height, so its box is empty; mend it or take it out")
     return entry.half_open((x, y, x + width, y + height), HALF_OPEN)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from camkit.data.formats.tables import decoded, is_utf8, number_of, shown
+from camkit.data.formats.tables import decoded, is_utf8, number_of, quoted
 from camkit.errors import CamkitError
 
 MOST_DIGITS = 4300  # Python reads no longer number, lest it take for ever
@@ -34,9 +34,9 @@ class Row:
         """A field that is a text; `CamkitError` where it is none, is blank, or holds no UTF-8."""
         text = self.value(name)
         if not isinstance(text, str) or not text.strip():
-            raise CamkitError(f"{name} {shown(text)} is no text; mend it")
+            raise CamkitError(f"{name} {quoted(text)} is no text; mend it")
         if not is_utf8(text):
-            raise CamkitError(f"{name} {shown(text)} is not UTF-8 text; save the file as UTF-8")
+            raise CamkitError(f"{name} {quoted(text)} is not UTF-8 text; save the file as UTF-8")
         return text
 
     def number(self, name: str) -> float:
@@ -52,7 +52,7 @@ def finite(value: Any, name: str) -> float:
     except (TypeError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise CamkitError(f"{name} {shown(value)} is no finite number; mend it")
+        raise CamkitError(f"{name} {quoted(value)} is no finite number; mend it")
     return number
 
 
@@ -120,4 +120,4 @@ def rows(content: Any, path: Path, key: str) -> Iterator[Row]:
     for number, row in enumerate(found, 1):
         fields = row if isinstance(row, dict) else {}
         named = fields.get("id") is not None
-        yield Row(f"{path}, {one} {shown(fields['id'])}" if named else f"{path}, {key} entry {number}", fields)
+        yield Row(f"{path}, {one} {quoted(fields['id'])}" if named else f"{path}, {key} entry {number}", fields)

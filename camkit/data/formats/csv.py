@@ -16,7 +16,7 @@ from pathlib import Path
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.formats.corners import HALF_OPEN
 from camkit.data.formats.draft import Draft, with_label_and_box
-from camkit.data.formats.tables import Line, Table, shown
+from camkit.data.formats.tables import Line, Table, quoted
 from camkit.data.names import read_path, read_text
 from camkit.data.sources import Source, source
 from camkit.errors import CamkitError
@@ -110,7 +110,7 @@ def _numbered(names: Sequence[str]) -> Callable[[Line], int]:
 
     def number(line: Line) -> int:
         if line.text(1) not in numbers:
-            said = shown(line.text(1))
+            said = quoted(line.text(1))
             raise CamkitError(f"label {said} is a number among names; mend it, or call the column 'name' if it is one")
         return numbers[line.text(1)]
 

@@ -21,7 +21,7 @@ from camkit.data.formats.corners import INCLUSIVE
 from camkit.data.formats.draft import Draft, with_label_and_box
 from camkit.data.formats.entry import Entry, problem_at
 from camkit.data.formats.masks import MaskFiles
-from camkit.data.formats.tables import Line, lines, mending, shown
+from camkit.data.formats.tables import Line, lines, mending, quoted
 from camkit.data.images import read_size
 from camkit.data.records import Record
 from camkit.data.sources import Source, find_source, source
@@ -107,7 +107,7 @@ def _chosen(root: Path, wanted: str) -> tuple[dict[str, bool], dict[str, str]]:
         try:
             line.check()
             if line.fields[1] not in IS_TRAINING.values():
-                raise CamkitError(f"{shown(line.fields[1])} is neither 1 nor 0")
+                raise CamkitError(f"{quoted(line.fields[1])} is neither 1 nor 0")
             if chosen.setdefault(key, line.fields[1] == wanted) != (line.fields[1] == wanted):
                 raise CamkitError("the image is in the other split already")
         except CamkitError as error:

@@ -10,7 +10,7 @@ import numpy as np
 
 from camkit.data.annotations import AnnotatedSet, Box, check_inside
 from camkit.data.formats.entry import Entry, Incomplete, problem_at
-from camkit.data.formats.tables import Line, shown
+from camkit.data.formats.tables import Line, quoted
 from camkit.data.records import Record, no_boxes
 from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
@@ -43,7 +43,7 @@ class Draft:
         """List an image; one that is listed already is a problem of its second line."""
         if key in self.entries:
             first = self.entries[key].where
-            self.stray(where, f"{shown(key)} is listed a second time (first in {first}); take one out")
+            self.stray(where, f"{quoted(key)} is listed a second time (first in {first}); take one out")
             return Entry(image, where)
         return self.entries.setdefault(key, Entry(image, where))
 
@@ -86,7 +86,7 @@ class Draft:
         key = line.fields[0]
         if key in self.entries:
             return self.entries[key]
-        reason = line.fault or f"{shown(key)} is none of the images that {self.listing} lists; mend either"
+        reason = line.fault or f"{quoted(key)} is none of the images that {self.listing} lists; mend either"
         self.stray(line.where, reason)
         return Entry(key, line.where)
 
@@ -124,14 +124,14 @@ class Draft:
                     f"its box {box} lies in a fraction of the first pixel, as shares of the image's sides do; boxes "
                     "are in pixels: multiply x by the image's width and y by its height"
                 )
-                entry.refuse(problem_at(f"{entry.where}: {shown(entry.image)}", reason))
+                entry.refuse(problem_at(f"{entry.where}: {quoted(entry.image)}", reason))
             try:
                 records += complete(entry, _record(entry, images))
             except CamkitError as error:
                 if entry.problem:
                     problems.append(entry.problem)
                 elif not entry.left_out or (entry.shares and not isinstance(error, Incomplete)):
-                    problems.append(problem_at(f"{entry.where}: {shown(entry.image)}", error))
+                    problems.append(problem_at(f"{entry.where}: {quoted(entry.image)}", error))
             problems += entry.left_out
         problems += self.strays
         if not records:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.formats.corners import INCLUSIVE
 from camkit.data.formats.draft import Draft, with_label, with_label_and_box
-from camkit.data.formats.tables import Line, Table, lines, shown
+from camkit.data.formats.tables import Line, Table, lines, quoted
 from camkit.data.formats.voc_xml import read_voc_xml
 from camkit.data.images import SUFFIXES
 from camkit.data.sources import Folder, source
@@ -106,7 +106,7 @@ class _Wnids:
 
     def label(self, wnid: str) -> int:
         if wnid not in self._label:
-            raise CamkitError(f"{shown(wnid)} is none of the {len(self.all)} classes")
+            raise CamkitError(f"{quoted(wnid)} is none of the {len(self.all)} classes")
         return self._label[wnid]
 
 

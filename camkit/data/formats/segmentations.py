@@ -12,7 +12,7 @@ from camkit.data.annotations import Box
 from camkit.data.formats.entry import problem_at
 from camkit.data.formats.polygons import mask_from_polygon, polygon_points
 from camkit.data.formats.rle import decode_counts, mask_from_counts
-from camkit.data.formats.tables import shown
+from camkit.data.formats.tables import quoted
 from camkit.data.images import MAX_PIXELS, read_size
 from camkit.errors import CamkitError
 
@@ -99,7 +99,7 @@ def _union(segmentations: Sequence[Segmentation], size: tuple[int, int]) -> Mask
 def _polygons(written: Any) -> list[NDArray[np.float64]]:
     """Polygons of corners (n, 2); a list of numbers is one polygon."""
     if not isinstance(written, list):
-        raise CamkitError(f"the segmentation {shown(written)} is neither polygons nor run lengths; mend or remove it")
+        raise CamkitError(f"the segmentation {quoted(written)} is neither polygons nor run lengths; mend or remove it")
     flat = not any(isinstance(polygon, list) for polygon in written)
     return [polygon_points(polygon) for polygon in ([written] if flat else filter(None, written))]
 
@@ -111,7 +111,7 @@ def _stated_size(written: Mapping[str, Any]) -> tuple[int, int]:
     except (TypeError, ValueError, OverflowError):
         height = width = 0
     if min(height, width) < 1:
-        raise CamkitError(f"the run lengths' size {shown(stated)} is not height and width; mend or remove them")
+        raise CamkitError(f"the run lengths' size {quoted(stated)} is not height and width; mend or remove them")
     _check_pixels((height, width))
     return height, width
 
@@ -119,11 +119,11 @@ def _stated_size(written: Mapping[str, Any]) -> tuple[int, int]:
 def _from_run_lengths(written: Mapping[str, Any], size: tuple[int, int]) -> Mask:
     counts = written.get("counts")
     if _stated_size(written) != size:
-        raise CamkitError(f"a mask of {shown(written['size'])} (height, width) in an image of {list(size)}; mend it")
+        raise CamkitError(f"a mask of {quoted(written['size'])} (height, width) in an image of {list(size)}; mend it")
     if isinstance(counts, str):
         return mask_from_counts(decode_counts(counts), size)
     if not isinstance(counts, list) or not all(type(count) is int for count in counts):
-        raise CamkitError(f"the run lengths {shown(counts)} are neither numbers nor COCO's text; mend or remove them")
+        raise CamkitError(f"the run lengths {quoted(counts)} are neither numbers nor COCO's text; mend or remove them")
     return mask_from_counts(counts, size)
 
 

@@ -43,7 +43,7 @@ class Line:
         text = self.text(index)
         number = number_of(text)
         if not math.isfinite(number):
-            raise CamkitError(f"{shown(text)} is not a number")
+            raise CamkitError(f"{quoted(text)} is not a number")
         return number
 
     def numbers(self, start: int, stop: int) -> list[float]:
@@ -54,7 +54,7 @@ class Line:
         """A field as a whole number, not negative; `CamkitError` where it is none. ``3.0`` is 3."""
         text = self.text(index)
         if not WHOLE.fullmatch(text):
-            raise CamkitError(f"{shown(text)} is not a whole number")
+            raise CamkitError(f"{quoted(text)} is not a whole number")
         return int(text.partition(".")[0])
 
 
@@ -66,7 +66,7 @@ def number_of(text: str) -> float:
         return math.nan
 
 
-def shown(value: Any) -> str:
+def quoted(value: Any) -> str:
     """A value as a message shows it, not at any length."""
     try:
         text = repr(value)
@@ -138,7 +138,7 @@ class Table:
         for separator, name in ((";", "semicolons"), ("\t", "tabs")):
             if len(self.columns) == 1 and separator in self.columns[0]:
                 return f"its columns are separated by {name}; save it with commas"
-        found = f"found are {shown(','.join(self.columns))}" if any(self.columns) else "it is blank"
+        found = f"found are {quoted(','.join(self.columns))}" if any(self.columns) else "it is blank"
         return f"the column {column!r} is missing; wanted are {','.join(columns)}, {found}"
 
 

@@ -19,7 +19,7 @@ from camkit.data.annotations import AnnotatedSet
 from camkit.data.formats.corners import INCLUSIVE
 from camkit.data.formats.draft import Draft, with_label_and_box
 from camkit.data.formats.entry import Entry
-from camkit.data.formats.tables import Line, Table, lines, mending, shown
+from camkit.data.formats.tables import Line, Table, lines, mending, quoted
 from camkit.data.sources import source
 from camkit.errors import CamkitError
 
@@ -75,7 +75,7 @@ def _from_table(root: Path, split: str) -> AnnotatedSet:
             draft.add(image, image, line.where)
         with draft.annotation(line) as entry:
             if line.text(1) != split:
-                raise CamkitError(f"{shown(line.text(1))} is none of the splits {', '.join(SPLITS)}")
+                raise CamkitError(f"{quoted(line.text(1))} is none of the splits {', '.join(SPLITS)}")
             entry.set_label(line.whole(2), len(names))
             _add_box(entry, line, 3)
     done = draft.finish(source(root / split), [names[label] for label in range(len(names))], with_label_and_box)
@@ -112,7 +112,7 @@ def _val(root: Path, split: str, labels: Mapping[str, int]) -> tuple[Draft, Path
         entry = draft.add_line(line)
         with entry.reading(line.where):
             if line.text(1) not in labels:
-                raise CamkitError(f"{shown(line.text(1))} is none of the {len(labels)} classes in wnids.txt")
+                raise CamkitError(f"{quoted(line.text(1))} is none of the {len(labels)} classes in wnids.txt")
             entry.set_label(labels[line.text(1)])
             _add_box(entry, line, 2)
     return draft, root / split / "images"

@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from camkit.data.annotations import Box
-from camkit.data.formats.tables import number_of, shown
+from camkit.data.formats.tables import number_of, quoted
 from camkit.errors import CamkitError
 
 # A few objects take kilobytes.
@@ -110,5 +110,5 @@ def _number(element: ElementTree.Element, path: str, missing: str = "") -> float
     text = (element.findtext(path) or "").strip() or missing or _text(element, path)
     number = number_of(text)
     if not abs(number) <= MAX_CORNER:
-        raise CamkitError(f"{path} is {shown(text)}, no number of pixels; mend it")
+        raise CamkitError(f"{path} is {quoted(text)}, no number of pixels; mend it")
     return number
