@@ -11,7 +11,7 @@ from torch import Tensor
 from camkit.analysis.observation import MapObservation, Observation, Requirements
 from camkit.boxes import normalize_maps, resize_maps
 from camkit.cam import CAM, Features
-from camkit.data import AnnotatedSet, Batch
+from camkit.data import AnnotatedSet, Batch, Sample
 from camkit.errors import CamkitError
 from camkit.evaluation import forward_dataset
 from camkit.evaluation.forward import Jobs
@@ -96,15 +96,8 @@ def _own_maps(inference: Inference, batch: Batch, labels: Tensor, dataset: Annot
     """A batch through a map source."""
     out = inference.forward(batch).class_maps(labels)
     for i, sample in enumerate(batch.samples):
-        assert sample.view is not None
         yield MapObservation(
-            record=dataset.records[sample.index],
-            index=sample.index,
-            label=int(labels[i]),
-            view=sample.view,
-            logits=out.logits[i].cpu(),
-            own_map=out.maps[i, 0].cpu(),
-            pixels=sample.image,
+            **_facts(sample, int(labels[i]), dataset), logits=out.logits[i].cpu(), own_map=out.maps[i, 0].cpu()
         )
 
 
@@ -123,21 +116,23 @@ def _passes(
         dimmed[intensity] = _features(inference, replace(batch, input=batch.input * intensity)).pooled.cpu()
     own, logits, pooled = (tensor.cpu() for tensor in (features.features, features.logits, features.pooled))
     for i, sample in enumerate(batch.samples):
-        assert sample.view is not None
         yield Observation(
-            record=dataset.records[sample.index],
-            index=sample.index,
-            label=int(labels[i]),
-            view=sample.view,
+            **_facts(sample, int(labels[i]), dataset),
             features=own[i],
             weight=weights[i].cpu(),
             pooled=pooled[i],
             logits=logits[i],
             head=features.head,
-            pixels=sample.image,
             masked=None if masked is None else masked[i],
             dimmed={intensity: its[i] for intensity, its in dimmed.items()},
         )
+
+
+def _facts(sample: Sample, label: int, dataset: AnnotatedSet) -> dict[str, Any]:
+    """What is known of an image whatever its maps are made by."""
+    assert sample.view is not None
+    record = dataset.records[sample.index]
+    return {"record": record, "index": sample.index, "label": label, "view": sample.view, "pixels": sample.image}
 
 
 def _features(inference: Inference, batch: Batch) -> Features:

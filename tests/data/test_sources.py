@@ -11,12 +11,15 @@ from camkit.data.sources import Archive, Folder, ZipMember, find_source, source
 from camkit.errors import CamkitError, UnreadableImage
 
 
-@pytest.mark.parametrize(
-    "name", ["../a", "a/../../b", "/etc/passwd", "", ".", "a\\..\\..\\b", "\\a", "C:/a", "a\0b", ".."]
-)
+@pytest.mark.parametrize("name", ["../a", "a/../../b", "/etc/passwd", "", ".", "a\\..\\..\\b", "\\a", "C:/a", ".."])
 def test_a_name_stays_below_the_root(name):
-    with pytest.raises(CamkitError, match=r"leads out of|holds a zero byte"):
+    with pytest.raises(CamkitError, match="leads out of"):
         checked_name(name)
+
+
+def test_a_zero_byte_is_called_that():
+    with pytest.raises(CamkitError, match="holds a zero byte"):
+        checked_name("a\0b")
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a/b c/ü.png", "..a/b", "a..jpg"])
