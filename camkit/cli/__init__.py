@@ -12,6 +12,7 @@ from camkit.cli.finetune import finetune_fc
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
+from camkit.cli.report import report
 from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
 
@@ -29,7 +30,21 @@ def cli() -> None:
     """
 
 
-for command in (localize, evaluate, ablate, calibrate, analyze, train, finetune_fc, inspect, models, reproduce, demo):
+COMMANDS = (
+    localize,
+    evaluate,
+    ablate,
+    calibrate,
+    analyze,
+    report,
+    train,
+    finetune_fc,
+    inspect,
+    models,
+    reproduce,
+    demo,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -38,6 +38,9 @@ source_options = option_group(
                  help="A folder of another tool's maps (.npy, .npz, .png), instead of --model."),
 )  # fmt: skip
 
+save_maps_option = click.option("--save-maps", is_flag=True,
+                                help="Keep the class maps in OUT, for the sliders of camkit report.")  # fmt: skip
+
 evaluate_options = option_group(
     click.option("--classifier", metavar="MODEL", help="Another model that names the classes, for Top-1 and Top-5."),
     click.option("--classifier-weights", default="DEFAULT", show_default=True),
@@ -54,6 +57,7 @@ tap_options = option_group(
 @evaluate_options
 @data_options
 @measure_options
+@save_maps_option
 @recipe_options
 @run_options
 def evaluate(**options: Any) -> None:
@@ -69,11 +73,12 @@ def evaluate(**options: Any) -> None:
     """
     from camkit.runs.evaluate import run_evaluate
 
-    settings, source = pop_settings(options), pop_source(options)
+    settings, source, save_maps = pop_settings(options), pop_source(options), options.pop("save_maps")
     note_other_source(settings, source)
     other, weights = options.pop("classifier"), options.pop("classifier_weights")
     classifier = None if other is None else _second_model(other, weights)
-    finish(run_evaluate(source, settings.recipe, _run_options(options), chosen_on=settings.chosen_on, other=classifier))
+    finish(run_evaluate(source, settings.recipe, _run_options(options), chosen_on=settings.chosen_on, other=classifier,
+                        save_maps=save_maps))  # fmt: skip
 
 
 @click.command(short_help="Hold CAM, NWC, PaS and both against each other.")
@@ -81,6 +86,7 @@ def evaluate(**options: Any) -> None:
 @tap_options
 @data_options
 @measure_options
+@save_maps_option
 @run_options
 def ablate(**options: Any) -> None:
     """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass of each model.
@@ -97,8 +103,9 @@ def ablate(**options: Any) -> None:
     tap, weights = options.pop("tap"), options.pop("tap_weights")
     if tap is not None and options["maps"] is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
-    source = pop_source(options)
-    finish(run_ablate(source, _run_options(options), tap=None if tap is None else _second_model(tap, weights)))
+    source, save_maps = pop_source(options), options.pop("save_maps")
+    second = None if tap is None else _second_model(tap, weights)
+    finish(run_ablate(source, _run_options(options), tap=second, save_maps=save_maps))
 
 
 @click.command(short_help="Choose a threshold on one split, and say what it gains on another.")
@@ -135,7 +142,7 @@ def pop_source(options: dict[str, Any]) -> Any:
     maps = options.pop("maps")
     if maps is None:
         return pop_classifier(options)
-    idle = given_options((*MODEL_OPTIONS, "head", "fit", "precision"))
+    idle = given_options((*MODEL_OPTIONS, "head", "fit", "precision", "save_maps"))
     if idle:
         raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     for name in MODEL_OPTIONS:

@@ -1,7 +1,11 @@
 """`camkit evaluate` and `camkit ablate`: annotated images and a source of class maps to figures."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -16,8 +20,10 @@ from camkit.evaluation import (
     predict_classes,
     recipes_for,
 )
+from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
+from camkit.output.class_maps import CLASS_MAPS, ClassMapWriter, SavedMaps
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts
 from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
@@ -25,7 +31,9 @@ from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_na
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
 
-FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
+TAP_MAPS = f"tap_{CLASS_MAPS}"
+FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json",
+         CLASS_MAPS, TAP_MAPS)  # fmt: skip
 
 
 @held(FILES)
@@ -36,6 +44,7 @@ def run_evaluate(
     *,
     chosen_on: str = FIXED,
     other: Classifier | None = None,
+    save_maps: bool = False,
 ) -> Report:
     """Measure one recipe's boxes.
 
@@ -49,6 +58,8 @@ def run_evaluate(
         The split on which the recipe's threshold was chosen.
     other : Classifier, optional
         Names the classes.
+    save_maps : bool
+        Keep the class maps in the folder, for `camkit report`.
 
     Raises
     ------
@@ -60,9 +71,10 @@ def run_evaluate(
     source = run.source(maps_of)
     classes = None if other is None else _predict_classes(other, dataset, options)
     split = options.split_of(chosen_on, dataset)
-    found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
-                     threshold_split=split, progress=options.progress("evaluate"),
-                     **options.measuring(source))  # fmt: skip
+    with keeping_maps(options.out, [CLASS_MAPS] if save_maps else []) as keep:
+        found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
+                         threshold_split=split, progress=options.progress("evaluate"), keep=keep.get(CLASS_MAPS),
+                         **options.measuring(source))  # fmt: skip
     matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
     settings = {
         **source_facts(maps_of),
@@ -71,16 +83,21 @@ def run_evaluate(
         "threshold_split": split,
     }
     lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
-    return _report(run, found, matches, settings, lines)
+    return _report(run, found, matches, settings, lines, list(keep))
 
 
 @held(FILES)
 def run_ablate(
-    maps_of: MapsOf, options: RunOptions, *, recipes: Mapping[str, Recipe] = RECIPES, tap: Classifier | None = None
+    maps_of: MapsOf,
+    options: RunOptions,
+    *,
+    recipes: Mapping[str, Recipe] = RECIPES,
+    tap: Classifier | None = None,
+    save_maps: bool = False,
 ) -> Report:
     """Hold recipes against each other, one forward pass for all; with `tap`, of a second model besides.
 
-    Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting.
+    With `save_maps` the class maps stay in the folder, for `camkit report`. Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting.
 
     Raises
     ------
@@ -93,11 +110,13 @@ def run_ablate(
     sources = [run.source(model) for model in models]
     for source in sources:
         recipes = recipes_for(source, recipes)
-    evaluations = [
-        evaluate(source, dataset, recipes, step=options.step, seed=options.seed,
-                 progress=options.progress(source_name(model)), **options.measuring(source))
-        for model, source in zip(models, sources, strict=True)
-    ]  # fmt: skip
+    files = [CLASS_MAPS, TAP_MAPS][: len(models)]
+    with keeping_maps(options.out, files if save_maps else []) as keep:
+        evaluations = [
+            evaluate(source, dataset, recipes, step=options.step, seed=options.seed, keep=keep.get(file),
+                     progress=options.progress(source_name(model)), **options.measuring(source))
+            for model, source, file in zip(models, sources, files, strict=True)
+        ]  # fmt: skip
     matches = [of.match for of in evaluations if of.match is not None]
     found = evaluations[0] if tap is None else merge_evaluations(evaluations[0], evaluations[1], "tap:")
     settings = {
@@ -106,7 +125,29 @@ def run_ablate(
         "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
     }
     lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_ablation(found)]
-    return _report(run, found, matches, settings, lines)
+    return _report(run, found, matches, settings, lines, list(keep))
+
+
+@contextmanager
+def keeping_maps(out: Path, names: Sequence[str]) -> Iterator[dict[str, Callable[[ImagePrediction], None]]]:
+    """What writes each image's class maps, by the file's name; the files are put in place with the others."""
+    try:
+        with ExitStack() as stack:
+            writers = {name: stack.enter_context(ClassMapWriter(unpublished(out, name))) for name in names}
+            yield {name: partial(_keep, writer) for name, writer in writers.items()}
+    except BaseException:
+        for name in names:
+            unpublished(out, name).unlink(missing_ok=True)
+        raise
+
+
+def _keep(writer: ClassMapWriter, prediction: ImagePrediction) -> None:
+    writer.add(SavedMaps(prediction.size, prediction.window, prediction.maps))
+
+
+def unpublished(out: Path, name: str) -> Path:
+    """Where a file grows while the run lasts."""
+    return out / f".{name}.part"
 
 
 def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
@@ -117,7 +158,12 @@ def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptio
 
 
 def _report(
-    run: Measurement, found: Evaluation, matches: list[ClassMatch], settings: dict[str, Any], lines: list[str]
+    run: Measurement,
+    found: Evaluation,
+    matches: list[ClassMatch],
+    settings: dict[str, Any],
+    lines: list[str],
+    maps: Sequence[str],
 ) -> Report:
     """Write the run's files, and say what is in them."""
     out = run.options.out
@@ -126,8 +172,14 @@ def _report(
         "classes": [match.facts() for match in matches],
         **run.facts(),
     }
-    with publishing(out) as new:
-        write(new, found, record)
+    try:
+        with publishing(out) as new:
+            write(new, found, record)
+            for name in maps:
+                os.replace(unpublished(out, name), new / name)
+    finally:
+        for name in maps:
+            unpublished(out, name).unlink(missing_ok=True)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
     shown = ["metrics.json", "per_image.csv", *(["curve.png"] if has_curves(found) else [])]
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"

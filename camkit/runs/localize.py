@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
-from camkit.data.names import written_path
+from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
 from camkit.inference import Precision
 from camkit.localization import Failure, Result
@@ -76,7 +76,7 @@ def run_localize(
             results = unfinished(folder, localizer, known, keep_image=overlays)
             bar = tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress)
             add_all(folder, bar, fail=on_error == "fail")
-            facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
+            facts = {"images": len(files), "images_root": common_root(files), "resumed": before, "completeness": inference.source.completeness,
                      "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
@@ -115,6 +115,12 @@ def photographs_in(images: str, out: Path) -> tuple[list[ImageFile], list[str]]:
         if any(folder.resolve().is_relative_to(place) for place in drawn_into):
             raise CamkitError(f"--images {images} lies where --out {out} draws its pictures: give another --out")
     return files, told
+
+
+def common_root(files: Sequence[ImageFile]) -> str | None:
+    """The folder below which every image lies under its name; None where there is no one folder."""
+    roots = {str(file.path.absolute()).removesuffix(f"/{file.name}") for file in files}
+    return written_text(roots.pop()) if len(roots) == 1 else None
 
 
 def unfinished(
