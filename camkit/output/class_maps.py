@@ -1,8 +1,9 @@
 """The class maps of a run in one file, small as they left the network: all that boxes at other thresholds need.
 
-A NumPy archive (``.npz``). `CHUNK` images share an entry: ``K/size`` (n, 2) heights and widths of the images, ``K/window``
-(n, 4) the part of each that its map covers (NaN: all of it), ``K/shape`` (n, 2) of the maps, and ``K/maps-J``, the maps
-of weighting J one after the other; ``weightings`` names the weightings. Images are in the order of per_image.csv.
+A NumPy archive (``.npz``). `CHUNK` images share entries: ``K/size`` (n, 2), heights and widths of the images;
+``K/window`` (n, 4), the part of each that its map covers (NaN: all of it); ``K/shape`` (n, 2) of the maps; and
+``K/maps-J``, the maps of weighting J one after the other. ``weightings`` names the weightings. Images are in the order
+of per_image.csv.
 """
 
 from collections.abc import Mapping, Sequence

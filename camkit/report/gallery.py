@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -158,7 +159,7 @@ class Gallery:
         rows = {n: self.columns[n][2].table.iloc[row].to_dict() for n, row in item.rows.items()}
         known = self._known(rows)
         pixels, problem = self._pixels(known, item)
-        size = self._size(rows, known, held, pixels)
+        size = self._size(rows, held, pixels)
         truth = known.boxes
         facts = self._facts(item, rows, size, truth)
         maps, faults = [], [] if problem is None else [problem]
@@ -195,9 +196,8 @@ class Gallery:
         except (CamkitError, OSError) as error:
             return None, str(error)
 
-    def _size(
-        self, rows: dict[int, Json], known: Known, held: dict[int, Any], pixels: torch.Tensor | None
-    ) -> tuple[int, int] | None:
+    @staticmethod
+    def _size(rows: dict[int, Json], held: dict[int, Any], pixels: torch.Tensor | None) -> tuple[int, int] | None:
         """Height and width as the runs had them; the picture's own where none of them says so."""
         for row in rows.values():
             if "width" in row:
@@ -252,7 +252,7 @@ def chosen(items: list[Item], columns: Sequence[Column], limit: int, select: Sel
     judged = [number for number, column in enumerate(columns) if "iou" in column.table]
     wanted = 2 if select == "differ" else 1
     if len(judged) < wanted:
-        raise CamkitError(f"--select {select} goes by the IoU of {wanted} column{'s' * (wanted > 1)}, and the runs have "
+        raise CamkitError(f"--select {select} goes by {wanted} column{'s' * (wanted > 1)} with IoUs, and the runs have "
                           f"{len(judged)}: give runs of evaluate or ablate, or leave it out")  # fmt: skip
     tables = [columns[number].table["iou"].to_numpy() for number in judged[:wanted]]
     values = []
@@ -267,10 +267,10 @@ def chosen(items: list[Item], columns: Sequence[Column], limit: int, select: Sel
 
 
 def _box(row: Json) -> list[int] | None:
-    corners = [row.get(name) for name in ("x0", "y0", "x1", "y1")]
-    return None if any(corner is None or corner != corner for corner in corners) else [int(one) for one in corners]  # type: ignore[arg-type]
+    corners = [_number(row, name) for name in ("x0", "y0", "x1", "y1")]
+    return None if None in corners else [int(corner) for corner in corners if corner is not None]
 
 
 def _number(row: Json, name: str) -> float | None:
     value = row.get(name)
-    return None if value is None or value != value else float(value)
+    return None if pd.isna(value) else float(value)

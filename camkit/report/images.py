@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torchvision.transforms.functional import resize, to_pil_image
@@ -110,7 +111,7 @@ class RunImages:
         if "name" in row:
             return str(row["name"])
         label = row.get("label")
-        if label is None or label != label:
+        if pd.isna(label):
             return "no class"
         names = None if self.dataset is None else self.dataset.labels
         return names[int(label)] if names and 0 <= int(label) < len(names) else f"class {int(label)}"
@@ -118,7 +119,7 @@ class RunImages:
     def predicted_name(self, row: Mapping[str, Any]) -> str | None:
         """The model's likeliest class by the data set's name for it; None where the run names none."""
         predicted = row.get("predicted")
-        if predicted is None or predicted != predicted:
+        if pd.isna(predicted):
             return None
         return self._predicted.get(int(predicted), f"another, number {int(predicted)} of the model's")
 

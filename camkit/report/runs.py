@@ -138,16 +138,25 @@ def read_json(path: Path) -> Json:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table as camkit writes it, names read back; `CamkitError` where it is none."""
-    texts = dict.fromkeys(("image", "name", "recipe", "reason", "weighting", "fit"), str)
     try:
-        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values={name: [] for name in texts},
-                            encoding="utf-8", encoding_errors="surrogateescape")  # fmt: skip
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="surrogateescape")
     except Exception as error:  # pandas raises nearly every type on a broken file
         raise CamkitError(f"{path}: cannot be read as a table ({' '.join(str(error).split()):.120})") from error
-    for name, read in (("image", read_path), ("name", read_text), ("reason", read_text)):
-        if name in table:
-            table[name] = table[name].map(read)
-    return table
+    texts = {"image": read_path, **dict.fromkeys(("name", "recipe", "reason", "weighting", "fit"), read_text)}
+    columns = {}
+    for name in map(str, table.columns):
+        columns[name] = table[name].map(texts[name]) if name in texts else _typed(table[name])
+    return table.assign(**columns)
+
+
+def _typed(column: "pd.Series[str]") -> "pd.Series[Any]":
+    """Numbers or truth values where all cells are some, an empty cell for no number; else the text."""
+    if set(column) <= {"True", "False"}:
+        return column == "True"
+    try:
+        return pd.to_numeric(column.mask(column == ""))
+    except ValueError:
+        return column
 
 
 def _localize(path: Path, record: Json) -> Run:

@@ -97,7 +97,8 @@ def run_ablate(
 ) -> Report:
     """Hold recipes against each other, one forward pass for all; with `tap`, of a second model besides.
 
-    With `save_maps` the class maps stay in the folder, for `camkit report`. Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting.
+    Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting. With
+    `save_maps` the class maps stay in the folder, for `camkit report`.
 
     Raises
     ------

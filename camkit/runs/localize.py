@@ -76,7 +76,8 @@ def run_localize(
             results = unfinished(folder, localizer, known, keep_image=overlays)
             bar = tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress)
             add_all(folder, bar, fail=on_error == "fail")
-            facts = {"images": len(files), "images_root": common_root(files), "resumed": before, "completeness": inference.source.completeness,
+            facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
+                     "completeness": inference.source.completeness,
                      "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
