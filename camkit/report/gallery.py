@@ -106,6 +106,8 @@ class Gallery:
     def label(self, number: int) -> str:
         """What the page calls a column: its run, and its recipe where the run has several."""
         run, _, column = self.columns[number]
+        if title_of(column) and len({r for r, _, _ in self.columns}) == 1:
+            return written_text(title_of(column))
         names = [one.name for one in self.runs]
         name = self.runs[run].name if names.count(self.runs[run].name) == 1 else str(self.runs[run].path)
         return written_text(f"{name}: {title_of(column)}" if title_of(column) else name)

@@ -512,7 +512,9 @@
       byId("box").textContent = found.empty ? "empty" : found.box.join(", ");
       byId("iou").textContent = shown(found.iou, 3);
       if (!found.empty && item.size) boxes.push(["cut", inImage(found.box, found.grid, item.size)]);
-      byId("stage-caption").textContent = "red: ground truth; yellow: the box at these sliders";
+      const other = second >= 0 ? boxesShown(index).filter(([kind]) => kind === "second") : [];
+      boxes.splice(item.truth.length, 0, ...other);
+      byId("stage-caption").textContent = `${item.truth.length ? "red: ground truth; " : ""}yellow: the box at these sliders${other.length ? `; green: ${data.columns[second].label}` : ""}`;
     } else {
       boxes.push(...boxesShown(index).filter(([kind]) => kind !== "truth"));
       byId("stage-caption").textContent = "red: ground truth; yellow and green: the runs' boxes";
