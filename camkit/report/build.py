@@ -61,8 +61,8 @@ class PageOptions:
     show_progress: bool = False
 
 
-def build_page(options: PageOptions) -> tuple[list[str], int]:
-    """Write the page; lines for the screen, and how many of the folders could not be read.
+def build_page(options: PageOptions) -> tuple[list[str], list[str]]:
+    """Write the page; lines for the screen, and a line for each folder that could not be read.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def build_page(options: PageOptions) -> tuple[list[str], int]:
                  for note in (*run.notes, *its.notes, *maps.notes)]  # fmt: skip
         page = Page(gallery, facts, [*notes, *(("", line) for line in unread)], problems, inline)
         publish(page, stage, options.out)
-    lines = [*unread, *(f"{name}: {note}" for name, note in notes), *problems[:MOST_NOTES]]
+    lines = [*(f"{name}: {note}" for name, note in notes), *problems[:MOST_NOTES]]
     if len(problems) > MOST_NOTES:
         lines.append(f"... and {len(problems) - MOST_NOTES} more pictures that cannot be read, all named on the page")
     if len(gallery.items) < len(gallery.all):
@@ -91,7 +91,7 @@ def build_page(options: PageOptions) -> tuple[list[str], int]:
     where = "inside" if inline else f"beside it in {folder_of(options.out).name}/, past --inline-limit"
     lines.append(f"{len(gallery.items)} images of {len(runs)} run{'s' * (len(runs) > 1)}, {size / 1e6:.1f} MB of "
                  f"pictures {where}")  # fmt: skip
-    return [*lines, f"look at {options.out}"], len(unread)
+    return [*lines, f"look at {options.out}"], unread
 
 
 def read_runs(paths: Sequence[Path]) -> tuple[list[Run], list[str]]:

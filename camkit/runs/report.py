@@ -25,4 +25,5 @@ def run_report(results: Sequence[Path], out: Path | None = None, **options: Any)
     lines, unread = build_page(PageOptions(tuple(results), page, **options))
     if out is None and holds_run(results[0]):
         claim(results[0], [PAGE])
-    return Report([printable(line) for line in lines], unread)
+    told = [printable(line) for line in unread]
+    return Report([printable(line) for line in lines], len(unread), told, {"page": str(page)})
