@@ -9,10 +9,14 @@ from camkit.cli import cli
 MODEL = """
 import torch
 from torch import nn
-SIZE, MEAN, STD, LABELS = 64, (0.5,) * 3, (0.5,) * 3, ["warm</script><script>alert(1)</script>", "=cold"]
+SIZE, MEAN, STD, LABELS = 64, (0.5,) * 3, (0.5,) * 3, ["warm</script><script>alert(1)</script>", "=cold<b>"]
 def build():
     torch.manual_seed(3)
-    return nn.Sequential(nn.Conv2d(3, 12, 9, 6, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 2))
+    net = nn.Sequential(nn.Conv2d(3, 12, 9, 6, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 2))
+    net[0].weight.data.abs_()
+    net[4].weight.data.abs_()
+    net[4].weight.data[:, ::4] *= -0.3
+    return net
 """
 NAMES = ['"><script>alert(1)<.png', "</script><img src=x onerror=alert(1)>.png", "a{{ 7*7 }}.png", "-dash.png"]
 IMAGES = 14
@@ -32,5 +36,5 @@ def draw(rng):
 def call(*arguments, expect=(0,)):
     """A command's output."""
     done = CliRunner().invoke(cli, [str(argument) for argument in arguments])
-    assert done.exit_code in expect, done.output
+    assert done.exit_code in expect, (done.output, done.exception)
     return done.output

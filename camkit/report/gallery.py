@@ -215,7 +215,7 @@ class Gallery:
     def _facts(
         self, item: Item, rows: dict[int, Json], size: tuple[int, int] | None, truth: NDArray[np.float64]
     ) -> Json:
-        boxes, ious, scores, outcomes = {}, {}, {}, {}
+        boxes, ious, scores, outcomes, classes = {}, {}, {}, {}, {}
         predicted = None
         for number, row in rows.items():
             run = self.columns[number][0]
@@ -227,6 +227,8 @@ class Gallery:
                 if iou is not None:
                     ious[number] = round(iou, 6)
                     outcomes[number] = bool(row["gt_loc"]) if "gt_loc" in row else iou >= IOU_AT_LEAST
+            if "name" in row:
+                classes[number] = written_text(str(row["name"]))
             if (score := _number(row, "score")) is not None:
                 scores[number] = score
             predicted = predicted or self.images[run].predicted_name(row)
@@ -242,6 +244,7 @@ class Gallery:
             "boxes": boxes,
             "ious": ious,
             "scores": scores,
+            "classes": classes,
             "right": outcomes,
             "failed": item.failed,
         }

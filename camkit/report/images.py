@@ -119,7 +119,7 @@ class RunImages:
     def predicted_name(self, row: Mapping[str, Any]) -> str | None:
         """The model's likeliest class by the data set's name for it; None where the run names none."""
         predicted = row.get("predicted")
-        if pd.isna(predicted):
+        if pd.isna(predicted) or self.dataset is None:
             return None
         return self._predicted.get(int(predicted), f"another, number {int(predicted)} of the model's")
 
@@ -129,7 +129,8 @@ class RunImages:
         for match in self.run.record.get("classes", []):
             for name, words in match.get("pairs", {}).items():
                 if number := MODEL_CLASS.fullmatch(str(words)):
-                    pairs.append((int(number[1]), str(name)))
+                    named = self.dataset is not None and self.dataset.labels is not None
+                    pairs.append((int(number[1]), str(name) if named else f"class {name}"))
         return pairs
 
 

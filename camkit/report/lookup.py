@@ -76,7 +76,7 @@ def lookup_of_levels(score_map: NDArray[np.float64], level_boxes: NDArray[np.int
 
 def drawn(score_map: NDArray[Any]) -> dict[str, Any]:
     """The map as the page draws it: its mean in at most `SIDE` x `SIDE` cells, in 256 steps from minimum to maximum."""
-    values = np.asarray(score_map, np.float32)
+    values = np.asarray(score_map, np.float64)
     for axis in (0, 1):
         cells = min(SIDE, values.shape[axis])
         edges = np.arange(cells) * values.shape[axis] // cells

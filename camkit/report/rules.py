@@ -93,8 +93,7 @@ class Sliders:
 
 def sliders_for(recipes: Iterable[Recipe | None]) -> Sliders:
     """The registry's rules, with stops for the recipes' own settings, too."""
-    rules = [rule_named(name) for name in THRESHOLDS]
-    rules = [rule for rule in rules if rule is not None]
+    rules = [rule for name in THRESHOLDS if (rule := rule_named(name)) is not None]
     thetas = set(THETAS)
     for recipe in recipes:
         if recipe is None or not isinstance(recipe.threshold, Threshold):

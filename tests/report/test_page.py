@@ -25,6 +25,8 @@ from camkit.report.runs import read_run
 from camkit.report.tables import by_size, figures_of, pairs_of
 from camkit.runs.report import run_report
 
+LABEL = "warm</script><script>alert(1)</script>"
+
 
 class Read(HTMLParser):
     """Elements, and the texts of script elements by id."""
@@ -66,7 +68,8 @@ def test_hostile_names_are_text_and_nothing_else_runs(page, read, data):
     assert not [attrs for _, attrs in read.tags if any(name.startswith("on") for name in attrs)]
     assert {written_path(name) for name in NAMES} <= {item["name"] for item in data["items"]}
     assert "49.png" not in page.read_text(encoding="utf-8")
-    assert any("alert(1)" in item["class"] for item in data["items"])
+    assert {item["class"] for item in data["items"] if item["name"].endswith("(2)")} & {"\\u003dcold<b>", LABEL}
+    assert LABEL in {name for item in data["items"] for name in item["classes"].values()}
 
 
 def test_the_policy_names_the_own_script_and_style_and_nothing_else(page, read):

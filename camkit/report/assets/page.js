@@ -460,12 +460,13 @@
       const box = item.boxes[number];
       if (!box && item.scores[number] === undefined) return [];
       const kind = number === first ? "first" : number === second ? "second" : "";
-      const name = make("th", { className: kind, textContent: column.label });
+      const own = item.classes[number];
+      const name = make("th", { className: kind, textContent: own && own !== item.class ? `${column.label}: ${own}` : column.label });
       name.scope = "row";
       const right = item.right[number];
       const iou = item.ious[number] === undefined ? "–" : `${shown(item.ious[number], 3)} ${right ? "✓" : "✕"}`;
       const cell = (text) => make("td", { className: "number", textContent: text });
-      return [make("tr", {}, name, cell(iou), cell(shown(item.scores[number], 3)), cell(box ? (isEmpty(box, column.grid) ? "empty" : box.join(", ")) : "–"))];
+      return [make("tr", {}, name, cell(iou), cell(shown(item.scores[number], 3)), cell(box ? (isEmpty(box, column.grid) ? "empty" : box.join(", ") + (column.grid ? ` of ${GRID}` : "")) : "–"))];
     });
     byId("facts").tBodies[0].replaceChildren(...rows);
     byId("facts").hidden = !rows.length;
@@ -510,6 +511,7 @@
       const found = cutBox(index, map, cut.rule, cut.percentile, cut.theta);
       byId("tau").textContent = found.tau.toPrecision(4);
       byId("box").textContent = found.empty ? "empty" : found.box.join(", ");
+      byId("box-title").textContent = found.grid ? `box, on ${GRID} × ${GRID}` : "box";
       byId("iou").textContent = shown(found.iou, 3);
       if (!found.empty && item.size) boxes.push(["cut", inImage(found.box, found.grid, item.size)]);
       const other = second >= 0 ? boxesShown(index).filter(([kind]) => kind === "second") : [];
