@@ -48,6 +48,7 @@ def folder(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     show_default=True,
     help="small: one seed, few epochs, part of the photographs; full: three seeds and the whole grid.",
 )
+@click.option("--seeds", type=click.IntRange(1), help="So many of each trained network, instead of the budget's.")
 @click.option("--out", type=GivenPath(file_okay=False, path_type=Path), help="Folder for the results.")
 @click.option(
     "--page", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [default: OUT/reproduction.md]"
@@ -60,6 +61,7 @@ def reproduce(
     file: Path,
     data: dict[str, Path],
     budget: str,
+    seeds: int | None,
     out: Path | None,
     page: Path | None,
     listed: bool,
@@ -93,7 +95,7 @@ def reproduce(
     from camkit.reproduction.run import check_folders, planned
 
     folders = check_folders(data)
-    plan = planned(chosen, budget, everything="all" in claims)
+    plan = planned(chosen, budget, everything="all" in claims, seeds=seeds)
     if dry_run:
         _print_plan(plan, folders)
         return
