@@ -84,7 +84,7 @@ def train(network: nn.Module, images: Tensor, labels: Tensor) -> None:
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            losses.append(float(loss))
+            losses.append(float(loss.detach()))
         click.echo(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}")
     network.eval()
 
