@@ -32,7 +32,9 @@ def show(ax: Any, picture: Any, title: str, **how: Any) -> None:
 def box_into(ax: Any, box: Any, kind: str) -> None:
     colour, line, _ = BOXES[kind]
     x0, y0, x1, y1 = box
-    ax.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linestyle=line, linewidth=2))
+    ax.add_patch(
+        Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linestyle=line, linewidth=2)
+    )
 
 
 def areas(seed: int = 3) -> Figure:
@@ -70,10 +72,20 @@ def negative() -> Figure:
             extent = (0, pixels.shape[1], pixels.shape[0], 0)
             peak = float(max(maps["positive"].max(), maps["negative"].abs().max()))
             for ax, (name, title) in zip(
-                axes[1:], {"positive": "positive part", "negative": "negative part, its size", "signed": "sum: CAM"}.items(), strict=True
+                axes[1:],
+                {"positive": "positive part", "negative": "negative part, its size", "signed": "sum: CAM"}.items(),
+                strict=True,
             ):
                 values = maps[name].abs() if name == "negative" else maps[name]
-                show(ax, values, title, extent=extent, vmin=min(0.0, float(values.min())), vmax=peak, interpolation="bilinear")
+                show(
+                    ax,
+                    values,
+                    title,
+                    extent=extent,
+                    vmin=min(0.0, float(values.min())),
+                    vmax=peak,
+                    interpolation="bilinear",
+                )
     return figure
 
 

@@ -8,7 +8,7 @@ import griffe
 class OwnDefaults(griffe.Extension):
     """Takes the default of every documented parameter from the signature, by its name."""
 
-    def on_function(self, *, func: griffe.Function, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_function(self, *, func: griffe.Function, **_: Any) -> None:
         own = func.docstring or (func.parent.docstring if func.name == "__init__" and func.parent else None)
         for section in own.parsed if own else []:
             if section.kind is griffe.DocstringSectionKind.parameters:

@@ -1,4 +1,4 @@
-"""What the site adds to MkDocs: pages from outside docs/, links into the repository, pages that are made from the source."""
+"""What the site adds to MkDocs: pages from outside docs/, links into the repository, pages made from the source."""
 
 import logging
 import posixpath
@@ -59,12 +59,12 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if not place or re.match(r"\w+:", place):
             return link[0]
         source = posixpath.normpath(posixpath.join(posixpath.dirname(written), place))
-        goal = PROJECT.get(source) or source.removeprefix("docs/") if source.startswith("docs/") else PROJECT.get(source)
-        if goal and files.get_file_from_path(goal):
+        goal = PROJECT.get(source, source.removeprefix("docs/"))
+        if goal.endswith(".md") and files.get_file_from_path(goal):
             away = posixpath.relpath(goal, posixpath.dirname(here) or ".")
             return f"[{text}]({away}{'#' + anchor if anchor else ''})"
-        if not source.startswith("docs/") and (ROOT / source).exists():
-            return text if text.startswith("`") else f"{text} (`{source}`)" if source not in text else f"`{text}`"
+        if (ROOT / source).exists():
+            return text if "`" in text else f"{text} (`{source}`)"
         return link[0]
 
     _lists_after_text(markdown, here)

@@ -7,7 +7,16 @@ from pathlib import Path
 import click
 
 ROOT = Path(__file__).parents[2]
-RAISED = {"CamkitError", "HeadNotFound", "UnreadableImage", "Diverged", "refuse", "Refusal", "UsageError", "BadParameter"}
+RAISED = {
+    "CamkitError",
+    "HeadNotFound",
+    "UnreadableImage",
+    "Diverged",
+    "refuse",
+    "Refusal",
+    "UsageError",
+    "BadParameter",
+}
 
 
 def commands_page() -> str:
