@@ -7,16 +7,8 @@ from pathlib import Path
 import click
 
 ROOT = Path(__file__).parents[2]
-RAISED = {
-    "CamkitError",
-    "HeadNotFound",
-    "UnreadableImage",
-    "Diverged",
-    "refuse",
-    "Refusal",
-    "UsageError",
-    "BadParameter",
-}
+RAISED = {"CamkitError", "HeadNotFound", "UnreadableImage", "Diverged", "Refused", "Damaged", "Incomplete"}
+RAISED |= {"UsageError", "BadParameter"}  # Click's
 
 
 def commands_page() -> str:
@@ -25,7 +17,7 @@ def commands_page() -> str:
 
     lines = ["# Every command", "", "What `camkit COMMAND --help` prints.", ""]
     for name, command in sorted(cli.commands.items()):
-        context = click.Context(command, info_name=f"camkit {name}", max_content_width=100, terminal_width=100)
+        context = click.Context(command, info_name=f"camkit {name}", max_content_width=76, terminal_width=76)
         lines += [f"## camkit {name}", "", "```text", command.get_help(context), "```", ""]
     return "\n".join(lines)
 
