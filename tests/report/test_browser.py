@@ -42,6 +42,7 @@ def opened(chromium):
         context = chromium.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
         contexts.append(context)
         tab = context.new_page()
+        tab.set_default_timeout(180_000)  # on a busy machine
         tab.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
         tab.on("pageerror", lambda error: told.append(f"error: {error}"))
         tab.on("dialog", lambda dialog: (told.append(f"dialog: {dialog.message}"), dialog.dismiss()))
@@ -226,6 +227,7 @@ def test_axe_finds_nothing_and_nothing_overflows(page, opened, size, scheme):
         assert tab.evaluate("document.documentElement.scrollWidth") <= size[0], where
 
     check("pictures")
+    tab.evaluate("document.getElementById('count').scrollIntoView()")
     tab.locator(".card").nth(2).click()
     check("view")
     tab.keyboard.press("Escape")
