@@ -11,7 +11,7 @@ from camkit.cli.screen import finish, screen_options, shows_progress
 
 source_options = option_group(
     "Where things lie now",
-    option("--images", type=GivenPath(path_type=Path),
+    option("--images-root", "images", type=GivenPath(path_type=Path),
            help="The photographs of localize, if not where they were."),
     option("--root", type=GivenPath(path_type=Path), help="The data set of the other commands, if not where it was."),
 )  # fmt: skip

@@ -73,9 +73,9 @@ class RunImages:
         held = self.run.record.get("images_root")
         self._root = images or (Path(read_text(held)) if isinstance(held, str) else None)
         if self._root is None:
-            self.notes.append("the folder does not say where the photographs lie: camkit report --images DIR does")
+            self.notes.append("the folder does not say where the photographs lie: camkit report --images-root DIR does")
         elif not self._root.is_dir():
-            self.notes.append(f"the photographs are not in {self._root} any more: camkit report --images DIR says "
+            self.notes.append(f"the photographs are not in {self._root} any more: camkit report --images-root DIR says "
                               "where")  # fmt: skip
             self._root = None
 

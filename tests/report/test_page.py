@@ -168,9 +168,10 @@ def test_what_is_missing_is_said_with_what_brings_it(runs, place, tmp_path):
     assert "GT-known Loc" in page
     told = call("report", moved, "--out", tmp_path / "page.html", "--root", place, "--overwrite")
     assert "--root" not in told
-    elsewhere = call("report", runs.found, "--images", tmp_path / "gone", "--out", tmp_path / "b.html")
+    elsewhere = call("report", runs.found, "--images-root", tmp_path / "gone", "--out", tmp_path / "b.html")
     assert (
-        f"the photographs are not in {tmp_path / 'gone'} any more: camkit report --images DIR says where" in elsewhere
+        f"the photographs are not in {tmp_path / 'gone'} any more: camkit report --images-root DIR says where"
+        in elsewhere
     )
 
 

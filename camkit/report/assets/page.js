@@ -395,6 +395,7 @@
     first = data.columns.length ? 0 : -1;
     second = data.columns.length > 1 ? data.columns.length - 1 : -1;
     control("second").value = second;
+    document.querySelector(".legend .truth").hidden = !data.items.some((item) => item.truth.length);
     const legend = () => {
       for (const [kind, number] of [["first", first], ["second", second]]) {
         const entry = document.querySelector(`.legend .${kind}`);
