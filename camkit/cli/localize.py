@@ -7,6 +7,7 @@ import click
 
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
+    FloatRange,
     make_model_options,
     make_result_options,
     make_run_options,
@@ -19,10 +20,14 @@ from camkit.cli.screen import finish, shows_progress
 
 image_options = option_group(
     "Images",
-    option("--images", needed="photos/", help="A folder (searched recursively), a file, a glob, or @list.txt."),
+    option("--images", needed="photos/", multiple=True,
+           help="A folder (searched recursively), a file, a glob, or @list.txt; several may follow, and it may be "
+                "repeated."),
     option("--labels", type=click.Path(dir_okay=False, path_type=Path),
            help="CSV with the columns image,label (number or name): the class to find.  [default: the predicted]"),
     option("--topk", type=click.IntRange(1), default=1, show_default=True, help="Predicted classes for each image."),
+    option("--min-score", type=FloatRange(0, 1), default=0.0, show_default=True,
+           help="Leave out predicted classes with a lower score, and count them."),
 )  # fmt: skip
 
 result_options = make_result_options(
@@ -39,18 +44,19 @@ run_options = make_run_options(
 
 
 @command(short_help="Find the objects in photographs.")
+@click.argument("more_images", nargs=-1, metavar="[IMAGES]...")
 @make_model_options()
 @image_options
 @recipe_options
 @result_options
 @run_options
-def localize(**options: Any) -> None:
+def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: Any) -> None:
     """Find the objects in photographs: OUT gets boxes.csv, coco.json, overlays/, failures.csv and run.json.
 
     \b
     Examples:
       camkit localize --model resnet50 --images photos/
-      camkit localize --model resnet50 --images 'photos/*.jpg' --out found --topk 5
+      camkit localize --model resnet50 --images photos/ 'more/*.jpg' --out found --topk 5 --min-score 0.1
       camkit localize --model resnet50 --images photos/ --out found --settings calibrated/settings.json
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
     """
@@ -59,5 +65,5 @@ def localize(**options: Any) -> None:
 
     settings, classifier = pop_settings(options), pop_classifier(options)
     note_other_source(settings, classifier)
-    finish(run_localize(classifier, settings.recipe, chosen_on=settings.chosen_on, show_progress=shows_progress(),
-                        **options))  # fmt: skip
+    finish(run_localize(classifier, settings.recipe, images=[*images, *more_images], chosen_on=settings.chosen_on,
+                        show_progress=shows_progress(), **options))  # fmt: skip

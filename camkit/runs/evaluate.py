@@ -19,13 +19,22 @@ from camkit.evaluation import (
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts
-from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts, outcome_facts
+from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
 
-FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
+FILES = (
+    "metrics.json",
+    "per_image.csv",
+    "curve.csv",
+    "curve.png",
+    "ablation.csv",
+    "ablation.png",
+    "failures.csv",
+    "run.json",
+)
 
 
 @held(FILES)
@@ -129,15 +138,14 @@ def _report(
     with publishing(out) as new:
         write(new, found, record)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
-    shown = ["metrics.json", "per_image.csv", *(["curve.png"] if has_curves(found) else [])]
+    shown = ["metrics.json", "per_image.csv", *(["ablation.png"] if len(found.localization) > 1 else []),
+             *(["curve.png"] if has_curves(found) else [])]  # fmt: skip
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"
-    return Report(
-        [
-            *failure_lines([asdict(failure) for failure in found.failures], out),
-            f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
-            *filled_lines(record["filled"]),
-            *lines,
-            f"look at {', '.join(str(out / name) for name in shown)}",
-        ],
-        failed,
-    )
+    lines = [
+        f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
+        *filled_lines(record["filled"]),
+        *lines,
+        f"look at {', '.join(str(out / name) for name in shown)}",
+    ]
+    failures = failure_lines([asdict(failure) for failure in found.failures], out)
+    return Report(lines, failed, failures, {**outcome_facts(out, record), "judged": judged, **figures_as_json(found)})
