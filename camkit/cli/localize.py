@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from camkit.cli.catalog import FORMATS, Name
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
     FloatRange,
@@ -13,7 +14,7 @@ from camkit.cli.options import (
     make_run_options,
     note_other_source,
     pop_classifier,
-    pop_out,
+    prepare,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
@@ -31,7 +32,14 @@ image_options = option_group(
 )  # fmt: skip
 
 result_options = make_result_options(
-    option("--formats", default="csv,coco", show_default=True, help="Any of csv, coco, jsonl."),
+    option(
+        "--formats",
+        type=Name("format", FORMATS, several=True),
+        default="csv,coco",
+        show_default=True,
+        metavar="A,...",
+        help=f"Any of {', '.join(FORMATS)}.",
+    ),
     option("--overlays/--no-overlays", default=True, show_default=True, help="A picture for each result."),
     option("--save-maps", is_flag=True, help="Each score map as float32 .npy, at the image's size."),
     option("--resume", is_flag=True, help="Go on where a run of the same settings stopped."),
@@ -60,10 +68,11 @@ def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: A
       camkit localize --model resnet50 --images photos/ --out found --settings calibrated/settings.json
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
     """
-    pop_out(options)
-    from camkit.runs.localize import run_localize
-
+    options["images"] = [*images, *more_images]
+    prepare(options)
     settings, classifier = pop_settings(options), pop_classifier(options)
     note_other_source(settings, classifier)
-    finish(run_localize(classifier, settings.recipe, images=[*images, *more_images], chosen_on=settings.chosen_on,
+    from camkit.runs.localize import run_localize
+
+    finish(run_localize(classifier, settings.recipe, chosen_on=settings.chosen_on,
                         show_progress=shows_progress(), **options))  # fmt: skip

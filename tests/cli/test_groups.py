@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from camkit.cli import SECTIONS, cli
 from camkit.cli.groups import HELP
-from camkit.cli.options import pop_out
+from camkit.cli.options import prepare
 
 COMMANDS = [command for commands in SECTIONS.values() for command in commands]
 NAMES = [command.name for command in COMMANDS]
@@ -114,7 +114,7 @@ def test_the_message_is_one_line_on_standard_error():
 def folder_for(**options):
     options = {"out": None, "overwrite": False, **options}
     with click.Context(cli.commands["localize"], info_name="localize").scope():
-        pop_out(options)
+        prepare(options)
     return options["out"]
 
 
