@@ -61,7 +61,7 @@ def finish(report: Any) -> NoReturn:
     if wants_json() and report.lines:
         told = {"command": context.info_name, "failed": report.failed, **report.facts}
         told |= {"failures": report.failures, "lines": report.lines}
-        click.echo(json.dumps(_as_json(told), allow_nan=False))
+        write_json(told)
     elif is_quiet():
         for line in report.failures:
             click.echo(line, err=True)
@@ -69,6 +69,11 @@ def finish(report: Any) -> NoReturn:
         for line in [*report.failures, *report.lines]:
             click.echo(line)
     sys.exit(1 if report.failed else 0)
+
+
+def write_json(content: dict[str, Any]) -> None:
+    """One JSON object, in one line of standard output."""
+    click.echo(json.dumps(_as_json(content), allow_nan=False))
 
 
 def _as_json(value: Any) -> Any:
