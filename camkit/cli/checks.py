@@ -61,7 +61,7 @@ def check_inputs(options: Mapping[str, Any]) -> None:
     for spec in options.get("images") or ():
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
         if not given.exists() and not any(character in spec for character in WILDCARDS):
-            raise CamkitError(f"no such file or folder: {str(given)!r}; check --images")
+            raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
 
 
 def check_out(options: Mapping[str, Any]) -> None:

@@ -95,7 +95,7 @@ class Command(click.Command):
             if record is not None and isinstance(parameter, click.Option):
                 groups.setdefault(getattr(parameter, "group", HELP), []).append(record)
         for title, records in groups.items():
-            with formatter.section(click.style(title, bold=True)):
+            with formatter.section(title):
                 formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -147,7 +147,7 @@ class Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         for title, commands in self.sections.items():
-            with formatter.section(click.style(title, bold=True)):
+            with formatter.section(title):
                 formatter.write_dl([(command.name or "", command.get_short_help_str(100)) for command in commands])
 
 

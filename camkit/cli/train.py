@@ -9,6 +9,7 @@ from typing import Any, get_args
 import click
 
 from camkit.cli.catalog import Preset
+from camkit.cli.checks import check_inputs
 from camkit.cli.groups import Decorator, command, option_group
 from camkit.cli.groups import option as as_option
 from camkit.cli.options import make_result_options, prepare
@@ -145,6 +146,7 @@ def train(
     given["method_options"] = dict(given["method_options"]) or None
     layers.append(typed({name: value for name, value in given.items() if value is not None}, "the command line"))
     settings = make_settings(*layers)
+    check_inputs({"root": settings.root, "dataset": settings.dataset})
 
     from camkit.runs.train import run_train
 
