@@ -58,7 +58,7 @@ class Argument(click.Argument):
     @property
     def said(self) -> str:
         """What it is called in messages."""
-        return self.make_metavar(click.get_current_context()).rstrip(".")
+        return (self.metavar or str(self.name)).rstrip(".")
 
 
 def option(*names: str, **settings: Any) -> Decorator:
@@ -102,8 +102,7 @@ class Command(click.Command):
         given = list(args)
         rest = super().parse_args(ctx, args)
         if not ctx.resilient_parsing and (missing := [one for one in self.params if _is_missing(one, ctx.params)]):
-            with ctx.scope(cleanup=False):
-                raise Missing(_in_words(missing, f"{ctx.command_path} {shlex.join(given)}".strip()), ctx)
+            raise Missing(_in_words(missing, f"{ctx.command_path} {shlex.join(given)}".strip()), ctx)
         return rest
 
 
