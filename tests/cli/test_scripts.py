@@ -43,8 +43,8 @@ def test_weak_classes_are_left_out_and_counted(place):
     status, out, _ = localize("--images", "photos", "--min-score", "1")
     assert (status, rows(place)) == (0, [])
     assert "4 of 4 images have none left" in out
-    status, out, _ = run("localize", "--model", "net.py:build", "--images", "photos", "--out", "out", "--min-score", "1",
-                         "--resume")  # fmt: skip
+    again = ["localize", "--model", "net.py:build", "--images", "photos", "--out", "out", "--min-score", "1"]
+    status, out, _ = run(*again, "--resume")
     assert (status, "4 from the run before" in out) == (0, True)
 
 
@@ -104,9 +104,9 @@ def test_the_demo_of_analyze_has_a_verdict(place):
 
 
 def test_finetune_does_not_advise_against_what_it_chose(place):
-    call = ["finetune-fc", "--minmax", "--model", "net.py:build", *DATA, "--sets", "2", "--set-size", "2", "--steps", "2",
-            "--lr", "0.1", "--val-split", "holdout:1", "--crr", "0,4", "--frr", "0,4", "--out", "tuned"]  # fmt: skip
-    status, out, _ = run(*call)
+    short = ["--sets", "2", "--set-size", "2", "--steps", "2", "--lr", "0.1", "--val-split", "holdout:1"]
+    call = ["finetune-fc", "--minmax", "--model", "net.py:build", *DATA, *short, "--crr", "0,4", "--frr", "0,4"]
+    status, out, _ = run(*call, "--out", "tuned")
     assert status == 0
     assert "with this fc boxes of CAM cover" in out
     assert "raise --" not in out
@@ -117,11 +117,8 @@ def test_env_names_versions_and_no_folder(place):
 
     status, out, _ = run("env", "--json")
     told = json.loads(out)
-    assert (status, told["libraries"]["torch"], told["threads"]["torch"]) == (
-        0,
-        torch.__version__,
-        torch.get_num_threads(),
-    )
+    assert (status, told["libraries"]["torch"]) == (0, torch.__version__)
+    assert told["threads"]["torch"] == torch.get_num_threads()
     assert str(place) not in out
     assert told["device"].startswith(("cpu", "cuda"))
     status, out, _ = run("--version")
