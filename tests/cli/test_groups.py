@@ -52,9 +52,8 @@ def test_two_examples_and_more_that_parse(command, tmp_path, monkeypatch):
         for file in (word.partition(":")[0] for word in arguments if FILES.search(word)):  # models that are there
             (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file).touch()
-        context = called.make_context(name, [*arguments], parent=click.Context(cli, info_name="camkit"))
-        assert context.params
-    context.close()
+        with called.make_context(name, [*arguments], parent=click.Context(cli, info_name="camkit")) as context:
+            assert not context.args  # nothing is left over
 
 
 def test_every_command_is_in_a_section():
