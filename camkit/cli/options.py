@@ -13,7 +13,19 @@ import click
 from camkit.errors import CamkitError
 
 # what `load_model` takes
-MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
+MODEL_OPTIONS = (
+    "model",
+    "weights",
+    "fc",
+    "maps_by",
+    "classes_from",
+    "names",
+    "size",
+    "mean",
+    "std",
+    "output_stride",
+    "dilation",
+)
 
 LARGEST = 4096  # pixels along a side of the input: more fill any memory in the first layers
 MOST_IMAGES, MOST_PROCESSES = 65_536, 512
@@ -113,8 +125,8 @@ def make_model_options(*, required: bool) -> Decorator:
     """What names a classifier; a command that can do without one says so itself where it is missing."""
     return option_group(
         click.option("--model", required=required,
-                     help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, "
-                          "or tiny."),
+                     help="A torchvision name, timm:NAME, hf:NAME, open_clip:NAME@WEIGHTS, wsol:NAME, "
+                          "path/to/file.py:factory, FILE.safetensors, or tiny."),
         click.option("--weights", default="DEFAULT", show_default=True,
                      help="DEFAULT, none, or a file of weights, FILE or FILE:KEY (read without running code)."),
         click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
@@ -124,6 +136,8 @@ def make_model_options(*, required: bool) -> Decorator:
         click.option("--maps-by", metavar="FILE.py:NAME",
                      help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
                           "a function (images, classes) -> maps (N, K, h, w)."),
+        click.option("--classes-from", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                     help="Text embeddings of class names: the classes of a CLIP or SigLIP."),
         click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
                      help="Text file with the class names, one a line, or imagenet. Default: the model's own."),
         click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
@@ -207,6 +221,7 @@ def load_model(
     std: Any,
     fc: Path | None = None,
     maps_by: str | None = None,
+    classes_from: Path | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
 ) -> Any:
@@ -215,19 +230,17 @@ def load_model(
     from camkit.models.class_names import read_class_names
     from camkit.models.python_file import function_from
 
-    classifier = load_classifier(model, weights)
+    classifier = load_classifier(model, weights, classes_from)
     if fc is not None:
         classifier = with_fc(classifier, fc)
     changes: dict[str, Any] = {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
-    if size is not None:
-        share = classifier.input.resize / min(classifier.input.size)
-        changes |= {"size": size, "resize": round(min(size) * share)}
     if names is not None:
         classifier = replace(classifier, labels=read_class_names(names), labels_assumed=False)
     if maps_by is not None:
         usage = "--maps-by takes path/to/file.py:name"
         classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
-    classifier = replace(classifier, input=replace(classifier.input, **changes))
+    shown = classifier.input if size is None else classifier.input.at(size)
+    classifier = replace(classifier, input=replace(shown, **changes))
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:
