@@ -2,19 +2,16 @@
 
 import click
 
+from camkit.cli.groups import command
+
 PREFIXES = (
-    ("timm:NAME", "timm", "timm", "timm's classifiers; its CLIP and SigLIP with --classes-from"),
-    (
-        "hf:NAME",
-        "transformers",
-        "hf",
-        "Hugging Face's, a folder or a name of the hub; CLIP and SigLIP with --classes-from",
-    ),
-    ("open_clip:NAME@TAG or @FILE", "open_clip", "clip", "open_clip's, with --classes-from"),
+    ("timm:NAME", "timm", "timm", "timm's classifiers; CLIP and SigLIP with --classes-from"),
+    ("hf:NAME", "transformers", "hf", "Hugging Face's, a folder or a hub name; CLIP and SigLIP with --classes-from"),
+    ("open_clip:NAME@WEIGHTS", "open_clip", "clip", "open_clip's, a tag or file of weights, with --classes-from"),
 )
 
 
-@click.command(short_help="List what --model takes.")
+@command(short_help="List what --model takes.")
 @click.argument("contains", default="")
 def models(contains: str) -> None:
     """List what --model takes, or those names that contain CONTAINS.
@@ -37,10 +34,10 @@ def models(contains: str) -> None:
     click.echo("\nalso, by prefix:")
     for name, library, extra, what in PREFIXES:
         there = "here" if find_spec(library) else f"not installed: pip install 'camkit[{extra}]'"
-        click.echo(f"{name:<30} {what} ({there})")
+        click.echo(f"{name:<24} {what} ({there})")
     click.echo(
-        "FILE.safetensors, a checkpoint of camkit's; and path/to/file.py:factory, a function of yours that returns a"
+        "FILE.safetensors is a checkpoint of camkit's, and path/to/file.py:factory a function of yours that returns"
     )
     click.echo(
-        "network; beside it the file may define MEAN, STD, SIZE and LABELS. docs/models.md has an example of each"
+        "a network; beside it the file may define MEAN, STD, SIZE and LABELS. docs/models.md has an example of each"
     )

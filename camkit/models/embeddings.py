@@ -176,7 +176,7 @@ def _read_csv(path: Path) -> tuple[Any, Tensor, dict[str, Any]]:
         raise CamkitError(f"{path}: cannot be read as CSV ({one_line(error)})") from error
     if lines and _is_header(lines[0][1]):
         lines = lines[1:]
-    rows = []
+    rows: list[list[float]] = []
     for number, line in lines:
         values = _numbers(line[1:])
         if values is None or (rows and len(values) != len(rows[0])):

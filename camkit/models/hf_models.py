@@ -1,7 +1,7 @@
 """Hugging Face's image classifiers, where transformers is installed: `hf:NAME`.
 
-Weights are read by camkit's own reader, from safetensors or from a pickle that runs nothing, and handed to transformers;
-code that a repository brings is never run.
+Weights are read by camkit's own reader, from safetensors or from a pickle of which nothing is run, and handed to
+transformers; code that a repository brings is never run.
 """
 
 import inspect
@@ -73,7 +73,7 @@ def load_hf(spec: str, weights: str, embeddings: ClassEmbeddings | None = None) 
     with quiet(transformers):
         shown = _input_spec(transformers, spec, folder)
         kind = _kind(transformers, spec, config, embeddings)
-        network, said = _network(transformers, spec, kind, config, state)
+        network, said = _network(spec, kind, config, state)
     if embeddings is None:
         return Classifier(ImageClassifier(network), spec, shown, _labels(config), said, spec)
     return _zero_shot(Classifier(network, spec, shown, None, said), embeddings)
@@ -137,8 +137,8 @@ def _weights_file(spec: str, folder: Path) -> Path:
 def _input_spec(transformers: Any, spec: str, folder: Path) -> InputSpec:
     if not any((folder / name).is_file() for name in PROCESSORS):
         raise CamkitError(
-            f"{spec}: no preprocessor_config.json in {folder}, so that nothing says which images the network was trained "
-            "on: put that of the network it was made from there"
+            f"{spec}: no preprocessor_config.json in {folder}, so that nothing says which images it was trained on: "
+            "put that of the network it was made from there"
         )
     try:
         processor = transformers.AutoImageProcessor.from_pretrained(folder, trust_remote_code=False)
@@ -172,7 +172,7 @@ def _from_config(kind: Any, spec: str, config: Any) -> nn.Module:
     return network
 
 
-def _network(transformers: Any, spec: str, kind: Any, config: Any, state: State | None) -> tuple[nn.Module, str]:
+def _network(spec: str, kind: Any, config: Any, state: State | None) -> tuple[nn.Module, str]:
     """The network with its weights, all of them, and what they are in words."""
     if state is None:
         return _from_config(kind, spec, config), RANDOM
@@ -184,7 +184,8 @@ def _network(transformers: Any, spec: str, kind: Any, config: Any, state: State 
             dtype=torch.float32)  # fmt: skip
     except Exception as error:
         raise CamkitError(f"{spec}: transformers cannot load the weights ({one_line(error)})") from error
-    missing, other, beside = (sorted(map(str, info[f"{key}_keys"])) for key in ("missing", "mismatched", "unexpected"))
+    missing, beside = sorted(info["missing_keys"]), sorted(info["unexpected_keys"])
+    other = sorted(key if isinstance(key, str) else str(key[0]) for key in info["mismatched_keys"])
     if missing or other:
         what = f"lack {some(missing)}" if missing else f"have other shapes in {some(other)}"
         zero_shot = (

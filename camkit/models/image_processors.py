@@ -59,7 +59,10 @@ def _of(size: Any, key: str) -> Any:
     return size.get(key) if isinstance(size, dict) else getattr(size, key, None)
 
 
-def _normalisation(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+Channels = tuple[float, float, float]
+
+
+def _normalisation(processor: Any) -> tuple[Channels, Channels]:
     """Mean and deviation of an image in [0, 1], whatever the processor makes of 0 to 255 before it takes them off."""
     scaled = 255 * (float(processor.rescale_factor) if getattr(processor, "do_rescale", False) else 1.0)
     scaled = 1.0 if abs(scaled - 1) < 1e-9 else scaled
@@ -69,11 +72,20 @@ def _normalisation(processor: Any) -> tuple[tuple[float, ...], tuple[float, ...]
     if normal and getattr(processor, "include_top", False):  # EfficientNet's: once more, with a mean of 0
         std = [value**2 for value in std]
     below = 1.0 if getattr(processor, "rescale_offset", False) else 0.0
-    return tuple((value + below) / scaled for value in mean), tuple(value / scaled for value in std)
+    (r, g, b), (red, green, blue) = mean, std
+    return (
+        ((r + below) / scaled, (g + below) / scaled, (b + below) / scaled),
+        (red / scaled, green / scaled, blue / scaled),
+    )
 
 
 def _channels(value: Any) -> list[float]:
-    return [float(value)] * 3 if isinstance(value, int | float) else [float(one) for one in value]
+    channels = [float(value)] if isinstance(value, int | float) else [float(one) for one in value]
+    if len(channels) not in (1, 3):
+        raise CamkitError(
+            f"a mean or deviation of {len(channels)} channels, and photographs have 3: give an input_spec"
+        )
+    return channels * 3 if len(channels) == 1 else channels
 
 
 def _interpolation(processor: Any, name: str) -> str:

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
@@ -40,7 +39,7 @@ def load_open_clip(spec: str, weights: str, embeddings: ClassEmbeddings | None) 
             model = open_clip.create_model(name, pretrained_text=False)
         except Exception as error:  # text towers of other libraries want their files
             raise CamkitError(f"{spec}: open_clip cannot make the model ({one_line(error)})") from error
-    said = RANDOM if path == NONE else _load(open_clip, model, path)
+    said = RANDOM if path == NONE else _load(model, path)
     shown = {**open_clip.get_model_preprocess_cfg(model), **{k: v for k, v in config.items() if k in PREPROCESS and v}}
     bias: Tensor | None = getattr(model, "logit_bias", None)
     return with_embeddings(
@@ -104,7 +103,7 @@ def _pretrained(open_clip: Any, spec: str, name: str, pretrained: str) -> tuple[
         ) from error
 
 
-def _load(open_clip: ModuleType, model: Any, path: str) -> str:
+def _load(model: Any, path: str) -> str:
     """Weights into a model, from a file in open_clip's names, in OpenAI's or in another library's that it knows."""
     convert = importlib.import_module("open_clip.convert").convert_state_dict
     models = importlib.import_module("open_clip.model")

@@ -1,7 +1,7 @@
 """The preprocessing that others wrote down, as an `InputSpec`: image processors, transforms, configurations.
 
-What is read is held against what the processor makes of two pictures, so that a step that an `InputSpec` has no word for
-is refused and never left out.
+What is read is held against what the processor makes of two pictures, so that a step for which an `InputSpec` has no
+word is refused and never left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,9 +32,9 @@ def input_spec_of(processor: object) -> InputSpec:
     Parameters
     ----------
     processor : InputSpec, image processor, transforms or mapping
-        An image processor of transformers, or a processor that has one; weights of torchvision, their ``transforms()``,
-        or a `Compose` of resize, centre crop and normalisation; a data configuration or ``pretrained_cfg`` of timm, or a
-        ``preprocess_cfg`` of open_clip.
+        An image processor of transformers, or a processor that has one; weights of torchvision, their
+        ``transforms()``, or a `Compose` of resize, centre crop and normalisation; a data configuration or
+        ``pretrained_cfg`` of timm, or a ``preprocess_cfg`` of open_clip.
 
     Raises
     ------
@@ -116,8 +116,8 @@ def held(spec: InputSpec, run: Callable[[Image.Image], Any], name: str) -> Input
         levels = ((made - wanted) * std).abs() * 255
         if not (levels.mean() <= MEAN_LEVELS and levels.max() <= LARGEST_LEVELS):
             raise CamkitError(
-                f"the {name} does more than resize, crop and normalise: its picture is {levels.mean():.1f} of 255 levels "
-                "away from what its settings say; give an input_spec"
+                f"the {name} does more than resize, crop and normalise: its picture is {levels.mean():.1f} of 255 "
+                "levels away from what its settings say; give an input_spec"
             )
     return spec
 

@@ -51,8 +51,8 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT", classes_from: st
         pooling and output stride, and must be one of the named network. For a torchvision name also one of its
         published weights, such as ``IMAGENET1K_V1``.
     classes_from : str or Path, optional
-        A file of text embeddings, as `read_embeddings` takes it: the network is the image tower of a CLIP or SigLIP, and
-        these are its classes.
+        A file of text embeddings, as `read_embeddings` takes it: the network is the image tower of a CLIP or SigLIP,
+        and these are its classes.
 
     Returns
     -------
