@@ -1,4 +1,4 @@
-"""Weightings that hold classes against each other: each is a sum of the class weights, whose coefficients the logits say.
+"""Weightings that hold classes against each other: sums of the class weights, with coefficients that the logits say.
 
 A map is linear in its weights, so that a sum of class maps costs one map.
 """
