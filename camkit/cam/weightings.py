@@ -78,7 +78,7 @@ def register_weighting(name: str, domain: Domain | None = None) -> Callable[[Wei
     """
 
     def register(weighting: Weighting) -> Weighting:
-        if name in WEIGHTINGS and WEIGHTINGS[name].__module__.startswith("camkit.cam."):
+        if name in built_in_weightings():
             raise CamkitError(f"camkit has a weighting called {name!r}: give this one another name")
         WEIGHTINGS[name], DOMAINS[name] = weighting, domain or Domain()
         return weighting
@@ -141,6 +141,11 @@ def weighting_named(name: str) -> Weighting:
     if parameters and family in FAMILIES:
         return FAMILIES[family](parameters)
     raise CamkitError(f"weighting {name!r} is unknown: choose one of {', '.join(WEIGHTINGS)}")
+
+
+def built_in_weightings() -> tuple[str, ...]:
+    """The names of camkit's own, without parameters."""
+    return tuple(name for name, function in WEIGHTINGS.items() if function.__module__.startswith("camkit.cam."))
 
 
 def domain_of(name: str) -> Domain:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from camkit.cam import CAM, WEIGHTINGS, refuse_undefined, weighting_named, why_not
+from camkit.cam import CAM, built_in_weightings, refuse_undefined, weighting_named, why_not
 from camkit.cam.combinations import GAMMAS, quadratic, top
 from camkit.errors import CamkitError
 from camkit.nn import ThresholdedAvgPool2d
@@ -143,7 +143,7 @@ def test_where_a_weighting_does_not_hold_it_is_refused():
         with pytest.raises(CamkitError, match="it holds classes against each other, and the model has 1"):
             one(images, weighting=name)
     torch.testing.assert_close(one(images, weighting="ccam:top20").maps, one(images).maps)
-    assert [name for name in WEIGHTINGS if why_not(name, one.head) and ":top" in name] == []
+    assert [name for name in built_in_weightings() if why_not(name, one.head) and ":top" in name] == []
 
 
 def test_a_named_head_that_does_not_give_the_logits_has_no_gradient():
@@ -162,7 +162,7 @@ def test_nan_logits_stay_their_own_images_affair():
     images = torch.randn(3, 3, 32, 32)
     images[1] = torch.nan
     cam = cam_of()
-    for name in WEIGHTINGS:
+    for name in built_in_weightings():
         maps = cam(images, [0, 2], name).maps
         assert maps[1].isnan().all()
         alone = cam(images[[0, 2]], [0, 2], name).maps
