@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from camkit.cli.ending import finish
+from camkit.cli.grid import grid_options, pop_grid
 from camkit.cli.options import (
     MODEL_OPTIONS,
     FloatRange,
@@ -79,17 +80,21 @@ def evaluate(**options: Any) -> None:
 @click.command(short_help="Hold CAM, NWC, PaS and both against each other.")
 @source_options
 @tap_options
+@grid_options
 @data_options
 @measure_options
 @run_options
 def ablate(**options: Any) -> None:
     """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass of each model.
 
-    Of the maps in --maps, which have no class weights, CAM and +PaS.
+    Of the maps in --maps, which have no class weights, CAM and +PaS. With --weightings or --thresholds, each weighting
+    with each threshold instead, all from that one pass.
 
     \b
     Examples:
       camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out ablated
+      camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out grid --weightings all \\
+        --thresholds all --against signed/minmax
       camkit ablate --model gap/best.safetensors --tap tap/best.safetensors --dataset cub --root CUB/ --out ablated
     """
     from camkit.runs.evaluate import run_ablate
@@ -97,8 +102,10 @@ def ablate(**options: Any) -> None:
     tap, weights = options.pop("tap"), options.pop("tap_weights")
     if tap is not None and options["maps"] is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
-    source = pop_source(options)
-    finish(run_ablate(source, _run_options(options), tap=None if tap is None else _second_model(tap, weights)))
+    grid, source = pop_grid(options), pop_source(options)
+    other = None if tap is None else _second_model(tap, weights)
+    recipes = {} if grid is None else {"recipes": grid}
+    finish(run_ablate(source, _run_options(options), tap=other, **recipes))
 
 
 @click.command(short_help="Choose a threshold on one split, and say what it gains on another.")

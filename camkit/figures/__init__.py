@@ -4,6 +4,7 @@ from camkit.figures.channels import plot_channels
 from camkit.figures.curves import plot_curve
 from camkit.figures.examples import Example
 from camkit.figures.forest import plot_forest
+from camkit.figures.grid import plot_grid
 from camkit.figures.ioa import plot_ioa
 from camkit.figures.localization import plot_localization
 from camkit.figures.overlap import plot_overlap
@@ -24,6 +25,7 @@ __all__ = [
     "plot_curve",
     "plot_dispersion",
     "plot_forest",
+    "plot_grid",
     "plot_intensity",
     "plot_ioa",
     "plot_localization",
