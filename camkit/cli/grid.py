@@ -10,15 +10,16 @@ from camkit.errors import CamkitError
 
 weightings_option = click.option(
     "--weightings", metavar="all|NAME,...",
-    help="With commas between them, each as --weighting of camkit localize takes it; all: every one of camkit's own that "
-         "holds on the network.",
+    help="With commas between them, each as --weighting of camkit localize takes it; all: every one of camkit's own "
+         "that holds on the network.",
 )  # fmt: skip
 
 grid_options = option_group(
     weightings_option,
     click.option("--thresholds", metavar="all|NAME,...",
-                 help="With commas between them, each as --threshold of camkit localize takes it; all: max, minmax, pas "
-                      "and ivr. With --weightings, or one of them alone, each weighting is crossed with each threshold."),
+                 help="With commas between them, each as --threshold of camkit localize takes it; all: max, minmax, "
+                      "pas and ivr. Each weighting is crossed with each threshold; where one of the two is left out, "
+                      "signed and positive, or minmax and pas."),
     click.option("--against", metavar="NAME",
                  help="The recipe that the others are compared with, such as positive/pas.  [default: the first, or "
                       "signed/minmax of a grid]"),

@@ -112,9 +112,9 @@ def run_ablate(
     models = [maps_of] if tap is None else [maps_of, tap]
     sources = [run.source(model) for model in models]
     crossed = recipes.cross(sources, options.protocol) if isinstance(recipes, Grid) else None
-    held = _of_sources(sources, recipes) if crossed is None else crossed.recipes
+    chosen = _of_sources(sources, recipes) if crossed is None else crossed.recipes
     evaluations = [
-        evaluate(source, dataset, held, step=options.step, seed=options.seed,
+        evaluate(source, dataset, chosen, step=options.step, seed=options.seed,
                  progress=options.progress(source_name(model)), **options.measuring(source))
         for model, source in zip(models, sources, strict=True)
     ]  # fmt: skip
@@ -123,7 +123,7 @@ def run_ablate(
     settings = {
         **source_facts(maps_of),
         "tap": None if tap is None else model_facts(tap),
-        "recipes": {name: recipe.to_dict() for name, recipe in held.items()},
+        "recipes": {name: recipe.to_dict() for name, recipe in chosen.items()},
     }
     shown = crossed if crossed is not None and has_curves(found) else None  # of masks alone thresholds say nothing
     prefixes = ("",) if tap is None else ("", "tap:")
