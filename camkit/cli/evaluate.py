@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from camkit.cli.ending import finish
-from camkit.cli.grid import grid_options, pop_grid
+from camkit.cli.grid import grid_options, names_in, pop_grid, pop_weightings, weightings_option
 from camkit.cli.options import (
     MODEL_OPTIONS,
     FloatRange,
@@ -113,14 +113,23 @@ def ablate(**options: Any) -> None:
 @data_options
 @measure_options
 @click.option("--test-split", required=True, help="Measures the gain; no image of it takes part in the choice.")
+@weightings_option
+@click.option(
+    "--thresholds",
+    metavar="all|NAME,...",
+    default="all",
+    show_default=True,
+    help="To choose from: max, minmax, pas, ivr, with commas between them.",
+)
 @recipe_options
 @run_options
 def calibrate(**options: Any) -> None:
-    """Choose fit, weighting, theta and percentile by GT-known Loc on --split; say what they gain on --test-split.
+    """Choose fit, weighting and threshold by GT-known Loc on --split; say what they gain on --test-split.
 
     OUT gets settings.json, which localize and evaluate take with --settings, calibration.json, and surface.csv with its
     picture. The gain is over the recipe that --nwc, --pas, --theta and --percentile name, on stretched images. Every
-    fit is tried, unless --fit names one, which is then that of both.
+    fit is tried, unless --fit names one, which is then that of both; of weightings signed and positive, unless
+    --weightings names others.
 
     \b
     Examples:
@@ -131,8 +140,10 @@ def calibrate(**options: Any) -> None:
     from camkit.runs.calibrate import run_calibrate
 
     fits = (options["fit"],) if given_options(["fit"]) else None
+    weightings, thresholds = pop_weightings(options, ["signed", "positive"]), names_in(options.pop("thresholds"))
     settings, test_split, source = pop_settings(options), options.pop("test_split"), pop_source(options)
-    finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split, fits=fits))
+    finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split, fits=fits,
+                         weightings=weightings, thresholds=None if thresholds == ["all"] else thresholds))  # fmt: skip
 
 
 def pop_source(options: dict[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """Pictures. Arrays and tables in, pixels or a matplotlib Axes out."""
 
+from camkit.figures.calibration import plot_calibration
 from camkit.figures.channels import plot_channels
 from camkit.figures.curves import plot_curve
 from camkit.figures.examples import Example
@@ -21,6 +22,7 @@ __all__ = [
     "Example",
     "overlay",
     "picture_size",
+    "plot_calibration",
     "plot_channels",
     "plot_curve",
     "plot_dispersion",
