@@ -13,6 +13,7 @@ from camkit.boxes import Normalization, PercentileThreshold, Threshold
 from camkit.boxes.thresholds import percentile_of
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
 from camkit.errors import CamkitError
+from camkit.evaluation.grid import thresholds_for
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.protocols import EvaluationProtocol, Scores, protocol_named
 from camkit.evaluation.source import (
@@ -87,7 +88,7 @@ def calibrate(
     base: Recipe,
     *,
     weightings: Sequence[str] = WEIGHTINGS,
-    thresholds: Sequence[str] = ("minmax", "pas", "ivr"),
+    thresholds: Sequence[str] | None = None,
     fits: Sequence[Fit] = ("stretch",),
     protocol: str = "paper",
     batch_size: int = 16,
@@ -112,8 +113,8 @@ def calibrate(
         Gives interpolation and normalisation ("minmax").
     weightings : sequence of str
         On maps without class weights there is none to choose, and "signed" stands for the maps as they are.
-    thresholds : sequence of {"max", "minmax", "pas", "ivr"}
-        "max" is of the map as it is, which the wsol protocol does not have.
+    thresholds : sequence of {"max", "minmax", "pas", "ivr"}, optional
+        By default all that the protocol has: "max" is of the map as it is, which wsol's are not.
     fits : sequence of {"stretch", "crop", "keep"}
         Each image is read and goes through the network once a fit. To the maps in a folder a fit says nothing.
     protocol, batch_size, workers, max_pixels, progress
@@ -131,7 +132,8 @@ def calibrate(
     if not has_class_weights(source):
         weightings = ("signed",)
     check_weightings(source, weightings)
-    measure = EverySetting(protocol_named(protocol), base, tuple(weightings), tuple(thresholds))
+    tried = tuple(thresholds_for(protocol, None)[0] if thresholds is None else thresholds)
+    measure = EverySetting(protocol_named(protocol), base, tuple(weightings), tried)
     looks = [measure_images(source, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
                             workers=workers, max_pixels=max_pixels) for fit in fits]  # fmt: skip
     results = (outcome_of(look) for look in zip(*looks, strict=True))

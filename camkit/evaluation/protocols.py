@@ -7,7 +7,7 @@ boxes at every grey level, for the choice of a threshold.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -152,7 +152,7 @@ class Wsol:
     def whole(self, prediction: ImagePrediction) -> Boxes:  # noqa: ARG002 - the grid is every image's
         return np.array([[0, 0, SIDE - 1, SIDE - 1]])
 
-    def levels_of_maximum(self, prediction: ImagePrediction, recipe: Recipe, thetas: Scores) -> NDArray[np.int64]:
+    def levels_of_maximum(self, *_: Any) -> NDArray[np.int64]:
         raise CamkitError("the wsol protocol normalises maps, and has no maximum of the map as it is: take minmax")
 
 
