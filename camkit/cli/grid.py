@@ -4,25 +4,33 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import option_group
+from camkit.cli.groups import option, option_group
 from camkit.cli.recipe import register_own, threshold_of
 from camkit.errors import CamkitError
 
-weightings_option = click.option(
+weightings_option = option(
     "--weightings", metavar="all|NAME,...",
     help="With commas between them, each as --weighting of camkit localize takes it; all: every one of camkit's own "
          "that holds on the network.",
 )  # fmt: skip
 
 grid_options = option_group(
+    "Recipes",
     weightings_option,
-    click.option("--thresholds", metavar="all|NAME,...",
-                 help="With commas between them, each as --threshold of camkit localize takes it; all: max, minmax, "
-                      "pas and ivr. Each weighting is crossed with each threshold; where one of the two is left out, "
-                      "signed and positive, or minmax and pas."),
-    click.option("--against", metavar="NAME",
-                 help="The recipe that the others are compared with, such as positive/pas.  [default: the first, or "
-                      "signed/minmax of a grid]"),
+    option("--thresholds", metavar="all|NAME,...",
+           help="With commas between them, each as --threshold of camkit localize takes it; all: max, minmax, pas and "
+                "ivr. Each weighting is crossed with each threshold; where one of the two is left out, signed and "
+                "positive, or minmax and pas."),
+    option("--against", metavar="NAME",
+           help="The recipe that the others are compared with, such as positive/pas.  [default: signed/minmax, or the "
+                "first]"),
+)  # fmt: skip
+
+choice_options = option_group(
+    "To choose from",
+    weightings_option,
+    option("--thresholds", metavar="all|NAME,...", default="all", show_default=True,
+           help="max, minmax, pas, ivr, with commas between them."),
 )  # fmt: skip
 
 

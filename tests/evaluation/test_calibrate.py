@@ -156,8 +156,9 @@ def test_a_recipe_survives_its_file():
     assert np.isclose(Recipe().threshold.theta, 0.35)
 
 
-@pytest.mark.parametrize("values", [[[-3.0, -2], [-1, -0.5]], [[-2.0, 1], [3, 4]], [[1.0, 1.5], [2, 4]], [[5.0, 5], [5, 5]],
-                                    [[-5.0, -5], [-5, -5]]])  # fmt: skip
+@pytest.mark.parametrize("values", [
+    [[-3.0, -2], [-1, -0.5]], [[-2.0, 1], [3, 4]], [[1.0, 1.5], [2, 4]], [[5.0, 5], [5, 5]], [[-5.0, -5], [-5, -5]]
+])  # fmt: skip
 def test_the_maximum_of_a_map_as_it_is_cuts_at_the_right_grey_level(values):
     """Against the map itself cut at theta times its maximum: below all values, among them, above all."""
     image = ImagePrediction(Record("a", 0), (2, 2), None, {"signed": torch.tensor(values)}, 0, None)
