@@ -50,9 +50,9 @@ def test_the_surface_is_what_each_recipe_gives():
     recipes = {
         str(i): Recipe(
             weighting,
-            {"ivr": Threshold(theta, f"p{p}", "max"), "pas": PercentileThreshold(theta, p)}.get(
-                name, MaxThreshold(theta)
-            ),
+            Threshold(theta, f"p{p}", "max")
+            if name == "ivr"
+            else Threshold(theta, 0.0, "max" if p == 100 else f"p{p}"),
             "none" if name == "max" else "minmax",
         )
         for i, (weighting, name, p, theta) in enumerate(settings)
