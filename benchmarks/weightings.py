@@ -41,7 +41,8 @@ def main() -> None:
     pairs = [(seconds(cam, images, ["signed"]), seconds(cam, images, every)) for _ in range(settings.rounds)]
     alone, together = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = statistics.median(second / first for first, second in pairs)
-    print(f"{settings.model}, {cam.kind} head, {cam.num_classes} classes, batch {settings.batch}: CAM {1e3 * alone:.1f} ms, "
+    print(f"{settings.model}, {cam.kind} head, {cam.num_classes} classes, batch {settings.batch}: "
+        f"CAM {1e3 * alone:.1f} ms, "
           f"all {len(every)} weightings {1e3 * together:.1f} ms, ratio {ratio:.3f}")  # fmt: skip
 
 

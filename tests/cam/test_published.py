@@ -203,7 +203,7 @@ def test_what_the_equalities_need():
 
 
 def test_finer_as_grad_cams_code_has_it_is_another_map():
-    """It differentiates through p as well: the page says so."""
+    """It differentiates through the shares q = p / sum p as well, which adds what the page says."""
     head, classes = Linear(0), torch.tensor([[0], [1], [2]])
 
     def through_p(head, c, feature):
@@ -211,11 +211,19 @@ def test_finer_as_grad_cams_code_has_it_is_another_map():
         logits = head(variable[None])[0]
         nearest = [int(i) for i in (logits - logits[c]).abs().argsort() if i != c][:3]
         p = logits.softmax(0)
-        target = sum(p[i] * (logits[c] - logits[i]) for i in nearest) / (sum(p[i] for i in nearest) + 1e-9)
+        target = sum(p[i] * (logits[c] - logits[i]) for i in nearest) / sum(p[i] for i in nearest)
         (g,) = torch.autograd.grad(target, variable)
         return torch.einsum("c,chw->hw", g.mean((1, 2)), feature)
 
+    def added(head, c, feature):
+        s = head(feature[None])[0]
+        nearest = [int(i) for i in (s - s[c]).abs().argsort() if i != c][:3]
+        q = s[nearest].softmax(0)
+        weight = -sum(q[j] * (s[i] - q @ s[nearest]) * head.weight[i] for j, i in enumerate(nearest))
+        return torch.einsum("c,chw->hw", weight, feature)
+
     difference = 12 * by_image(head, classes, through_p) - head.maps("finer", classes)
+    torch.testing.assert_close(difference, by_image(head, classes, added), **EXACT)
     assert float(difference.abs().max()) > 1e-3
 
 
