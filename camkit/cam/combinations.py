@@ -54,7 +54,7 @@ def _finer_named(parameters: str) -> Weighting:
     return finer(strength, number)
 
 
-register_weighting("finer", TWO)(finer())
+register_weighting("finer", Domain(classes=2, logits=True))(finer())
 FAMILIES["finer"] = _finer_named
 
 

@@ -42,6 +42,8 @@ class Domain:
         Only where logits are affine in the pooled features, once a norm's number is held fixed.
     mean : bool
         Only where the network pools by the mean over positions, or the sum: its gradient is the same at each of them.
+    logits : bool
+        Only where the model's logits are known, not its probabilities alone.
     classes : int
         Only of a model with so many classes.
     undefined : str
@@ -50,6 +52,7 @@ class Domain:
 
     affine: bool = False
     mean: bool = False
+    logits: bool = False
     classes: int = 1
     undefined: str = ""
 
@@ -58,6 +61,11 @@ WEIGHTINGS: dict[str, Weighting] = {}
 DOMAINS: dict[str, Domain] = {}
 FAMILIES: dict[str, Callable[[str], Weighting]] = {}
 """Weightings with parameters in their names: of ``finer:0.6:5`` the function is asked for ``0.6:5``."""
+
+
+def built_in_weightings() -> tuple[str, ...]:
+    """The names of camkit's own, without parameters."""
+    return tuple(name for name, function in WEIGHTINGS.items() if function.__module__.startswith("camkit.cam."))
 
 
 def register_weighting(name: str, domain: Domain | None = None) -> Callable[[Weighting], Weighting]:
@@ -143,11 +151,6 @@ def weighting_named(name: str) -> Weighting:
     raise CamkitError(f"weighting {name!r} is unknown: choose one of {', '.join(WEIGHTINGS)}")
 
 
-def built_in_weightings() -> tuple[str, ...]:
-    """The names of camkit's own, without parameters."""
-    return tuple(name for name, function in WEIGHTINGS.items() if function.__module__.startswith("camkit.cam."))
-
-
 def domain_of(name: str) -> Domain:
     """Where the weighting of that name holds."""
     return DOMAINS.get(name) or DOMAINS.get(name.partition(":")[0]) or Domain()
@@ -160,6 +163,8 @@ def why_not(name: str, head: Head) -> str:
         return f"it holds classes against each other, and the model has {head.num_classes}"
     if domain.mean and head.pool is not None:
         return f"its gradient is not the same at every position under {type(head.pool).__name__}"
+    if domain.logits and head.activation == "probabilities":
+        return "it needs logits, and the model returns probabilities whose logits are not known"
     if domain.affine and head.kind == "linearised":
         return "it needs logits that are affine in the pooled features, and this head is linearised"
     if (domain.affine or domain.mean) and head.kind == "given" and not head.completeness <= tolerance(head.weight):

@@ -158,6 +158,19 @@ def test_a_named_head_that_does_not_give_the_logits_has_no_gradient():
     assert cam(torch.randn(2, 3, 32, 32), weighting="ccam:linear").maps.isfinite().all()
 
 
+def test_probabilities_whose_logits_are_not_known_have_no_nearest_logits():
+    class Squashed(Plain):
+        def forward(self, x):
+            squared = super().forward(x).square()
+            return squared / (1 + squared)
+
+    torch.manual_seed(0)
+    cam = CAM(perturb(Squashed()), (32, 32))
+    assert cam.head.activation == "probabilities"
+    with pytest.raises(CamkitError, match="'finer' does not hold on this model: it needs logits"):
+        cam(torch.randn(2, 3, 32, 32), weighting="finer")
+
+
 def test_nan_logits_stay_their_own_images_affair():
     images = torch.randn(3, 3, 32, 32)
     images[1] = torch.nan
