@@ -203,16 +203,17 @@ class EverySetting:
         score_map, boxes = self.protocol.levels(prediction, recipe)
         boxes = np.concatenate([boxes, self.protocol.whole(prediction)])  # the last: a threshold below all values
         ious = best_iou(torch.from_numpy(boxes), self.protocol.truth(prediction), self.protocol.iou).numpy()
-        levels = [self._levels(name, score_map, prediction, recipe) for name in self.thresholds]
-        return np.asarray((ious >= IOU_AT_LEAST)[np.concatenate(levels)])
+        return np.asarray((ious >= IOU_AT_LEAST)[self._levels(score_map, prediction, recipe)])
 
-    def _levels(self, name: str, score_map: Scores, prediction: ImagePrediction, recipe: Recipe) -> NDArray[np.int64]:
-        """The grey level that a threshold cuts at, (percentiles, thetas); -1 below all values."""
-        if name == "max":
-            return self.protocol.levels_of_maximum(prediction, recipe, THETAS)[None]
-        level = np.percentile(score_map, PERCENTILES[name])[:, None]
-        taus = level + THETAS * (score_map.max() - level) if name == "ivr" else level * THETAS
-        return (taus * (LEVELS - 1)).astype(np.int64)
+    def _levels(self, score_map: Scores, prediction: ImagePrediction, recipe: Recipe) -> NDArray[np.int64]:
+        """The grey level that each rule cuts at, (rules, thetas); -1 below all values."""
+        names, percentiles = (np.array(column)[:, None] for column in zip(*self.rules, strict=True))
+        level = np.percentile(score_map, percentiles)
+        lo, hi = np.where(names == "ivr", level, 0.0), np.where(names == "ivr", score_map.max(), level)
+        levels = ((lo + THETAS * (hi - lo)) * (LEVELS - 1)).astype(np.int64)
+        if "max" in self.thresholds:
+            levels[names[:, 0] == "max"] = self.protocol.levels_of_maximum(prediction, recipe, THETAS)
+        return levels
 
 
 def surface_of(
