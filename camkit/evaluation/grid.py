@@ -102,7 +102,8 @@ def thresholds_for(
     protocol: str, asked: Mapping[str, ThresholdRule] | None
 ) -> tuple[dict[str, ThresholdRule], list[str]]:
     """The rules that a protocol takes, and a line for each that is left out of all there are."""
-    rules = {name: rule(None, None) for name, rule in THRESHOLDS.items()} if asked is None else dict(asked)
+    rules: dict[str, ThresholdRule] = {name: rule(None, None) for name, rule in THRESHOLDS.items()}
+    rules = rules if asked is None else dict(asked)
     notes = []
     for name in list(rules):
         try:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from camkit.data import AnnotatedSet
 from camkit.evaluation import (
     ClassMatch,
+    Crossed,
     Evaluation,
     EvaluationSource,
     Grid,
@@ -111,8 +112,7 @@ def run_ablate(
     (dataset,) = run.datasets
     models = [maps_of] if tap is None else [maps_of, tap]
     sources = [run.source(model) for model in models]
-    crossed = recipes.cross(sources, options.protocol) if isinstance(recipes, Grid) else None
-    chosen = _of_sources(sources, recipes) if crossed is None else crossed.recipes
+    crossed, chosen = _of_sources(sources, recipes, options.protocol)
     evaluations = [
         evaluate(source, dataset, chosen, step=options.step, seed=options.seed,
                  progress=options.progress(source_name(model)), **options.measuring(source))
@@ -133,11 +133,16 @@ def run_ablate(
     return _report(run, found, matches, settings, lines, None if shown is None else grid_rows(found, shown, prefixes))
 
 
-def _of_sources(sources: Sequence[EvaluationSource], recipes: Mapping[str, Recipe]) -> Mapping[str, Recipe]:
-    """The recipes that differ on every source."""
+def _of_sources(
+    sources: Sequence[EvaluationSource], recipes: Mapping[str, Recipe] | Grid, protocol: str
+) -> tuple[Crossed | None, Mapping[str, Recipe]]:
+    """The recipes that differ on every source, and what they are crossed of where they are a grid."""
+    if isinstance(recipes, Grid):
+        crossed = recipes.cross(sources, protocol)
+        return crossed, crossed.recipes
     for source in sources:
         recipes = recipes_for(source, recipes)
-    return recipes
+    return None, recipes
 
 
 def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
