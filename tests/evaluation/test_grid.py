@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from torch import nn
 
@@ -94,7 +95,7 @@ def test_every_cell_is_what_it_is_alone():
 def test_the_table_the_picture_and_the_baseline(place):
     out = ablate(place, "--weightings", "all", "--thresholds", "all", "--against", "positive/pas")
     rows = [line for line in out.splitlines() if line.startswith("| ")]
-    assert rows[0] == "| weighting | max | minmax | pas | ivr | MaxBoxAccV2 |"
+    assert rows[0] == "| weighting | max | minmax | pas | ivr | MaxBoxAccV2 | PxAP |"
     assert [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]] == list(built_in_weightings())
     assert [row for row in rows if "the baseline" in row] == [
         next(row for row in rows if row.startswith("| positive "))
@@ -190,7 +191,7 @@ def test_the_picture_of_ten_by_four_has_no_labels_on_each_other():
     rows = [(f"w{i}", t, 1.0 * i, 1.0 * i - 2, 1.0 * i + 2) for i in range(10) for t in THRESHOLDS]
     table = pd.DataFrame(rows, columns=["weighting", "threshold", "gain", "gain_low", "gain_high"])
     figure = plot_grid(table, "signed/minmax")
-    figure.canvas.draw()
+    FigureCanvasAgg(figure).draw()
     boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
     boxes += [text.get_window_extent() for text in figure.legends[0].get_texts()]
     assert len(boxes) == 10 + 4
