@@ -3,7 +3,7 @@
     python benchmarks/defaults.py REAL --out OUT --limit 500
 
 REAL holds birds/, cub-10/, mobilenet_v2/, pets-3/ and tiny-imagenet/. For every network and set each image is judged
-under each fit, weighting, percentile and theta (PaS and min-max of calibrate's grid, GT-known Loc of the paper's protocol
+under each fit, weighting, percentile and theta (PaS and min-max, as calibrate has them; GT-known Loc, protocol paper,
 on 256 grey levels). Every other image is of half A, the rest of half B; what is chosen on one half is reported on the
 other. OUT keeps the outcomes, so that a run that was stopped goes on; the tables are printed as Markdown.
 """

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from camkit.figures.palette import new_figure, on_paper
-from camkit.figures.surfaces import CROSS, LINE, TITLES, draw_surface, keys
+from camkit.figures.surfaces import CROSS, LINE, TITLES, draw_surface, keys, plot_surface
 
 PANELS = {
     "PaS (100: min-max)": ("pas", "minmax"),
@@ -26,6 +26,8 @@ def plot_calibration(surface: pd.DataFrame, chosen: tuple[str, str, float, float
         Weighting, threshold, percentile and theta of a setting to mark.
     """
     tried = set(surface["threshold"])
+    if tried <= {"pas", "minmax"}:
+        return plot_surface(surface, (chosen[0], *chosen[2:]))
     panels = {title: names for title, names in PANELS.items() if tried & set(names)}
     weightings = list(surface["weighting"].unique())
     figure, grid = new_figure(len(weightings), len(panels), 1 + 1.9 * len(weightings), sharex=True)
