@@ -1,5 +1,6 @@
 """The main job: image -> class map -> box, for any number of images."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from camkit.boxes import pixels_inside
+from camkit.cam import CAM, refuse_undefined, refuse_unfit
 from camkit.data import (
     MAX_PIXELS,
     Batch,
@@ -96,6 +98,8 @@ class Localizer:
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
         self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None
         self.inference = Inference(classifier, device, precision, head)
+        if isinstance(self.inference.source, CAM):
+            refuse_unfit(self.recipe.weighting, self.inference.source.head)
         self.preprocess = Preprocess(classifier.input, fit or self.inference.default_fit)
 
     def __call__(self, images: Any, labels: Sequence[int] | None = None) -> list[Localization]:
@@ -190,6 +194,8 @@ class Localizer:
         assert sample.view is not None
         view, names = sample.view, self.inference.classifier.labels
         try:
+            if all(map(math.isfinite, scores)):
+                refuse_undefined(self.recipe.weighting, maps)
             score_maps = self.recipe.score_maps(maps, view.size, window_of(view))
             boxes, taus = self.recipe.boxes(score_maps)
         except CamkitError as error:
