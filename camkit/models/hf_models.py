@@ -5,6 +5,7 @@ transformers; code that a repository brings is never run.
 """
 
 import inspect
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,17 +113,27 @@ def _config(transformers: Any, spec: str, folder: Path) -> Any:
         raise CamkitError(
             f"{spec}: it holds an adapter (PEFT): merge it into its model in Python, and save that as a folder"
         )
+    if architecture := _of_timm(folder / "config.json"):
+        raise CamkitError(f"{spec}: it is a network of timm's: give --model timm:{architecture:.80}")
     try:
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # a hostile config.json reaches any line of transformers' own code
         raise CamkitError(f"{spec}: its config.json makes no network of transformers' ({one_line(error)})") from error
-    if config.model_type == "timm_wrapper":
-        raise CamkitError(f"{spec}: it is a network of timm's: give --model timm:{config.architecture!s:.80}")
     if getattr(config, "quantization_config", None):
         raise CamkitError(
             f"{spec}: its weights are quantised, and maps need the numbers: take the network it was made of"
         )
     return config
+
+
+def _of_timm(path: Path) -> str:
+    """The name of timm's network that a configuration is of, as timm writes it or transformers; "" of any other."""
+    try:
+        held = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):  # transformers says why
+        return ""
+    is_timm = isinstance(held, dict) and ("pretrained_cfg" in held or held.get("model_type") == "timm_wrapper")
+    return str(held.get("architecture") or "NAME") if is_timm else ""
 
 
 def _weights_file(spec: str, folder: Path) -> Path:

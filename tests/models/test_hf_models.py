@@ -128,6 +128,8 @@ def test_configurations_that_are_no_classifier(resnet):
     assert "quantised" in refusal(spec)
     (folder / "config.json").write_text(json.dumps({"model_type": "timm_wrapper", "architecture": "resnet18"}))
     assert "--model timm:resnet18" in refusal(spec)
+    (folder / "config.json").write_text(json.dumps({"architecture": "resnet18", "pretrained_cfg": {}}))
+    assert "--model timm:resnet18" in refusal(spec)
     (folder / "adapter_config.json").write_text("{}")
     assert "adapter" in refusal(spec)
     assert "no such folder" in refusal(f"hf:{folder}/elsewhere")
