@@ -18,6 +18,7 @@ BACKBONES = ("vgg16", "resnet50", "resnet50-se", "mobilenet-v1", "mobilenet-v2",
              "vgg-small", "vgg-small-bn", "resnet-small")  # fmt: skip
 LITES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 REGISTERED = re.compile(r'^@register_model\((?:name="([^"]+)")?.*\)\n(?:@.*\n|    .*\n|\)\n)*def (\w+)\(', re.MULTILINE)
+OTHERS = re.compile(r"(?!wsol:)\w+:")  # names of other libraries, which are looked up there
 FILES = re.compile(r"\.py(:.*)?$|\.safetensors$", re.IGNORECASE)
 
 
@@ -82,7 +83,7 @@ class Model(click.ParamType):
             file = re.sub(r"(\.py):.*$", r"\1", value)
             if not Path(file).exists():
                 self.fail(f"{file}: there is no such file", param, ctx)
-        elif torchvision_names() and not value.startswith("timm:") and value not in model_names():
+        elif torchvision_names() and not OTHERS.match(value) and value not in model_names():
             self.fail(f"no model {value!r}{near(value, model_names())}; `camkit models` lists the names, "
                       "path/to/file.py:factory is your own", param, ctx)  # fmt: skip
         return value

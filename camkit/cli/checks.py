@@ -13,7 +13,8 @@ from camkit.errors import CamkitError
 WILDCARDS = "*?["
 FILES = ("fc", "names", "labels", "settings", "class_map", "maps", "config")
 # What `load_model` takes.
-MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
+MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "classes_from", "names", "size", "mean", "std", "output_stride",
+                 "dilation")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:
