@@ -1,39 +1,52 @@
 """`camkit evaluate` and `camkit ablate`: annotated images and a source of class maps to figures."""
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 
 from camkit.data import AnnotatedSet
 from camkit.evaluation import (
     ClassMatch,
+    Crossed,
     Evaluation,
+    EvaluationSource,
+    Grid,
     PredictedClasses,
     evaluate,
     merge_evaluations,
     predict_classes,
     recipes_for,
 )
-from camkit.evaluation.image_prediction import ImagePrediction
+from camkit.figures import plot_grid
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
-from camkit.output.class_maps import CLASS_MAPS, ClassMapWriter, SavedMaps
+from camkit.output import whole
+from camkit.output.class_maps import CLASS_MAPS
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts
-from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts, outcome_facts
+from camkit.runs.grid_table import grid_rows, lines_of_grid
+from camkit.runs.kept_maps import KeptMaps, keeping_maps
+from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
 
 TAP_MAPS = f"tap_{CLASS_MAPS}"
-FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json",
-         CLASS_MAPS, TAP_MAPS)  # fmt: skip
+FILES = (
+    "metrics.json",
+    "per_image.csv",
+    "curve.csv",
+    "curve.png",
+    "ablation.csv",
+    "ablation.png",
+    "failures.csv",
+    "run.json",
+    CLASS_MAPS,
+    TAP_MAPS,
+)
 
 
 @held(FILES)
@@ -71,19 +84,19 @@ def run_evaluate(
     source = run.source(maps_of)
     classes = None if other is None else _predict_classes(other, dataset, options)
     split = options.split_of(chosen_on, dataset)
-    with keeping_maps(options.out, [CLASS_MAPS] if save_maps else []) as keep:
+    with keeping_maps(options.out, [CLASS_MAPS] if save_maps else []) as kept:
         found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
-                         threshold_split=split, progress=options.progress("evaluate"), keep=keep.get(CLASS_MAPS),
+                         threshold_split=split, progress=options.progress("evaluate"), keep=kept.keep.get(CLASS_MAPS),
                          **options.measuring(source))  # fmt: skip
-    matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
-    settings = {
-        **source_facts(maps_of),
-        "classifier": None if other is None else model_facts(other),
-        "recipe": recipe.to_dict(),
-        "threshold_split": split,
-    }
-    lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
-    return _report(run, found, matches, settings, lines, list(keep))
+        matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
+        settings = {
+            **source_facts(maps_of),
+            "classifier": None if other is None else model_facts(other),
+            "recipe": recipe.to_dict(),
+            "threshold_split": split,
+        }
+        lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
+        return _report(run, found, matches, settings, lines, kept)
 
 
 @held(FILES)
@@ -91,14 +104,14 @@ def run_ablate(
     maps_of: MapsOf,
     options: RunOptions,
     *,
-    recipes: Mapping[str, Recipe] = RECIPES,
+    recipes: Mapping[str, Recipe] | Grid = RECIPES,
     tap: Classifier | None = None,
     save_maps: bool = False,
 ) -> Report:
     """Hold recipes against each other, one forward pass for all; with `tap`, of a second model besides.
 
-    Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting. With
-    `save_maps` the class maps stay in the folder, for `camkit report`.
+    Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting. A grid
+    is shown as one, with its picture. With `save_maps` the class maps stay in the folder, for `camkit report`.
 
     Raises
     ------
@@ -109,46 +122,40 @@ def run_ablate(
     (dataset,) = run.datasets
     models = [maps_of] if tap is None else [maps_of, tap]
     sources = [run.source(model) for model in models]
-    for source in sources:
-        recipes = recipes_for(source, recipes)
+    crossed, chosen = _of_sources(sources, recipes, options.protocol)
     files = [CLASS_MAPS, TAP_MAPS][: len(models)]
-    with keeping_maps(options.out, files if save_maps else []) as keep:
+    with keeping_maps(options.out, files if save_maps else []) as kept:
         evaluations = [
-            evaluate(source, dataset, recipes, step=options.step, seed=options.seed, keep=keep.get(file),
+            evaluate(source, dataset, chosen, step=options.step, seed=options.seed, keep=kept.keep.get(file),
                      progress=options.progress(source_name(model)), **options.measuring(source))
             for model, source, file in zip(models, sources, files, strict=True)
         ]  # fmt: skip
-    matches = [of.match for of in evaluations if of.match is not None]
-    found = evaluations[0] if tap is None else merge_evaluations(evaluations[0], evaluations[1], "tap:")
-    settings = {
-        **source_facts(maps_of),
-        "tap": None if tap is None else model_facts(tap),
-        "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
-    }
-    lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_ablation(found)]
-    return _report(run, found, matches, settings, lines, list(keep))
+        matches = [of.match for of in evaluations if of.match is not None]
+        found = evaluations[0] if tap is None else merge_evaluations(evaluations[0], evaluations[1], "tap:")
+        settings = {
+            **source_facts(maps_of),
+            "tap": None if tap is None else model_facts(tap),
+            "recipes": {name: recipe.to_dict() for name, recipe in chosen.items()},
+        }
+        shown = crossed if crossed is not None and has_curves(found) else None  # of masks alone thresholds say nothing
+        prefixes = ("",) if tap is None else ("", "tap:")
+        table = lines_of_ablation(found) if shown is None else lines_of_grid(found, shown, prefixes)
+        notes = [] if crossed is None else crossed.notes
+        lines = [*run.unread_lines(), *notes, *class_lines(matches, dataset), *table]
+        rows = None if shown is None else grid_rows(found, shown, prefixes)
+        return _report(run, found, matches, settings, lines, kept, rows)
 
 
-@contextmanager
-def keeping_maps(out: Path, names: Sequence[str]) -> Iterator[dict[str, Callable[[ImagePrediction], None]]]:
-    """What writes each image's class maps, by the file's name; the files are put in place with the others."""
-    try:
-        with ExitStack() as stack:
-            writers = {name: stack.enter_context(ClassMapWriter(unpublished(out, name))) for name in names}
-            yield {name: partial(_keep, writer) for name, writer in writers.items()}
-    except BaseException:
-        for name in names:
-            unpublished(out, name).unlink(missing_ok=True)
-        raise
-
-
-def _keep(writer: ClassMapWriter, prediction: ImagePrediction) -> None:
-    writer.add(SavedMaps(prediction.size, prediction.window, prediction.maps))
-
-
-def unpublished(out: Path, name: str) -> Path:
-    """Where a file grows while the run lasts."""
-    return out / f".{name}.part"
+def _of_sources(
+    sources: Sequence[EvaluationSource], recipes: Mapping[str, Recipe] | Grid, protocol: str
+) -> tuple[Crossed | None, Mapping[str, Recipe]]:
+    """The recipes that differ on every source, and what they are crossed of where they are a grid."""
+    if isinstance(recipes, Grid):
+        crossed = recipes.cross(sources, protocol)
+        return crossed, crossed.recipes
+    for source in sources:
+        recipes = recipes_for(source, recipes)
+    return None, recipes
 
 
 def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
@@ -164,33 +171,31 @@ def _report(
     matches: list[ClassMatch],
     settings: dict[str, Any],
     lines: list[str],
-    maps: Sequence[str],
+    kept: KeptMaps,
+    grid: pd.DataFrame | None = None,
 ) -> Report:
-    """Write the run's files, and say what is in them."""
+    """Write the run's files, and say what is in them; of a grid of recipes the picture of its rows."""
     out = run.options.out
     record = {
         "settings": {**settings, **run.options.facts()},
         "classes": [match.facts() for match in matches],
         **run.facts(),
     }
-    try:
-        with publishing(out) as new:
-            write(new, found, record)
-            for name in maps:
-                os.replace(unpublished(out, name), new / name)
-    finally:
-        for name in maps:
-            unpublished(out, name).unlink(missing_ok=True)
+    with publishing(out) as new:
+        write(new, found, record)
+        kept.publish(new)
+        if grid is not None:
+            with whole(new / "ablation.png", "wb") as file:
+                plot_grid(grid, next(iter(found.localization))).savefig(file, dpi=150)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
-    shown = ["metrics.json", "per_image.csv", *(["curve.png"] if has_curves(found) else [])]
+    shown = ["metrics.json", "per_image.csv", *(["ablation.png"] if len(found.localization) > 1 else []),
+             *(["curve.png"] if has_curves(found) else [])]  # fmt: skip
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"
-    return Report(
-        [
-            *failure_lines([asdict(failure) for failure in found.failures], out),
-            f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
-            *filled_lines(record["filled"]),
-            *lines,
-            f"look at {', '.join(str(out / name) for name in shown)}",
-        ],
-        failed,
-    )
+    lines = [
+        f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
+        *filled_lines(record["filled"]),
+        *lines,
+        f"look at {', '.join(str(out / name) for name in shown)}",
+    ]
+    failures = failure_lines([asdict(failure) for failure in found.failures], out)
+    return Report(lines, failed, failures, {**outcome_facts(out, record), "judged": judged, **figures_as_json(found)})
