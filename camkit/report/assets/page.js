@@ -477,6 +477,7 @@
     const column = data.columns[first];
     const start = column && column.map === cut.kind ? column.start
       : data.columns.find((one) => one.map === cut.kind && one.start)?.start;
+    byId("back").hidden = !start;
     const chosen = start || { rule: 0, theta: data.rules[0].theta, percentile: data.rules[0].start };
     Object.assign(cut, chosen, { own: true });
   }
