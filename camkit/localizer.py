@@ -1,6 +1,7 @@
 """The main job: image -> class map -> box, for any number of images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from camkit.boxes import pixels_inside
+from camkit.cam.extractor import Blocks
 from camkit.data import (
     MAX_PIXELS,
     Batch,
@@ -55,6 +57,8 @@ class Localizer:
         Images in a forward pass; processes that read images (0: this one).
     device, precision, head
         See `camkit.inference.Inference`.
+    token_blocks
+        See `camkit.CAM`.
     max_pixels : int
         Larger images are refused.
     truncated : {"fail", "fill"}
@@ -84,10 +88,13 @@ class Localizer:
         max_pixels: int = MAX_PIXELS,
         truncated: Truncated = "fail",
         head: dict[str, str] | None = None,
+        token_blocks: Blocks = None,
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
             raise CamkitError(f"topk {topk}, batch size {batch_size}, workers {workers}: give at least 1, 1 and 0")
         classifier = as_classifier(model, input_spec, labels)
+        if token_blocks is not None:
+            classifier = replace(classifier, token_blocks=token_blocks)
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.preprocess = Preprocess(classifier.input, fit)
         self.topk, self.batch_size, self.workers = topk, batch_size, workers

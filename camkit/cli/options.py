@@ -13,7 +13,19 @@ import click
 from camkit.errors import CamkitError
 
 # what `load_model` takes
-MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
+MODEL_OPTIONS = (
+    "model",
+    "weights",
+    "fc",
+    "token_blocks",
+    "maps_by",
+    "names",
+    "size",
+    "mean",
+    "std",
+    "output_stride",
+    "dilation",
+)
 
 LARGEST = 4096  # pixels along a side of the input: more fill any memory in the first layers
 MOST_IMAGES, MOST_PROCESSES = 65_536, 512
@@ -93,6 +105,13 @@ def comma_separated(number: type[float] | type[int]) -> Callable[[str], tuple[fl
     return read
 
 
+def blocks(value: str) -> int | str:
+    """A number of blocks, or all."""
+    if value != "all" and not re.fullmatch("[1-9][0-9]{0,3}", value):
+        raise click.BadParameter(f"{value!r}: give a number of blocks, 1 or more, or all")
+    return value if value == "all" else int(value)
+
+
 def head_names(value: str) -> dict[str, str]:
     """``features=MODULE,classifier=MODULE``."""
     pairs = dict(part.split("=", 1) for part in value.split(",") if "=" in part)
@@ -121,6 +140,9 @@ def make_model_options(*, required: bool) -> Decorator:
                      help="File of a fine-tuned fc, to lay over the model."),
         click.option("--head", type=head_names, metavar="features=...,classifier=...",
                      help="Name the head's modules instead of searching them."),
+        click.option("--token-blocks", type=blocks, metavar="N|all",
+                     help="Of networks with a class token: through how many of the last blocks maps follow what it "
+                          "takes from the patches.  [default: 1; all of those where it alone asks]"),
         click.option("--maps-by", metavar="FILE.py:NAME",
                      help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
                           "a function (images, classes) -> maps (N, K, h, w)."),
@@ -207,6 +229,7 @@ def load_model(
     std: Any,
     fc: Path | None = None,
     maps_by: str | None = None,
+    token_blocks: Any = None,
     output_stride: str | None = None,
     dilation: bool = True,
 ) -> Any:
@@ -227,7 +250,7 @@ def load_model(
     if maps_by is not None:
         usage = "--maps-by takes path/to/file.py:name"
         classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
-    classifier = replace(classifier, input=replace(classifier.input, **changes))
+    classifier = replace(classifier, input=replace(classifier.input, **changes), token_blocks=token_blocks)
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:
