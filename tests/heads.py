@@ -156,7 +156,7 @@ ATTENDING: dict[str, Head] = {
     "attention by matmul": net(
         lambda n, y: n.fc((n.query(tokens(y)).softmax(1).transpose(1, 2) @ tokens(y))[:, 0]), "attention pooling"
     ),
-    "a class token whose attention is even by chance": net(lambda n, y: n.fc(even(n, y)), "class token"),
+    "attention that is even by chance": net(lambda n, y: n.fc(even(n, y)), "attention pooling"),
     "two attention pools": net(lambda n, y: n.fc(attend(n, y) + weighed(n, y)), "attention pooling"),
     "two attention pools side by side": net(
         lambda n, y: n.fc(torch.cat([attend(n, y), weighed(n, y)], 1)), "attention pooling", 24

@@ -102,7 +102,10 @@ def find_attending(
         if vector.tensor is None:
             continue
         calls = between([vector], recorded.end)
-        last = build(model, calls, feature_map, (vector,), recorded.end, kind)
+        try:
+            last = build(model, calls, feature_map, (vector,), recorded.end, kind)
+        except (RuntimeError, IndexError, KeyError):  # what follows does not run by itself: images on another axis, say
+            continue
         if last.kind != "linearised":
             break
     if last is None:
@@ -204,7 +207,7 @@ def build(
         divides,
         pool,
         sums=sums,
-        offset="per image" if offset_varies(feature_map, function) else "constant",
+        offset="per image" if kind == "linearised" or offset_varies(feature_map, function) else "constant",
     )
 
 
@@ -279,7 +282,7 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
     notes = [check_places(images, features, followed=followed)]
     tokened = head.kind == "class token"
     share = float(torch.cat(carried).nanmean()) if carried else float("nan")
-    if head.attends and share < SMALL_SHARE:
+    if isinstance(feature_map, AttentionMap) and feature_map.has_rest and share < SMALL_SHARE:
         notes.append(
             f"the maps carry {share:.0%} of what tells the classes apart (on noise), the offset the rest: they add up, "
             "and may say little; "

@@ -9,7 +9,7 @@ from camkit.cam.head import Kind, grid
 from camkit.cam.rows import Row, below, rows_of
 from camkit.cam.tokens import tokens_of
 from camkit.cam.trace import Call, Place, Trace, Value
-from camkit.cam.walk import IMAGES, bottlenecks, is_vector
+from camkit.cam.walk import IMAGES, bottlenecks, is_vector, made_of_vectors
 from camkit.errors import HeadNotFound
 
 Blocks = int | Literal["all"] | None
@@ -28,9 +28,10 @@ def find_attention_maps(
     """
     vectors = []
     for value in bottlenecks(end):
-        if not is_vector(value):
+        if is_vector(value):
+            vectors.append(value)
+        elif not made_of_vectors(value):
             break
-        vectors.append(value)
     for vector in reversed(vectors):
         rows = rows_of(vector)
         terms = choose(list(terms_of(rows)), blocks)

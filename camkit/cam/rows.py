@@ -293,7 +293,7 @@ def reduced(call: Call, value: Value, index: torch.Tensor) -> list[torch.Tensor]
             if given is None
             else [a % len(x.shape) for a in (given if isinstance(given, (list, tuple)) else [given])]
         )
-    if not axes or (0 in axes and x.shape[0] == IMAGES):
+    if not axes:
         return None
     kept = [axis for axis in range(len(x.shape)) if axis not in axes]
     places = torch.arange(numel(x)).reshape(x.shape).permute(*axes, *kept)

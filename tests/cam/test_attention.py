@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from attending import GRID, SIZE, ClassAttention, Latent, Pool, ViT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import Plain, perturb, state
-from transformers import GRID, SIZE, ClassAttention, Latent, Pool, ViT
 
 from camkit import CAM, CamkitError, HeadNotFound
 from camkit.cam import find_fc
