@@ -35,14 +35,21 @@ class Sum(Protocol):
     tokens : Tensor (T,)
         A flat place of each token in `values`, of the first image, to follow tokens back to the image.
     values : Value
+    alone : bool
+        Whether no token but the one that the row is of asks.
     """
 
     @property
     def needs(self) -> list[Value]: ...
 
-    values: Value
-    tokens: Tensor
-    alone: bool  # whether no token but the one that the row is of asks
+    @property
+    def values(self) -> Value: ...
+
+    @property
+    def tokens(self) -> Tensor: ...
+
+    @property
+    def alone(self) -> bool: ...
 
     def terms(self, known: Known, like: int | None = None) -> Tensor:
         """What each token adds to the row, (IMAGES, T, D); or would, with the weight of the token `like`."""
