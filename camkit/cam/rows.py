@@ -253,7 +253,8 @@ def _joined(call: Call, value: Value, index: torch.Tensor) -> Made | None:
     found = parts_of(call, value, index)
     if not found:
         return None
-    parents, pieces = [], []
+    parents: list[tuple[Value, torch.Tensor]] = []
+    pieces: list[tuple[torch.Tensor, Constant | None]] = []
     for part in found:
         if isinstance(part.source, Value):
             parents.append((part.source, part.index))
