@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
+from camkit.cam import CAM, MapSource, Prediction
 from camkit.data import Batch, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
@@ -77,7 +77,7 @@ class Inference:
             return CAM(model, size, head=head)
         if head is not None:
             raise CamkitError(f"maps by {maps_by.name} do not come from a head: leave out --head")
-        return FunctionMaps(model, maps_by.make, maps_by.name, size)
+        return maps_by.source(model, size)
 
     @property
     def cam(self) -> CAM:

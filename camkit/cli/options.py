@@ -121,9 +121,10 @@ def make_model_options(*, required: bool) -> Decorator:
                      help="File of a fine-tuned fc, to lay over the model."),
         click.option("--head", type=head_names, metavar="features=...,classifier=...",
                      help="Name the head's modules instead of searching them."),
-        click.option("--maps-by", metavar="FILE.py:NAME",
-                     help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
-                          "a function (images, classes) -> maps (N, K, h, w)."),
+        click.option("--maps-by", metavar="SOURCE",
+                     help="Class maps by another tool instead of the network's own head: torchcam:NAME, grad-cam:NAME, "
+                          "captum:NAME (torchcam: alone lists them; NAME@LAYER names the layer), or FILE.py:NAME, a "
+                          "function of yours whose NAME(network) gives (images, classes) -> maps (N, K, h, w)."),
         click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
                      help="Text file with the class names, one a line, or imagenet. Default: the model's own."),
         click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
@@ -211,9 +212,8 @@ def load_model(
     dilation: bool = True,
 ) -> Any:
     """The classifier that the options name, with what they override."""
-    from camkit.models import MapsBy, load_classifier, set_output_stride, with_fc
+    from camkit.models import load_classifier, set_output_stride, with_fc
     from camkit.models.class_names import read_class_names
-    from camkit.models.python_file import function_from
 
     classifier = load_classifier(model, weights)
     if fc is not None:
@@ -225,8 +225,7 @@ def load_model(
     if names is not None:
         classifier = replace(classifier, labels=read_class_names(names), labels_assumed=False)
     if maps_by is not None:
-        usage = "--maps-by takes path/to/file.py:name"
-        classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
+        classifier = replace(classifier, maps_by=maps_by_named(maps_by))
     classifier = replace(classifier, input=replace(classifier.input, **changes))
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
@@ -234,3 +233,19 @@ def load_model(
         raise CamkitError(f"{model} was trained at output stride {classifier.output_stride}: leave --output-stride out")
     fine = set_output_stride(classifier.model, int(output_stride), dilation, classifier.input.size)
     return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
+
+
+def maps_by_named(spec: str) -> Any:
+    """What makes the class maps, by an extractor's name or from a file."""
+    from camkit.adapters import LIBRARIES, peer_named
+    from camkit.cam import MapsByFunction
+    from camkit.models.python_file import function_from
+
+    peer = peer_named(spec)
+    if peer is not None:
+        return peer
+    if not re.search(r"\.py(:|$)", spec):
+        names = [f"{name}:NAME{'' if one.installed else ' (not installed)'}" for name, one in LIBRARIES.items()]
+        listed = f"{next(iter(LIBRARIES))}: alone lists what a library has"
+        raise CamkitError(f"--maps-by {spec}: give {', '.join(names)} or path/to/file.py:name; {listed}")
+    return MapsByFunction(spec, function_from(spec, "--maps-by takes path/to/file.py:name"))

@@ -3,7 +3,7 @@
 from camkit.models.architecture import build
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
-from camkit.models.classifier import Classifier, MapsBy
+from camkit.models.classifier import Classifier
 from camkit.models.fc import fc_file, with_fc
 from camkit.models.new_fc import with_new_fc
 from camkit.models.pools import replace_pool
@@ -19,7 +19,6 @@ __all__ = [
     "Backbone",
     "Card",
     "Classifier",
-    "MapsBy",
     "TinyResNet",
     "build",
     "fc_file",

@@ -14,7 +14,16 @@ from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, head_facts, model_facts, versions
+from camkit.runs.facts import (
+    Report,
+    class_lines,
+    failure_lines,
+    filled_lines,
+    head_facts,
+    model_facts,
+    source_lines,
+    versions,
+)
 from camkit.runs.measured import write_json, write_table
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
@@ -84,7 +93,8 @@ def run_analyze(
     }
     with publishing(out) as new:
         write(new, found, record)
-    lines = [*class_lines([match], annotated), *filled_lines(record["filled"]), *closing_lines(out, found, record)]
+    lines = [*source_lines(inference), *class_lines([match], annotated), *filled_lines(record["filled"])]
+    lines += closing_lines(out, found, record)
     return Report(lines, len(found.failures))
 
 

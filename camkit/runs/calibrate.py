@@ -80,7 +80,7 @@ def run_calibrate(
     for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
     return Report(
-        [*failure_lines(failures, out), *filled_lines(record["filled"]), *run.unread_lines(), *lines], len(failures)
+        [*failure_lines(failures, out), *filled_lines(record["filled"]), *run.source_lines(), *lines], len(failures)
     )
 
 

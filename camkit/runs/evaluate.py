@@ -70,7 +70,7 @@ def run_evaluate(
         "recipe": recipe.to_dict(),
         "threshold_split": split,
     }
-    lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
+    lines = [*run.source_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
     return _report(run, found, matches, settings, lines)
 
 
@@ -105,7 +105,7 @@ def run_ablate(
         "tap": None if tap is None else model_facts(tap),
         "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
     }
-    lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_ablation(found)]
+    lines = [*run.source_lines(), *class_lines(matches, dataset), *lines_of_ablation(found)]
     return _report(run, found, matches, settings, lines)
 
 

@@ -19,7 +19,16 @@ from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, name_lines, versions
+from camkit.runs.facts import (
+    Report,
+    failure_lines,
+    filled_lines,
+    head_facts,
+    model_facts,
+    name_lines,
+    source_lines,
+    versions,
+)
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
 
@@ -80,7 +89,7 @@ def run_localize(
                      "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
-    notes += name_lines(classifier) + mixed(folder.journal.sessions)
+    notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
     return Report([*notes, *closing_lines(out, facts, rows, failures, wanted, overlays)], len(failures))
 
 
