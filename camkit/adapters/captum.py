@@ -63,12 +63,14 @@ def is_attribution(one: Any) -> bool:
     """Whether a name of captum's is an attribution to the input or to a layer that needs no more than is known."""
     from captum import attr
 
+    if not (inspect.isclass(one) and issubclass(one, attr.Attribution)):
+        return False
+    attribute = getattr(one, "attribute", None)
     return (
-        inspect.isclass(one)
-        and issubclass(one, attr.Attribution)
-        and "inputs" in parameters(getattr(one, "attribute", len))
+        callable(attribute)
+        and "inputs" in parameters(attribute)
         and required(one) <= {"forward_func", "model", "layer"}
-        and required(one.attribute) <= OPTIONAL
+        and required(attribute) <= OPTIONAL
     )
 
 

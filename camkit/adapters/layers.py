@@ -121,6 +121,7 @@ def of_head(head: Head, shapes: dict[str, torch.Size]) -> Layer | None:
     if place.side != "output" or place.module not in shapes:
         return None
     shape, axis = shapes[place.module], feature_map.axis
+    own: Layer | None
     if len(shape) == 4 and not feature_map.tokens and axis in (1, CHANNELS_LAST):
         own = four(place.module, shape, last=axis == CHANNELS_LAST)
     elif len(shape) == 3 and axis == 2:
