@@ -15,11 +15,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from camkit.cam import CAM, MapSource, Prediction
-from camkit.data import Batch, Sample, collate, quiet_worker
-from camkit.errors import CamkitError, is_out_of_memory, killed_reader
+from camkit.cam.extractor import unwrap
+from camkit.data import Batch, Fit, Sample, collate, quiet_worker
+from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
+from camkit.models.preprocessing import input_spec_of, own_input_spec
 
 Precision = Literal["fp32", "bf16", "fp16"]
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a grey image, as in torchvision's rgb_to_grayscale
@@ -94,6 +96,30 @@ class Inference:
             )
         return self.source
 
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """The ways to fit an image that the network takes: all, or those of one input size.
+
+        Raises
+        ------
+        CamkitError
+            Out of memory.
+        """
+        height, width = self.classifier.input.size
+        before = self.seconds
+        try:
+            self.forward(Batch(torch.zeros(1, 3, height, width + width // 2), []))
+        except UnsuitableInput:
+            return "stretch", "crop"
+        finally:
+            self.seconds = before
+        return get_args(Fit)
+
+    @property
+    def default_fit(self) -> Fit:
+        """What wins on photographs that did not choose it (docs/defaults.md): "keep", where the network takes it."""
+        return "keep" if "keep" in self.fits else "stretch"
+
     def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
         """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
 
@@ -116,7 +142,7 @@ class Inference:
         Raises
         ------
         CamkitError
-            Out of memory, or an input of a shape that the model does not take.
+            Out of memory, or, `UnsuitableInput`, of a shape that the model does not take.
         """
         start = time.perf_counter()
         images = batch.input.to(self.device, non_blocking=True)
@@ -132,7 +158,7 @@ class Inference:
             if is_out_of_memory(error):
                 raise CamkitError(f"out of memory with {len(images)} images at a time: lower the batch size") from error
             reason = str(error).strip().splitlines()[0]
-            raise CamkitError(
+            raise UnsuitableInput(
                 f"the model fails on inputs of shape {tuple(images.shape)}: {reason}; fit 'stretch' gives it one size"
             ) from error
         if self.device.type == "cuda":
@@ -221,15 +247,29 @@ def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int | None = No
 
 
 def as_classifier(
-    model: str | Classifier | nn.Module, input_spec: InputSpec | None, labels: Sequence[str] | None
+    model: str | Classifier | nn.Module,
+    input_spec: InputSpec | None,
+    labels: Sequence[str] | None,
+    processor: object = None,
 ) -> Classifier:
+    """What is asked for as one classifier; `camkit.Localizer` has the parameters.
+
+    Raises
+    ------
+    CamkitError
+        The preprocessing is given twice, or cannot be read.
+    """
+    if input_spec is not None and processor is not None:
+        raise CamkitError("input_spec and processor both say what the model is shown: give one of them")
+    given = input_spec if processor is None else input_spec_of(processor)
     if isinstance(model, str):
         model = load_classifier(model)
     if isinstance(model, nn.Module):
-        model = Classifier(model, type(model).__name__, InputSpec(), None, "as given")
+        shown = given or own_input_spec(unwrap(model)) or InputSpec()
+        model = Classifier(model, type(model).__name__, shown, None, "as given")
     if labels is not None:
         model = replace(model, labels=tuple(labels), labels_assumed=False)
-    return model if input_spec is None else replace(model, input=input_spec)
+    return model if given is None else replace(model, input=given)
 
 
 def pick_device(name: str) -> torch.device:
