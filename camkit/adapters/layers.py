@@ -9,7 +9,7 @@ from torch import nn
 
 from camkit.cam import CAM
 from camkit.cam.forward import called
-from camkit.cam.head import Head, grid
+from camkit.cam.head import FeatureMap, Head, grid
 from camkit.errors import CamkitError, HeadNotFound
 
 PREFIX = 8  # tokens before those of the grid: of the class, of a teacher, registers
@@ -103,12 +103,13 @@ def choose_layers(network: nn.Module, images: torch.Tensor, names: tuple[str, ..
     if names:
         known = last.size if last is not None else None
         grid_size = known if head is None else head.map_size
-        prefer_last = head is not None and head.feature_map.axis == CHANNELS_LAST
+        feature_map = None if head is None else head.feature_map
+        prefer_last = isinstance(feature_map, FeatureMap) and feature_map.axis == CHANNELS_LAST
         found = tuple(named(name, shapes, network, size, grid_size, prefer_last) for name in names)
         return Layers(found, NAMED, classifier)
     own = None if head is None else of_head(head, shapes)
     if own is not None and head is not None:
-        return Layers((own,), BEFORE if head.feature_map.calls else HEAD, classifier)
+        return Layers((own,), BEFORE if head.feature_map.copies else HEAD, classifier)
     if last is None:
         raise CamkitError("no module of the network hands on a map (N, C, h, w): name the layer, LIBRARY:METHOD@LAYER")
     return Layers((last,), LAST, classifier)
@@ -117,6 +118,8 @@ def choose_layers(network: nn.Module, images: torch.Tensor, names: tuple[str, ..
 def of_head(head: Head, shapes: dict[str, torch.Size]) -> Layer | None:
     """The module that hands on the head's feature map; None where none does, or in an order that is not known here."""
     feature_map, size = head.feature_map, head.map_size
+    if not isinstance(feature_map, FeatureMap):  # what attention takes from the patches comes out of no module
+        return None
     place = feature_map.place
     if place.side != "output" or place.module not in shapes:
         return None

@@ -21,6 +21,7 @@ from camkit.runs.facts import (
     filled_lines,
     head_facts,
     model_facts,
+    outcome_facts,
     source_lines,
     versions,
 )
@@ -81,6 +82,7 @@ def run_analyze(
             **{name: value for name, value in options.facts().items() if name not in ("protocol", "step")},
         },
         "classes": [match.facts()],
+        "verdict": found.verdict.as_json(),
         "left_out": list(found.left_out),
         "images": len(annotated.records) + len(annotated.problems),
         "failed": len(found.failures),
@@ -95,7 +97,8 @@ def run_analyze(
         write(new, found, record)
     lines = [*source_lines(inference), *class_lines([match], annotated), *filled_lines(record["filled"])]
     lines += closing_lines(out, found, record)
-    return Report(lines, len(found.failures))
+    failures = failure_lines([asdict(failure) for failure in found.failures], out)
+    return Report(lines, len(found.failures), failures, facts_of(out, found, record))
 
 
 def write(out: Path, found: Findings, record: dict[str, Any]) -> None:
@@ -115,8 +118,8 @@ def write(out: Path, found: Findings, record: dict[str, Any]) -> None:
 
 
 def closing_lines(out: Path, found: Findings, record: dict[str, Any]) -> list[str]:
-    """Every analysis' figures, what was left out, and where to look."""
-    lines = failure_lines([asdict(failure) for failure in found.failures], out)
+    """The verdict, every analysis' figures, what was left out, and where to look."""
+    lines = ["verdict", *(f"  {line}" for line in found.verdict.lines())]
     for finding in found.findings.values():
         lines += [finding.name, *(f"  {line}" for line in [*finding.notes, *estimate_lines(finding)])]
     if found.left_out:
@@ -127,6 +130,16 @@ def closing_lines(out: Path, found: Findings, record: dict[str, Any]) -> list[st
         f"{found.passes} forward pass{'es' * (found.passes > 1)} an image"
     )
     return [*lines, f"look at {', '.join(str(out / f'{name}.png') for name in found.findings)}"]
+
+
+def facts_of(out: Path, found: Findings, record: dict[str, Any]) -> dict[str, Any]:
+    """What the closing lines say, for scripts."""
+    return {
+        **outcome_facts(out, record),
+        "verdict": record["verdict"],
+        "findings": {name: finding.as_json() for name, finding in found.findings.items()},
+        "left_out": record["left_out"],
+    }
 
 
 def estimate_lines(finding: Finding) -> Iterator[str]:
