@@ -1,9 +1,11 @@
 """Pictures. Arrays and tables in, pixels or a matplotlib Axes out."""
 
+from camkit.figures.calibration import plot_calibration
 from camkit.figures.channels import plot_channels
 from camkit.figures.curves import plot_curve
 from camkit.figures.examples import Example
 from camkit.figures.forest import plot_forest
+from camkit.figures.grid import plot_grid
 from camkit.figures.ioa import plot_ioa
 from camkit.figures.localization import plot_localization
 from camkit.figures.overlap import plot_overlap
@@ -20,10 +22,12 @@ __all__ = [
     "Example",
     "overlay",
     "picture_size",
+    "plot_calibration",
     "plot_channels",
     "plot_curve",
     "plot_dispersion",
     "plot_forest",
+    "plot_grid",
     "plot_intensity",
     "plot_ioa",
     "plot_localization",

@@ -104,7 +104,9 @@ def test_a_short_call_is_told_all_that_is_missing_in_a_line_to_copy(call, says):
 
 
 def test_the_message_is_one_line_on_standard_error():
-    done = subprocess.run([sys.executable, "-m", "camkit", "analyze", "ioa"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "camkit", "analyze", "ioa"], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"camkit: .* as in: .* analyze ioa --model resnet50 .*\n", done.stderr)
 
