@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
@@ -11,14 +11,11 @@ from typing import Any
 
 import click
 
-from camkit.cli.completion import complete_dataset, complete_model
-from camkit.cli.groups import Decorator, option, option_group
+from camkit.cli.catalog import DATASETS, Model, Name
+from camkit.cli.checks import MODEL_OPTIONS, check_call
+from camkit.cli.groups import DEMO, Decorator, option, option_group
 from camkit.cli.screen import note, screen_options
 from camkit.errors import CamkitError
-
-# what `load_model` takes
-MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "classes_from", "names", "size", "mean", "std", "output_stride",
-                 "dilation")  # fmt: skip
 
 FITS = {
     "stretch": "stretch: the whole image at the input size",
@@ -104,6 +101,13 @@ def comma_separated(number: type[float] | type[int]) -> Callable[[str], tuple[fl
     return read
 
 
+def blocks(value: str) -> int | str:
+    """A number of blocks, or all."""
+    if value != "all" and not re.fullmatch("[1-9][0-9]{0,3}", value):
+        raise click.BadParameter(f"{value!r}: give a number of blocks, 1 or more, or all")
+    return value if value == "all" else int(value)
+
+
 def head_names(value: str) -> dict[str, str]:
     """``features=MODULE,classifier=MODULE``."""
     pairs = dict(part.split("=", 1) for part in value.split(",") if "=" in part)
@@ -116,7 +120,7 @@ def make_model_options(*unless: str) -> Decorator:
     """What names a classifier; a command that can do without one names the parameters that stand for it."""
     return option_group(
         "Model",
-        option("--model", needed="resnet50", unless=unless, shell_complete=complete_model,
+        option("--model", needed="resnet50", unless=unless, type=Model(),
                help="A torchvision name, timm:NAME, hf:NAME, open_clip:NAME@WEIGHTS, wsol:NAME, "
                     "path/to/file.py:factory, FILE.safetensors, or tiny; camkit models lists them."),
         option("--weights", default="DEFAULT", show_default=True,
@@ -129,6 +133,9 @@ def make_model_options(*unless: str) -> Decorator:
                help="Text file with the class names, one a line, or imagenet.  [default: the model's own]"),
         option("--head", type=head_names, metavar="features=...,classifier=...",
                help="Name the head's modules instead of searching them."),
+        option("--token-blocks", type=blocks, metavar="N|all",
+               help="Of networks with a class token: through how many of the last blocks maps follow what it takes "
+                    "from the patches.  [default: 1; all of those where it alone asks]"),
         option("--maps-by", metavar="FILE.py:NAME",
                help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
                     "a function (images, classes) -> maps (N, K, h, w)."),
@@ -142,11 +149,18 @@ def make_model_options(*unless: str) -> Decorator:
     )  # fmt: skip
 
 
+demo_option = option_group(
+    "Try it",
+    option("--demo", is_flag=True,
+           help="On images that camkit draws, with a small network that is first trained on others of them."),
+)  # fmt: skip
+
+
 def make_data_options(*more: Decorator, unless: Sequence[str] = (), split: str = "val") -> Decorator:
     """What names a split of an annotated data set, and what else a command asks of its data."""
     return option_group(
         "Data set",
-        option("--dataset", needed="cub", unless=unless, metavar="FORMAT", shell_complete=complete_dataset,
+        option("--dataset", needed="cub", unless=unless, metavar="FORMAT", type=Name("data set", DATASETS),
                help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
         option("--root", needed="CUB_200_2011/", unless=unless, type=GivenPath(path_type=Path),
                help="Where the data set lies: its folder, a zip archive of it, or the file of coco and csv; for "
@@ -212,26 +226,20 @@ def make_run_options(
     )  # fmt: skip
 
 
-def pop_out(options: dict[str, Any]) -> None:
-    """The folder for the results, in place: where none is named, `camkit-COMMAND` or the next name that is free."""
-    if options["out"] is not None:
-        return
-    if options.get("resume"):
-        raise click.UsageError("--resume goes on with a run: name its folder with --out")
-    base = f"camkit-{click.get_current_context().info_name}"
+def prepare(options: dict[str, Any]) -> None:
+    """Find a folder for the results where none is named, and refuse what can be refused before torch is loaded."""
+    if options["out"] is None:
+        if options.get("resume"):
+            raise click.UsageError("--resume goes on with a run: name its folder with --out")
+        options["out"] = free_folder(f"camkit-{click.get_current_context().info_name}", anew=options["overwrite"])
+        note(f"results go to {options['out']}/")
+    check_call(options)
+
+
+def free_folder(base: str, *, anew: bool) -> Path:
+    """The next of `base`, `base-2`, ... that is free; `base` itself where an earlier run in it shall be replaced."""
     names = chain([base], (f"{base}-{number}" for number in count(2)))
-    options["out"] = Path(base if options["overwrite"] else next(name for name in names if not os.path.lexists(name)))
-    note(f"results go to {options['out']}/")
-
-
-def given_options(names: Iterable[str]) -> list[str]:
-    """Those of a command's options that its user wrote."""
-    context = click.get_current_context()
-    return [
-        f"--{name.replace('_', '-')}"
-        for name in names
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
+    return Path(base if anew else next(name for name in names if not os.path.lexists(name)))
 
 
 def note_other_source(settings: Any, source: Any) -> None:
@@ -246,6 +254,19 @@ def pop_classifier(options: dict[str, Any]) -> Any:
     return load_model(**{name: options.pop(name) for name in MODEL_OPTIONS})
 
 
+def pop_classifier_or_demo(options: dict[str, Any]) -> Any:
+    """The classifier that the options name; with --demo the drawn images' own, and the options are of these."""
+    if not options.pop(DEMO):
+        return pop_classifier(options)
+    from camkit.runs.drawn import DATASET, IMAGES, drawn_classifier
+
+    for name in MODEL_OPTIONS:
+        del options[name]
+    options["dataset"], options["root"] = DATASET, Path(IMAGES)
+    note("a small network is trained on drawn images first")
+    return drawn_classifier()
+
+
 def load_model(
     *,
     model: str,
@@ -256,6 +277,7 @@ def load_model(
     std: Any,
     fc: Path | None = None,
     maps_by: str | None = None,
+    token_blocks: Any = None,
     classes_from: Path | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
@@ -275,7 +297,7 @@ def load_model(
         usage = "--maps-by takes path/to/file.py:name"
         classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
     shown = classifier.input if size is None else classifier.input.at(size)
-    classifier = replace(classifier, input=replace(shown, **changes))
+    classifier = replace(classifier, input=replace(shown, **changes), token_blocks=token_blocks)
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:

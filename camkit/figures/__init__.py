@@ -1,8 +1,9 @@
 """Pictures. Arrays and tables in, pixels or a matplotlib Axes out."""
 
+from camkit.figures.ablation import plot_ablation
 from camkit.figures.calibration import plot_calibration
 from camkit.figures.channels import plot_channels
-from camkit.figures.curves import plot_curve
+from camkit.figures.curves import plot_curve, plot_curves
 from camkit.figures.examples import Example
 from camkit.figures.forest import plot_forest
 from camkit.figures.grid import plot_grid
@@ -22,9 +23,11 @@ __all__ = [
     "Example",
     "overlay",
     "picture_size",
+    "plot_ablation",
     "plot_calibration",
     "plot_channels",
     "plot_curve",
+    "plot_curves",
     "plot_dispersion",
     "plot_forest",
     "plot_grid",

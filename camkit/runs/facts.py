@@ -49,6 +49,7 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
         "dilate": classifier.dilate,
         "input": asdict(classifier.input),
         "maps_by": None if classifier.maps_by is None else classifier.maps_by.name,
+        "token_blocks": classifier.token_blocks,
     }
 
 
@@ -79,7 +80,15 @@ def head_facts(inference: Inference) -> dict[str, Any]:
         "classifier": head.classifier,
         "map_size": list(head.map_size),
         "completeness": head.completeness,
+        "offset": head.offset,
+        "share": head.share,
     }
+
+
+def outcome_facts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the closing lines of every run say, for scripts: where the results are, of how many images, how long."""
+    counted = {name: record[name] for name in ("images", "seconds", "forward_seconds", "filled") if name in record}
+    return {"out": str(out), **counted}
 
 
 def versions() -> dict[str, str]:
