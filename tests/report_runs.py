@@ -37,5 +37,6 @@ def call(*arguments, expect=(0,)):
     """A command's output."""
     done = CliRunner().invoke(cli, [str(argument) for argument in arguments])
     crashed = done.exception is not None and not isinstance(done.exception, SystemExit)
-    assert not crashed and done.exit_code in expect, (done.output, done.exception)
+    assert not crashed, done.exception
+    assert done.exit_code in expect, done.output
     return done.output
