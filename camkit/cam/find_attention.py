@@ -111,6 +111,8 @@ def describe(rows: list[Row], terms: list[Term], trace: Trace, image_size: tuple
     used = set(below_through(needed[-1], carries))
     ends = tuple(row for row in used if not carries[row])
     needed = [row for row in needed if row in used]
+    for row in ends:  # read as they are: what they were made of goes
+        row.step, row.parents = None, ()
     wanted = [value for term in terms for value in term.total.needs] + [row.value for row in ends]
     starts, calls = handed_on(trace, wanted)
     order = positions_of(terms, image_size)
