@@ -131,7 +131,7 @@ def _is_line(line: Line) -> bool:
         return False
     if "rows" in line:
         rows, source = line["rows"], line.get("source")
-        return isinstance(rows, list) and bool(rows) and all(map(_is_row, rows)) and isinstance(source, dict)
+        return isinstance(rows, list) and all(map(_is_row, rows)) and isinstance(source, dict)
     if "files" in line:
         return isinstance(line["files"], list) and all(isinstance(name, str) for name in line["files"])
     return isinstance(line.get("reason"), str)
