@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
+from camkit.cam import CAM, MapSource, Prediction
 from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
@@ -76,10 +76,12 @@ class Inference:
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
         size, maps_by = self.classifier.input.size, self.classifier.maps_by
         if maps_by is None:
-            return CAM(model, size, head=head)
+            return CAM(model, size, head=head, token_blocks=self.classifier.token_blocks)
         if head is not None:
             raise CamkitError(f"maps by {maps_by.name} do not come from a head: leave out --head")
-        return FunctionMaps(model, maps_by.make, maps_by.name, size)
+        if self.classifier.token_blocks is not None:
+            raise CamkitError(f"maps by {maps_by.name} follow no class token: leave out --token-blocks")
+        return maps_by.source(model, size)
 
     @property
     def cam(self) -> CAM:

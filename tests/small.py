@@ -1,5 +1,7 @@
 """Small real networks for the tests."""
 
+import gc
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -17,6 +19,27 @@ def perturb(model: nn.Module, seed: int = 0) -> nn.Module:
                 module.weight.uniform_(0.5, 1.5, generator=generator)
                 module.bias.normal_(0, 0.3, generator=generator)
     return model.eval()
+
+
+def state(model: nn.Module) -> dict[str, list[object]]:
+    """All that camkit could leave behind."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "hooks": [len(getattr(module, name)) for module in model.modules() for name in hooks],
+        "modes": [module.training for module in model.modules()],
+        "grads": [p.grad is None for p in model.parameters()],
+        "requires": [p.requires_grad for p in model.parameters()],
+        "versions": [t._version for t in (*model.parameters(), *model.buffers())],
+        "places": [(t.data_ptr(), t.dtype, t.device) for t in (*model.parameters(), *model.buffers())],
+        "attributes": [sorted(vars(module)) for module in model.modules()],
+    }
+
+
+def tensors() -> tuple[int, int]:
+    """Number and bytes of all tensors that are alive."""
+    gc.collect()
+    alive = [t for t in gc.get_objects() if isinstance(t, torch.Tensor)]
+    return len(alive), sum(t.numel() * t.element_size() for t in alive)
 
 
 class Plain(nn.Module):

@@ -15,7 +15,7 @@ FLOORS = [
     {"_version", "errors"},
     {"boxes", "nn", "figures", "imagenet", "input_spec"},
     {"cam", "data", "metrics"},
-    {"models", "recipe"},
+    {"models", "recipe", "adapters"},
     {"inference", "localization"},
     {"localizer", "process_group"},
     {"output"},

@@ -86,7 +86,7 @@ def run_evaluate(
         "recipe": recipe.to_dict(),
         "threshold_split": split,
     }
-    lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
+    lines = [*run.source_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
     return _report(run, found, matches, settings, lines)
 
 
@@ -129,7 +129,7 @@ def run_ablate(
     prefixes = ("",) if tap is None else ("", "tap:")
     table = lines_of_ablation(found) if shown is None else lines_of_grid(found, shown, prefixes)
     notes = [] if crossed is None else crossed.notes
-    lines = [*run.unread_lines(), *notes, *class_lines(matches, dataset), *table]
+    lines = [*run.source_lines(), *notes, *class_lines(matches, dataset), *table]
     return _report(run, found, matches, settings, lines, None if shown is None else grid_rows(found, shown, prefixes))
 
 

@@ -28,6 +28,7 @@ from camkit.runs.facts import (
     model_facts,
     name_lines,
     outcome_facts,
+    source_lines,
     versions,
 )
 from camkit.runs.fingerprint import fingerprint
@@ -95,7 +96,7 @@ def run_localize(
                      "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
-    notes += name_lines(classifier) + mixed(folder.journal.sessions)
+    notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
     found = len(rows) if labels else (len(files) - len(failures)) * min(topk, inference.source.num_classes)
     weak = weak_lines(rows, found, len(files) - len(failures), min_score)
     lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
