@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
-from camkit.data.names import written_path
+from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
 from camkit.inference import Precision
 from camkit.localization import Failure, Result
@@ -92,8 +92,8 @@ def run_localize(
             results = unfinished(folder, localizer, known, keep_image=overlays)
             bar = tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress)
             add_all(folder, bar, min_score, fail=on_error == "fail")
-            facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
-                     "filled": folder.filled(),
+            facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
+                     "completeness": inference.source.completeness, "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
     notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
@@ -155,6 +155,12 @@ def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], l
         if any(folder.resolve().is_relative_to(place) for place in drawn_into):
             raise CamkitError(f"--images {said} lies where --out {out} draws its pictures: give another --out")
     return files, told
+
+
+def common_root(files: Sequence[ImageFile]) -> str | None:
+    """The folder below which every image lies under its name; None where there is no one folder."""
+    roots = {str(file.path.absolute()).removesuffix(f"/{file.name}") for file in files}
+    return written_text(roots.pop()) if len(roots) == 1 else None
 
 
 def unfinished(
