@@ -5,8 +5,8 @@
 
 All are measured on the same photographs of `val`, of the 20 classes that `benchmarks/vits.py` trains on, with the true
 class given: GT-known Loc with the min-max threshold and with PaS, MaxBoxAccV2, and the share of the logit's variance
-over classes that the maps carry. Differences are paired, against CAM of `tiny`, a CNN of all 100 classes. The peers need
-the extra `peers`.
+over classes that the maps carry. Differences are paired, against CAM of `tiny`, a CNN of all 100 classes. The peers
+need the extra `peers`.
 """
 
 from collections.abc import Iterator
