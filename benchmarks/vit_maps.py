@@ -82,10 +82,8 @@ def main(root: Path, networks: Path) -> None:
     """Print the table as Markdown."""
     dataset = photographs(root)
     names = tuple(name for i, name in enumerate(dataset.labels or ()) if i % EVERY == 0)
-    print(
-        "| network | maps | n | Top-1 Cls | share | GT-known Loc, min-max | PaS | PaS against CAM of tiny | MaxBoxAccV2 |"
-    )
-    print("|---" * 9 + "|")
+    head = ("network", "maps", "n", "Top-1 Cls", "share", "GT-known Loc", "with PaS", "to tiny", "MaxBoxAccV2")
+    print(f"| {' | '.join(head)} |\n" + "|---" * len(head) + "|")
     against: pd.Series | None = None
     for source in sources(networks, names):
         try:
