@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import VisionTransformer, vit_b_16, vit_b_32
+from torchvision.models import VisionTransformer, vit_b_16
 
 from camkit import CAM
 
@@ -132,11 +132,11 @@ def test_torchvisions_own():
         assert completeness(cam, (64, 64)) < 1e-4
 
 
-@pytest.mark.parametrize(("make", "grid"), [(vit_b_16, (14, 14)), (vit_b_32, (7, 7))])
-def test_torchvisions_base(make, grid):
-    cam = CAM(shaken(make(weights=None)), (224, 224))
-    assert (cam.head.kind, cam.head.map_size) == ("class token", grid)
-    assert completeness(cam, (224, 224)) < 1e-4
+def test_torchvisions_base():
+    """On a small image, which takes little time."""
+    cam = CAM(shaken(vit_b_16(image_size=64)), (64, 64))
+    assert (cam.head.kind, cam.head.map_size) == ("class token", (4, 4))
+    assert completeness(cam, (64, 64)) < 1e-4
 
 
 class SideBySide(nn.Module):
