@@ -65,6 +65,17 @@ def test_families_of_timm(name):
     assert completeness(cam, size) < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("deit_tiny_patch16_224", "blocks.1.attn.qkv"), ("vit_base_patch16_siglip_224", "attn_pool.kv")],
+)
+def test_the_place_is_that_of_the_values(name, module):
+    """Which attention weighs, and not that of the query."""
+    settings, size, *_ = MODELS[name]
+    place = CAM(made(name, **settings), size).head.feature_map.place
+    assert (place.module, place.side) == (module, "output")
+
+
 @pytest.mark.parametrize("name", ["deit_tiny_patch16_224", "vit_small_patch14_reg4_dinov2"])
 def test_all_blocks(name):
     settings, size, *_ = MODELS[name]
