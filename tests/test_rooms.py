@@ -20,7 +20,7 @@ FLOORS = [
     {"localizer", "process_group"},
     {"output"},
     {"evaluation"},
-    {"analysis", "training"},
+    {"analysis", "report", "training"},
     {"runs"},
     {"reproduction"},
     {"cli"},
