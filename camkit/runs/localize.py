@@ -97,14 +97,13 @@ def run_localize(
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
     notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
-    found = len(rows) if labels else (len(files) - len(failures)) * min(topk, inference.source.num_classes)
-    weak = weak_lines(rows, found, len(files) - len(failures), min_score)
+    weak = weak_lines(rows, folder.left_out(), len(files) - len(failures), min_score)
     lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
     told = outcome_facts(out, facts) | {
         "resumed": before,
         "boxes": len(rows),
         "empty": len(without_region(rows)),
-        "below_min_score": found - len(rows),
+        "below_min_score": folder.left_out(),
     }
     return Report(lines, len(failures), failure_lines(failures, out), told)
 
@@ -116,18 +115,20 @@ def add_all(
     for file, result, filled in results:
         if fail and isinstance(result, Failure):
             raise CamkitError(f"{written_path(result.image)}: {result.reason}")
-        strong = result if isinstance(result, Failure) else [found for found in result if found.score >= min_score]
-        folder.add(file, strong, filled=filled)
+        if isinstance(result, Failure):
+            folder.add(file, result, filled=filled)
+            continue
+        strong = [found for found in result if found.score >= min_score]
+        folder.add(file, strong, filled=filled, left_out=len(result) - len(strong))
 
 
-def weak_lines(rows: Sequence[Row], found: int, images: int, min_score: float) -> list[str]:
+def weak_lines(rows: Sequence[Row], left_out: int, images: int, min_score: float) -> list[str]:
     """How many classes were left out as weak, and how many images have none left."""
-    left_out = found - len(rows)
     if not left_out:
         return []
     bare = images - len({row["image"] for row in rows})
     none_left = f"; {bare} of {images} images have none left" if bare else ""
-    return [f"{left_out} of {found} classes below --min-score {min_score:g} are left out{none_left}"]
+    return [f"{left_out} of {len(rows) + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
 
 
 def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], list[str]]:

@@ -13,7 +13,7 @@ from small import Plain, perturb, state, tensors
 
 from camkit import CAM, CamkitError, HeadNotFound
 from camkit.cam import find_fc
-from camkit.cam.find import run_head
+from camkit.cam.check import run_head
 
 
 def images(n=3, seed=7):
