@@ -5,6 +5,7 @@ import click
 from camkit._version import __version__
 from camkit.cli.allocator import keep_freed_memory
 from camkit.cli.analyze import analyze
+from camkit.cli.compare import compare
 from camkit.cli.demo import demo
 from camkit.cli.ending import run
 from camkit.cli.evaluate import ablate, calibrate, evaluate
@@ -29,7 +30,20 @@ def cli() -> None:
     """
 
 
-for command in (localize, evaluate, ablate, calibrate, analyze, train, finetune_fc, inspect, models, reproduce, demo):
+for command in (
+    localize,
+    compare,
+    evaluate,
+    ablate,
+    calibrate,
+    analyze,
+    train,
+    finetune_fc,
+    inspect,
+    models,
+    reproduce,
+    demo,
+):
     cli.add_command(command)
 
 

@@ -2,7 +2,7 @@
 
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.class_map import map_classes
-from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate, quiet_worker
+from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate, quiet_worker
 from camkit.data.filled import FilledImages
 from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
 from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
@@ -22,6 +22,7 @@ __all__ = [
     "ImageDataset",
     "ImageFile",
     "MapFolder",
+    "PreparedImages",
     "Preprocess",
     "Record",
     "RecordDataset",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -62,6 +62,28 @@ class Calibration:
         percentile = percentile_of(threshold.hi)
         assert percentile is not None
         return self.recipe.weighting, percentile, threshold.theta
+
+    def __repr__(self) -> str:
+        best = self.surface["gt_loc"].max()
+        return (f"Calibration({self.recipe}, fit {self.fit}: gt_loc {best:.2f} on {self.chosen_on}; {self.n} images, "
+                f"{len(self.failures)} failed)")  # fmt: skip
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw GT-known Loc over theta and percentile under the chosen fit in the place of a matplotlib Axes.
+
+        Returns
+        -------
+        Axes
+            The given one, or that of a page of its own.
+        """
+        from camkit.figures import plot_surface  # noqa: PLC0415 - matplotlib only where a picture is wanted
+
+        return plot_surface(self.surface[self.surface["fit"] == self.fit], self.setting, ax)
+
+    def _repr_png_(self) -> bytes:
+        from camkit.figures import as_png  # noqa: PLC0415
+
+        return as_png(self.plot())
 
 
 def calibrate(

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
+
+from camkit.figures.panels import one_panel
 
 STYLES = {"iou_0.3": ("0.55", ":"), "iou_0.5": ("black", "-"), "iou_0.7": ("0.3", "--")}  # told apart in grey
 
@@ -16,8 +17,7 @@ def plot_curve(curve: pd.DataFrame, ax: Any = None) -> Any:
     curve : DataFrame
         Columns threshold and iou_0.3, iou_0.5, iou_0.7, in percent.
     """
-    if ax is None:
-        ax = Figure(figsize=(5, 3.4), layout="constrained").subplots()
+    ax = one_panel(ax, 5, 3.4)
     for column, (colour, line) in STYLES.items():
         best = curve[column].max()
         label = f"IoU ≥ {column.removeprefix('iou_')}: at most {best:.1f} %"

@@ -13,7 +13,6 @@ from camkit.errors import CamkitError
 from camkit.evaluation import Calibration, Evaluation, EvaluationSource, calibrate, evaluate
 from camkit.evaluation.calibrate import FITS, require_boxes
 from camkit.evaluation.evaluate import merge_evaluations
-from camkit.figures import plot_surface
 from camkit.metrics.per_image import FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
@@ -144,7 +143,7 @@ def _write(out: Path, found: Calibration, model: str, record: dict[str, Any], fa
     write_table(out / "surface.csv", found.surface)
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
     with whole(out / "surface.png", "wb") as file:
-        plot_surface(found.surface[found.surface["fit"] == found.fit], found.setting).savefig(file, dpi=150)
+        found.plot().figure.savefig(file, dpi=150)
     write_json(out / "calibration.json", record)
     write_json(out / "settings.json", {"recipe": found.recipe.to_dict(), "fit": record["calibrated_fit"],
                                        "chosen_on": found.chosen_on, "model": model,

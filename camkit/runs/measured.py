@@ -12,7 +12,6 @@ import pandas as pd
 from camkit.data.names import written_path, written_text
 from camkit.evaluation import Evaluation
 from camkit.evaluation.measures import Results
-from camkit.figures import plot_curve
 from camkit.metrics import Estimate, Result, coverage_verdict
 from camkit.output import whole
 
@@ -49,7 +48,6 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
     metrics |= named if several else next(iter(named.values()))
     if found.match is not None:
         metrics["classes"] = found.match.facts(pairs=False)
-    first = next(iter(found.localization))
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
     tables = {"per_image.csv": found.per_image, "failures.csv": failures}
     if several:
@@ -57,7 +55,7 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
     if has_curves(found):
         tables["curve.csv"] = found.curves
         with whole(out / "curve.png", "wb") as file:
-            plot_curve(found.curves[found.curves["recipe"] == first]).figure.savefig(file, dpi=150)
+            found.plot().figure.savefig(file, dpi=150)
     for name, table in tables.items():
         write_table(out / name, table)
     write_json(out / "metrics.json", metrics)
