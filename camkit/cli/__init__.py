@@ -10,14 +10,26 @@ from camkit.cli.demo import demo
 from camkit.cli.ending import run
 from camkit.cli.evaluate import ablate, calibrate, evaluate
 from camkit.cli.finetune import finetune_fc
+from camkit.cli.groups import Group
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
 from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
 
+SECTIONS = {
+    "Find objects": (localize, compare, demo),
+    "Measure": (evaluate, ablate, calibrate, analyze),
+    "Train": (train, finetune_fc),
+    "Look up": (inspect, models, reproduce),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+@click.group(
+    cls=Group,
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="camkit")
 def cli() -> None:
     """Where in the picture is the class? Class activation maps and boxes from any classifier.
@@ -25,26 +37,9 @@ def cli() -> None:
     \b
     Examples:
       camkit demo
-      camkit localize --model resnet50 --images photos/ --out found
-      camkit inspect --model my_net.py:build
+      camkit localize --model resnet50 --images photos/
+      camkit analyze ioa zipf --model resnet50 --dataset cub --root CUB_200_2011/
     """
-
-
-for command in (
-    localize,
-    compare,
-    evaluate,
-    ablate,
-    calibrate,
-    analyze,
-    train,
-    finetune_fc,
-    inspect,
-    models,
-    reproduce,
-    demo,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -1,51 +1,55 @@
 """camkit analyze: the papers' analyses of a classifier on annotated images."""
 
-import sys
 from typing import Any
 
 import click
 
-from camkit.cli.ending import finish
+from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
     FloatRange,
     comma_separated,
-    data_options,
-    model_options,
-    option_group,
+    limit_option,
+    make_data_options,
+    make_model_options,
+    make_result_options,
+    make_run_options,
     pop_classifier,
-    run_options,
+    pop_out,
 )
+from camkit.cli.screen import finish, shows_progress
 
 NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", "all")
 
 
 analysis_options = option_group(
-    click.option("--binarize", type=click.Choice(["max", "percentile"]), default="max", show_default=True,
-                 help="ioa: what --theta is a share of."),
-    click.option("--theta", type=FloatRange(0, 1), default=0.35, show_default=True, help="ioa and zipf."),
-    click.option("--percentile", type=FloatRange(80, 100), default=90.0, show_default=True,
-                 help="zipf, and ioa with --binarize percentile."),
-    click.option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True,
-                 help="ioa, zipf and sweep."),
-    click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True,
-                 help="ioa, zipf and sweep."),
-    click.option("--tap-theta", type=FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
-                 help="channels: what is activated, a share of the channel's maximum."),
-    click.option("--top", type=FloatRange(0, 1, max_open=True), default=0.8, show_default=True,
-                 help="overlap: what is most activated, a share of the channel's maximum."),
-    click.option("--intensities", type=comma_separated(float), default="0.25,0.5,0.75", show_default=True,
-                 metavar="A,...", help="intensity: what the input is multiplied with, a forward pass each."),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
-                 help="sweep: of the draws behind intervals."),
+    "Analyses",
+    option("--binarize", type=click.Choice(["max", "percentile"]), default="max", show_default=True,
+           help="ioa: what --theta is a share of."),
+    option("--theta", type=FloatRange(0, 1), default=0.35, show_default=True, help="ioa and zipf."),
+    option("--percentile", type=FloatRange(80, 100), default=90.0, show_default=True,
+           help="zipf, and ioa with --binarize percentile."),
+    option("--normalize", type=click.Choice(["minmax", "none"]), default="minmax", show_default=True,
+           help="ioa, zipf and sweep."),
+    option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True,
+           help="ioa, zipf and sweep."),
+    option("--tap-theta", type=FloatRange(0, 1, max_open=True), default=0.1, show_default=True,
+           help="channels: what is activated, a share of the channel's maximum."),
+    option("--top", type=FloatRange(0, 1, max_open=True), default=0.8, show_default=True,
+           help="overlap: what is most activated, a share of the channel's maximum."),
+    option("--intensities", type=comma_separated(float), default="0.25,0.5,0.75", show_default=True,
+           metavar="A,...", help="intensity: what the input is multiplied with, a forward pass each."),
+    option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+           help="sweep: of the draws behind intervals."),
 )  # fmt: skip
 
 
-@click.command(short_help="Ask which of the papers' problems a classifier has.")
+@command(short_help="Ask which of the papers' problems a classifier has.")
 @click.argument("analyses", nargs=-1, required=True, type=click.Choice(NAMES), metavar="ANALYSIS...")
-@model_options
-@data_options
+@make_model_options()
+@make_data_options(limit_option)
 @analysis_options
-@run_options
+@make_result_options()
+@make_run_options()
 def analyze(analyses: tuple[str, ...], **options: Any) -> None:
     """Ask which of the papers' problems a classifier has, on annotated images, before choosing a technique.
 
@@ -68,12 +72,12 @@ def analyze(analyses: tuple[str, ...], **options: Any) -> None:
       camkit analyze ioa zipf --model resnet50 --dataset ilsvrc --root imagenet/ --limit 2000 --out analyzed
       camkit analyze all --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out analyzed
     """
+    pop_out(options)
     from camkit.runs.analyze import run_analyze
     from camkit.runs.options import RunOptions
 
     settings, classifier = pop_analyses(options), pop_classifier(options)
-    report = run_analyze(classifier, analyses, RunOptions(show_progress=sys.stderr.isatty(), **options), settings)
-    finish(report)
+    finish(run_analyze(classifier, analyses, RunOptions(show_progress=shows_progress(), **options), settings))
 
 
 def pop_analyses(options: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -1,51 +1,68 @@
 """camkit compare: photographs under several recipes and models, on one page."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from camkit.cli.ending import finish
+from camkit.cli.completion import complete_dataset
+from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
     MODEL_OPTIONS,
     GivenPath,
-    class_map_option,
     given_options,
     load_model,
     make_model_options,
-    option_group,
+    make_result_options,
+    make_run_options,
     pop_classifier,
-    run_options,
+    pop_out,
 )
 from camkit.cli.recipe import register_own
+from camkit.cli.screen import finish, shows_progress
 
 MOST = 60  # photographs on a page
 
-compare_options = option_group(
-    click.option("--models", metavar="A,B", help="Several models as they come, instead of --model."),
-    click.option("--recipes", default="cam,nwc,pas,nwc+pas", show_default=True,
-                 help="Any of these, and WEIGHTING+THRESHOLD with the names that --weighting and --threshold take, "
-                      "such as positive+ivr or signed+p30:max."),
-    click.option("--images", help="A folder (searched recursively), a file, a glob, or @list.txt; beside --dataset the "
-                                  "names of images of its, or patterns such as 'a/*'."),
-    click.option("--labels", type=click.Path(dir_okay=False, path_type=Path),
-                 help="CSV with the columns image,label: the class to find. Default: the predicted."),
-    click.option("--dataset", metavar="FORMAT", help="Annotated images, whose boxes are drawn in red."),
-    click.option("--root", type=GivenPath(path_type=Path), help="Where the data set lies."),
-    click.option("--split", default="val", show_default=True),
-    class_map_option,
-    click.option("--limit", type=click.IntRange(1, MOST), default=6, show_default=True,
-                 help="So many photographs, evenly spaced."),
-    click.option("--out", required=True, type=GivenPath(file_okay=False, path_type=Path),
-                 help="Folder for the results."),
+compared_options = option_group(
+    "Compared",
+    option("--models", metavar="A,B", help="Several models as they come, instead of --model."),
+    option("--recipes", default="cam,nwc,pas,nwc+pas", show_default=True, metavar="NAME,...",
+           help="Any of these, and WEIGHTING+THRESHOLD with the names that --weighting and --threshold take elsewhere, "
+                "such as positive+ivr or signed+p30:max."),
+)  # fmt: skip
+
+image_options = option_group(
+    "Images",
+    option("--images", needed="photos/", unless=["dataset"],
+           help="A folder (searched recursively), a file, a glob, or @list.txt; beside --dataset the names of its own "
+                "images, or patterns such as 'a/*'."),
+    option("--labels", type=click.Path(dir_okay=False, path_type=Path),
+           help="CSV with the columns image,label (number or name): the class to find.  [default: the predicted]"),
+    option("--limit", type=click.IntRange(1, MOST), default=6, show_default=True,
+           help="So many photographs, evenly spaced."),
+)  # fmt: skip
+
+# not those of the commands that measure: here a data set is one of two sources, and need not be given
+data_options = option_group(
+    "Data set",
+    option("--dataset", metavar="FORMAT", shell_complete=complete_dataset,
+           help="Annotated images, in red with their boxes, under their own classes: cub, ilsvrc, openimages, voc, "
+                "coco, csv, wsol, tiny-imagenet or shapes."),
+    option("--root", type=GivenPath(path_type=Path), help="Where the data set lies."),
+    option("--split", default="val", show_default=True, help="The part of the data set."),
+    option("--class-map", type=click.Path(dir_okay=False, path_type=Path),
+           help="CSV, dataset,model: the data set's classes that do not meet the model's by name; - leaves a class "
+                "out."),
 )  # fmt: skip
 
 
-@click.command(short_help="Draw photographs under several recipes, side by side.")
-@make_model_options(required=False)
-@compare_options
-@run_options
+@command(short_help="Draw photographs under several recipes, side by side.")
+@make_model_options("models")
+@compared_options
+@image_options
+@data_options
+@make_result_options()
+@make_run_options()
 def compare(**options: Any) -> None:
     """Draw photographs under several recipes and models, side by side: OUT gets comparison.png, .pdf and .csv.
 
@@ -54,9 +71,10 @@ def compare(**options: Any) -> None:
 
     \b
     Examples:
-      camkit compare --model resnet50 --images photos/ --out compared
-      camkit compare --models resnet50,vgg16 --recipes cam,positive+ivr --dataset cub --root CUB/ --out both
+      camkit compare --model resnet50 --images photos/
+      camkit compare --models resnet50,vgg16 --recipes cam,positive+ivr --dataset cub --root CUB_200_2011/ --out both
     """
+    pop_out(options)
     from camkit.runs.compare import run_compare
 
     recipes = [name.strip() for name in options.pop("recipes").split(",") if name.strip()]
@@ -64,14 +82,12 @@ def compare(**options: Any) -> None:
         weighting, _, threshold = name.rpartition("+")
         register_own("weighting", weighting)
         register_own("threshold", threshold)
-    finish(run_compare(pop_models(options), recipes, show_progress=sys.stderr.isatty(), **options))
+    finish(run_compare(pop_models(options), recipes, show_progress=shows_progress(), **options))
 
 
 def pop_models(options: dict[str, Any]) -> list[Any]:
     """The models to compare: --model with all that belongs to it, or --models as they come."""
     models = options.pop("models")
-    if (models is None) == (options["model"] is None):
-        raise click.UsageError("give --model or --models, one of them")
     if models is None:
         return [pop_classifier(options)]
     if beside := given_options(MODEL_OPTIONS):

@@ -1,33 +1,31 @@
 """camkit demo: the main job on a real classifier and photographs, with nothing to download."""
 
-import sys
 from pathlib import Path
 
-import click
-
+from camkit.cli.completion import complete_model
+from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import GivenPath
+from camkit.cli.screen import finish, screen_options, shows_progress
 from camkit.errors import CamkitError
 
 DEFAULT = "efficientnet-lite0"
 
 
-@click.command(short_help="Run the main job on six photographs, with nothing to download.")
-@click.option(
-    "--model",
-    default=DEFAULT,
-    show_default=True,
-    help="As localize takes it. The default comes with the extra camkit[imagenet]; tiny, a small classifier "
-    "of 100 classes, needs nothing but camkit.",
-)
-@click.option(
-    "--out",
-    type=GivenPath(path_type=Path),
-    default="camkit-demo",
-    show_default=True,
-    help="Its own folder: an earlier demo's is written anew, any other is left alone.",
-)
-@click.option("--overwrite", is_flag=True, hidden=True)  # version 0.1.0 asked for it
-def demo(model: str, out: Path, overwrite: bool) -> None:  # noqa: ARG001
+@command(short_help="Run the main job on six photographs, with nothing to download.")
+@option_group(
+    "Model",
+    option("--model", default=DEFAULT, show_default=True, shell_complete=complete_model,
+           help="As localize takes it. The default comes with the extra camkit[imagenet]; tiny, a small classifier of "
+                "100 classes, needs nothing but camkit."),
+)  # fmt: skip
+@option_group(
+    "Results",
+    option("--out", type=GivenPath(path_type=Path), default="camkit-demo", show_default=True,
+           help="Its own folder: an earlier demo's is written anew, any other is left alone."),
+    option("--overwrite", is_flag=True, hidden=True, expose_value=False, help="Version 0.1.0 asked for it."),
+    *screen_options,
+)  # fmt: skip
+def demo(model: str, out: Path) -> None:
     """Run the main job on six photographs that come with scikit-image, and compare the papers' recipes on them.
 
     \b
@@ -45,6 +43,4 @@ def demo(model: str, out: Path, overwrite: bool) -> None:  # noqa: ARG001
 
     from camkit.runs.demo import run_demo
 
-    report = run_demo(classifier, out, show_progress=sys.stderr.isatty())
-    click.echo("\n".join(report.lines))
-    sys.exit(1 if report.failed else 0)
+    finish(run_demo(classifier, out, show_progress=shows_progress()))

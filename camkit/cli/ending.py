@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
+from camkit.cli.groups import Missing
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 
 WRONG, BUG, INTERRUPTED, TERMINATED = 2, 3, 130, 143
@@ -42,13 +43,6 @@ def run(command: click.Command) -> NoReturn:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def finish(report: Any) -> NoReturn:
-    """Print what a run reports and leave with its exit status; of several processes one alone has any lines."""
-    for line in report.lines:
-        click.echo(line)
-    sys.exit(1 if report.failed else 0)
-
-
 def end(error: BaseException) -> int:
     """Say in one line what is wrong; the exit status."""
     if os.environ.get(SHOW) and not isinstance(error, (click.ClickException, CamkitError, click.Abort)):
@@ -69,7 +63,9 @@ def end(error: BaseException) -> int:
 
 
 def _usage(error: click.ClickException) -> str:
-    """What is wrong with the call, and which --help has more."""
+    """What is wrong with the call, and which --help has more; a line to copy stands last."""
+    if isinstance(error, Missing):
+        return error.format_message()
     context = getattr(error, "ctx", None)
     more = f"; {context.command_path} --help says more" if context is not None else ""
     return f"{error.format_message().rstrip('.')}{more}"

@@ -1,60 +1,78 @@
 """camkit evaluate, ablate and calibrate: figures with intervals from annotated images."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from camkit.cli.ending import finish
+from camkit.cli.completion import complete_model
+from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
     MODEL_OPTIONS,
     FloatRange,
-    data_options,
     given_options,
+    limit_option,
     load_model,
+    make_data_options,
     make_model_options,
+    make_result_options,
+    make_run_options,
     note_other_source,
-    option_group,
     pop_classifier,
-    run_options,
+    pop_out,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
+from camkit.cli.screen import finish, shows_progress
 
 measure_options = option_group(
-    click.option("--protocol", type=click.Choice(["paper", "wsol"]), default="paper", show_default=True,
-                 help="How a fixed threshold's box is found and held against the truth: on the image, the region with "
-                      "the most pixels; or on a grid of 224x224, bicubic, with the longest outer border's area. "
-                      "MaxBoxAcc, MaxBoxAccV2 and PxAP are wsol's in both."),
-    click.option("--step", type=FloatRange(1e-5, 1), default=0.001, show_default=True,
-                 help="Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP."),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
-                 help="Of the draws behind MaxBoxAcc's and V2's intervals."),
+    "Measures",
+    option("--protocol", type=click.Choice(["paper", "wsol"]), default="paper", show_default=True,
+           help="How a fixed threshold's box is found and held against the truth: on the image, the region with "
+                "the most pixels; or on a grid of 224x224, bicubic, with the longest outer border's area. "
+                "MaxBoxAcc, MaxBoxAccV2 and PxAP are wsol's in both."),
+    option("--step", type=FloatRange(1e-5, 1), default=0.001, show_default=True,
+           help="Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP."),
+    option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+           help="Of the draws behind MaxBoxAcc's and V2's intervals."),
 )  # fmt: skip
 
-source_options = option_group(
-    make_model_options(required=False),
-    click.option("--maps", type=click.Path(file_okay=False, path_type=Path),
-                 help="A folder of another tool's maps (.npy, .npz, .png), instead of --model."),
-)  # fmt: skip
+model_options = make_model_options("maps")
+
+maps_option = option("--maps", type=click.Path(file_okay=False, path_type=Path),
+                     help="A folder of another tool's maps (.npy, .npz, .png), instead of --model.")  # fmt: skip
+
+source_options = option_group("Another source", maps_option)
 
 evaluate_options = option_group(
-    click.option("--classifier", metavar="MODEL", help="Another model that names the classes, for Top-1 and Top-5."),
-    click.option("--classifier-weights", default="DEFAULT", show_default=True),
+    "Another source",
+    maps_option,
+    option("--classifier", metavar="MODEL", shell_complete=complete_model,
+           help="Another model that names the classes, for Top-1 and Top-5."),
+    option("--classifier-weights", default="DEFAULT", show_default=True, help="Its weights, as --weights."),
 )  # fmt: skip
 
 tap_options = option_group(
-    click.option("--tap", metavar="MODEL", help="A second model, trained with TAP: the grid is made of both."),
-    click.option("--tap-weights", default="DEFAULT", show_default=True),
+    "Another source",
+    maps_option,
+    option("--tap", metavar="MODEL", shell_complete=complete_model,
+           help="A second model, trained with TAP: the grid is made of both."),
+    option("--tap-weights", default="DEFAULT", show_default=True, help="Its weights, as --weights."),
+)  # fmt: skip
+
+calibrate_data_options = make_data_options(
+    option("--test-split", needed="test", help="Measures the gain; no image of it takes part in the choice."),
+    limit_option,
 )
+data_options, result_options, run_options = make_data_options(limit_option), make_result_options(), make_run_options()
 
 
-@click.command(short_help="Measure localization on annotated images.")
-@source_options
+@command(short_help="Measure localization on annotated images.")
+@model_options
 @evaluate_options
 @data_options
-@measure_options
 @recipe_options
+@measure_options
+@result_options
 @run_options
 def evaluate(**options: Any) -> None:
     """Measure localization on annotated images: OUT gets metrics.json, per_image.csv, curve.csv and its plot.
@@ -67,6 +85,7 @@ def evaluate(**options: Any) -> None:
       camkit evaluate --model resnet50 --dataset cub --root CUB_200_2011/ --out measured --settings settings.json
       camkit evaluate --maps maps/ --dataset wsol --root metadata/ --split test --out measured --protocol wsol
     """
+    pop_out(options)
     from camkit.runs.evaluate import run_evaluate
 
     settings, source = pop_settings(options), pop_source(options)
@@ -76,11 +95,12 @@ def evaluate(**options: Any) -> None:
     finish(run_evaluate(source, settings.recipe, _run_options(options), chosen_on=settings.chosen_on, other=classifier))
 
 
-@click.command(short_help="Hold CAM, NWC, PaS and both against each other.")
-@source_options
+@command(short_help="Hold CAM, NWC, PaS and both against each other.")
+@model_options
 @tap_options
 @data_options
 @measure_options
+@result_options
 @run_options
 def ablate(**options: Any) -> None:
     """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass of each model.
@@ -92,6 +112,7 @@ def ablate(**options: Any) -> None:
       camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out ablated
       camkit ablate --model gap/best.safetensors --tap tap/best.safetensors --dataset cub --root CUB/ --out ablated
     """
+    pop_out(options)
     from camkit.runs.evaluate import run_ablate
 
     tap, weights = options.pop("tap"), options.pop("tap_weights")
@@ -101,12 +122,13 @@ def ablate(**options: Any) -> None:
     finish(run_ablate(source, _run_options(options), tap=None if tap is None else _second_model(tap, weights)))
 
 
-@click.command(short_help="Choose a threshold on one split, and say what it gains on another.")
+@command(short_help="Choose a threshold on one split, and say what it gains on another.")
+@model_options
 @source_options
-@data_options
-@measure_options
-@click.option("--test-split", required=True, help="Measures the gain; no image of it takes part in the choice.")
+@calibrate_data_options
 @recipe_options
+@measure_options
+@result_options
 @run_options
 def calibrate(**options: Any) -> None:
     """Choose fit, weighting, theta and percentile by GT-known Loc on --split; say what they gain on --test-split.
@@ -121,6 +143,7 @@ def calibrate(**options: Any) -> None:
       camkit localize --model resnet50 --images photos/ --out found --settings chosen/settings.json
       camkit calibrate --maps maps/ --dataset wsol --root metadata/ --split val --test-split test --out chosen
     """
+    pop_out(options)
     from camkit.runs.calibrate import run_calibrate
 
     fits = (options["fit"],) if given_options(["fit"]) else None
@@ -146,7 +169,7 @@ def pop_source(options: dict[str, Any]) -> Any:
 def _run_options(options: dict[str, Any]) -> Any:
     from camkit.runs.options import RunOptions
 
-    return RunOptions(**options, show_progress=sys.stderr.isatty())
+    return RunOptions(**options, show_progress=shows_progress())
 
 
 def _second_model(model: str, weights: str) -> Any:

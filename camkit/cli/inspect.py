@@ -4,11 +4,12 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import model_options, pop_classifier
+from camkit.cli.groups import command
+from camkit.cli.options import make_model_options, pop_classifier
 
 
-@click.command(short_help="Say what camkit finds in a model: its head, exactness, map size.")
-@model_options
+@command(short_help="Say what camkit finds in a model: its head, exactness, map size.")
+@make_model_options()
 def inspect(head: dict[str, str] | None, **options: Any) -> None:
     """Say what camkit finds in a model: its head, exactness, map size.
 

@@ -2,8 +2,10 @@
 
 import click
 
+from camkit.cli.groups import command
 
-@click.command(short_help="List what --model takes.")
+
+@command(short_help="List what --model takes.")
 @click.argument("contains", default="")
 def models(contains: str) -> None:
     """List what --model takes, or those names that contain CONTAINS.

@@ -1,19 +1,29 @@
 """Options that several commands take, and how their values are read."""
 
 import math
+import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import reduce
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import click
 
+from camkit.cli.completion import complete_dataset, complete_model
+from camkit.cli.groups import Decorator, option, option_group
+from camkit.cli.screen import note, screen_options
 from camkit.errors import CamkitError
 
 # what `load_model` takes
 MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
+
+FITS = {
+    "stretch": "stretch: the whole image at the input size",
+    "crop": "crop: resize and centre crop",
+    "keep": "keep: aspect kept",
+}
 
 LARGEST = 4096  # pixels along a side of the input: more fill any memory in the first layers
 MOST_IMAGES, MOST_PROCESSES = 65_536, 512
@@ -101,78 +111,100 @@ def head_names(value: str) -> dict[str, str]:
     return pairs
 
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def option_group(*options: Decorator) -> Decorator:
-    """Several options as one decorator, listed by --help in the order written here."""
-    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
-
-
-def make_model_options(*, required: bool) -> Decorator:
-    """What names a classifier; a command that can do without one says so itself where it is missing."""
+def make_model_options(*unless: str) -> Decorator:
+    """What names a classifier; a command that can do without one names the parameters that stand for it."""
     return option_group(
-        click.option("--model", required=required,
-                     help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, "
-                          "or tiny."),
-        click.option("--weights", default="DEFAULT", show_default=True,
-                     help="DEFAULT, none, or a file of weights, FILE or FILE:KEY (read without running code)."),
-        click.option("--fc", type=click.Path(dir_okay=False, path_type=Path),
-                     help="File of a fine-tuned fc, to lay over the model."),
-        click.option("--head", type=head_names, metavar="features=...,classifier=...",
-                     help="Name the head's modules instead of searching them."),
-        click.option("--maps-by", metavar="FILE.py:NAME",
-                     help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
-                          "a function (images, classes) -> maps (N, K, h, w)."),
-        click.option("--names", type=click.Path(dir_okay=False, path_type=Path),
-                     help="Text file with the class names, one a line, or imagenet. Default: the model's own."),
-        click.option("--size", type=size, metavar="HxW", help="Input size. Default: the model's own."),
-        click.option("--mean", type=channels("mean"), metavar="R,G,B",
-                     help="Of RGB in [0, 1]. Default: the model's own."),
-        click.option("--std", type=channels("std"), metavar="R,G,B",
-                     help="Of RGB in [0, 1]. Default: the model's own."),
-        click.option("--output-stride", type=click.Choice(["16", "8"]),
-                     help="Pixels to one map position: the last strided layers at stride 1. Default: the model's own."),
-        click.option("--dilation/--no-dilation", default=True, show_default=True,
-                     help="With --output-stride: dilate what follows, as pretrained weights need it."),
+        "Model",
+        option("--model", needed="resnet50", unless=unless, shell_complete=complete_model,
+               help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, or tiny; "
+                    "camkit models lists them."),
+        option("--weights", default="DEFAULT", show_default=True,
+               help="DEFAULT, none, or a file of weights, FILE or FILE:KEY (read without running code)."),
+        option("--fc", type=click.Path(dir_okay=False, path_type=Path),
+               help="File of a fine-tuned fc, to lay over the model."),
+        option("--names", type=click.Path(dir_okay=False, path_type=Path),
+               help="Text file with the class names, one a line, or imagenet.  [default: the model's own]"),
+        option("--head", type=head_names, metavar="features=...,classifier=...",
+               help="Name the head's modules instead of searching them."),
+        option("--maps-by", metavar="FILE.py:NAME",
+               help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
+                    "a function (images, classes) -> maps (N, K, h, w)."),
+        option("--output-stride", type=click.Choice(["16", "8"]),
+               help="Pixels to one map position: the last strided layers at stride 1.  [default: the model's own]"),
+        option("--dilation/--no-dilation", default=True, show_default=True,
+               help="With --output-stride: dilate what follows, as pretrained weights need it."),
+        option("--size", type=size, metavar="HxW", help="Input size.  [default: the model's own]"),
+        option("--mean", type=channels("mean"), metavar="R,G,B", help="Of RGB in [0, 1].  [default: the model's own]"),
+        option("--std", type=channels("std"), metavar="R,G,B", help="Of RGB in [0, 1].  [default: the model's own]"),
     )  # fmt: skip
 
 
-model_options = make_model_options(required=True)
+def make_data_options(*more: Decorator, unless: Sequence[str] = (), split: str = "val") -> Decorator:
+    """What names a split of an annotated data set, and what else a command asks of its data."""
+    return option_group(
+        "Data set",
+        option("--dataset", needed="cub", unless=unless, metavar="FORMAT", shell_complete=complete_dataset,
+               help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
+        option("--root", needed="CUB_200_2011/", unless=unless, type=GivenPath(path_type=Path),
+               help="Where the data set lies: its folder, a zip archive of it, or the file of coco and csv; for "
+                    "shapes, which camkit draws, its settings, such as n=200."),
+        option("--split", default=split, show_default=True, help="The part of the data set."),
+        *more,
+        option("--class-map", type=click.Path(dir_okay=False, path_type=Path),
+               help="CSV, dataset,model: the data set's classes that do not meet the model's by name; - leaves a class "
+                    "out."),
+    )  # fmt: skip
 
-class_map_option = click.option(
-    "--class-map", type=click.Path(dir_okay=False, path_type=Path),
-    help="CSV, dataset,model: the data set's classes that do not meet the model's by name; - leaves a class out.",
-)  # fmt: skip
 
-data_options = option_group(
-    click.option("--dataset", required=True, metavar="FORMAT",
-                 help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
-    click.option("--root", required=True, type=GivenPath(path_type=Path), help="Where the data set lies."),
-    click.option("--split", default="val", show_default=True),
-    class_map_option,
-    click.option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced. Default: all."),
-    click.option("--out", required=True, type=GivenPath(file_okay=False, path_type=Path),
-                 help="Folder for the results."),
-)  # fmt: skip
+limit_option = option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced.  [default: all]")
 
-truncated_option = click.option("--truncated", type=click.Choice(["fail", "fill"]), default="fail", show_default=True,
-                                help="Damaged images: failures, or read as image viewers show them, and "
-                                     "counted.")  # fmt: skip
 
-run_options = option_group(
-    click.option("--fit", type=click.Choice(["stretch", "crop", "keep"]), default="stretch", show_default=True,
-                 help="stretch: the whole image at the input size; crop: resize and centre crop; keep: aspect kept."),
-    click.option("--batch-size", type=click.IntRange(1, MOST_IMAGES), default=16, show_default=True),
-    click.option("--workers", "--num-workers", type=click.IntRange(0, MOST_PROCESSES),
-                 help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),
-    click.option("--device", type=device, default="auto", show_default=True),
-    click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True),
-    click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
-                 help="Larger images are refused."),
-    truncated_option,
-    click.option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out."),
-)  # fmt: skip
+def make_result_options(*more: Decorator) -> Decorator:
+    """Where results go, and what is said of them."""
+    return option_group(
+        "Results",
+        option("--out", type=GivenPath(file_okay=False, path_type=Path),
+               help="Folder for the results.  [default: camkit-COMMAND, or the next name that is free]"),
+        *more,
+        option("--overwrite", is_flag=True, help="Replace what an earlier run left in --out."),
+        *screen_options,
+    )  # fmt: skip
+
+
+def make_run_options(*more: Decorator, fits: Sequence[str] = tuple(FITS), lean: bool = False) -> Decorator:
+    """How images are read and computed; `lean` without what belongs to forward passes alone."""
+    forward = () if lean else (
+        option("--batch-size", type=click.IntRange(1, MOST_IMAGES), default=16, show_default=True,
+               help="Images in one forward pass."),
+        option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True,
+               help="Of the forward pass."),
+    )  # fmt: skip
+    return option_group(
+        "Running",
+        option("--fit", type=click.Choice(fits), default="stretch", show_default=True,
+               help="; ".join(FITS[fit] for fit in fits) + "."),
+        *forward,
+        option("--workers", type=click.IntRange(0, MOST_PROCESSES),
+               help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),
+        option("--device", type=device, default="auto", show_default=True, help="auto, cpu, mps, cuda or cuda:0."),
+        option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
+               help="Larger images are refused."),
+        option("--truncated", type=click.Choice(["fail", "fill"]), default="fail", show_default=True,
+               help="Damaged images: failures, or read as image viewers show them, and counted."),
+        *more,
+    )  # fmt: skip
+
+
+def pop_out(options: dict[str, Any]) -> None:
+    """The folder for the results, in place: where none is named, `camkit-COMMAND` or the next name that is free."""
+    if options["out"] is not None:
+        return
+    if options.get("resume"):
+        raise click.UsageError("--resume goes on with a run: name its folder with --out")
+    base = f"camkit-{click.get_current_context().info_name}"
+    names = chain([base], (f"{base}-{number}" for number in count(2)))
+    options["out"] = Path(base if options["overwrite"] else next(name for name in names if not os.path.lexists(name)))
+    note(f"results go to {options['out']}/")
 
 
 def given_options(names: Iterable[str]) -> list[str]:
@@ -189,7 +221,7 @@ def note_other_source(settings: Any, source: Any) -> None:
     """Say that a threshold was chosen for another model or folder of maps; it is used all the same."""
     name = str(source) if isinstance(source, Path) else source.name
     if settings.model not in (None, name):
-        click.echo(f"note: these settings were chosen for {settings.model}, not for {name}", err=True)
+        note(f"these settings were chosen for {settings.model}, not for {name}")
 
 
 def pop_classifier(options: dict[str, Any]) -> Any:

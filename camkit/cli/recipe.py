@@ -6,26 +6,29 @@ from typing import Any
 
 import click
 
-from camkit.cli.options import FloatRange, given_options, option_group
+from camkit.cli.groups import option, option_group
+from camkit.cli.options import FloatRange, given_options
 from camkit.errors import CamkitError
 
 recipe_options = option_group(
-    click.option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
-    click.option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),
-    click.option("--weighting", metavar="NAME",
-                 help="Instead of --nwc: signed (CAM), positive (NWC), negative, or a function of yours, "
-                      "path/to/file.py:name."),
-    click.option("--threshold", metavar="NAME",
-                 help="Instead of --pas: max, minmax, pas, ivr; LO:HI, each a number, min, max or a percentile such as "
-                      "p30; or a function of yours, path/to/file.py:name."),
-    click.option("--percentile", type=FloatRange(0, 100), help="[default: 90 of PaS, 60 of IVR]"),
-    click.option("--theta", type=FloatRange(0, 1),
-                 help="Share of the way from LO to HI.  [default: 0.35 with PaS, 0.2 without]"),
-    click.option("--normalize", type=click.Choice(["minmax", "none"]),
-                 help="[default: minmax; none with --threshold max]"),
-    click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True),
-    click.option("--settings", type=click.Path(dir_okay=False, path_type=Path),
-                 help="What camkit calibrate chose, settings.json, instead of the options above and --fit."),
+    "From class map to box",
+    option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
+    option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),
+    option("--weighting", metavar="NAME",
+           help="Instead of --nwc: signed (CAM), positive (NWC), negative, or a function of yours, "
+                "path/to/file.py:name."),
+    option("--threshold", metavar="NAME",
+           help="Instead of --pas: max, minmax, pas, ivr; LO:HI, each a number, min, max or a percentile such as "
+                "p30; or a function of yours, path/to/file.py:name."),
+    option("--percentile", type=FloatRange(0, 100), help="Of the map.  [default: 90 with PaS, 60 with IVR]"),
+    option("--theta", type=FloatRange(0, 1),
+           help="Share of the way from LO to HI.  [default: 0.35 with PaS, 0.2 without]"),
+    option("--normalize", type=click.Choice(["minmax", "none"]),
+           help="Stretch each map to [0, 1], or leave it as it is.  [default: minmax; none with --threshold max]"),
+    option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), default="bilinear", show_default=True,
+           help="How a class map is resized to the image."),
+    option("--settings", type=click.Path(dir_okay=False, path_type=Path),
+           help="What camkit calibrate chose, settings.json, instead of the options above and --fit."),
 )  # fmt: skip
 
 OPTIONS = ("nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize", "interpolation")

@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
+from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import GivenPath
+from camkit.cli.options import device as kind_of_device
 
 NAMES = ("cub", "birds-csv", "birds", "mobilenet", "tiny-imagenet", "pets")
 
@@ -22,39 +24,30 @@ def folder(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     return pairs
 
 
-@click.command(short_help="Test the papers' claims on the data that is there.")
+@command(short_help="Test the papers' claims on the data that is there.")
 @click.argument("claims", nargs=-1, metavar="[CLAIM...]")
-@click.option(
-    "--claims",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="seeds/claims.toml",
-    show_default=True,
-    help="The claims: sentences, sources, and what would count for and against each.",
-)
-@click.option(
-    "--data",
-    multiple=True,
-    callback=folder,
-    metavar="NAME=DIR",
-    envvar="CAMKIT_DATA",
-    help=f"Where data and networks lie, NAME one of {', '.join(NAMES)}; may be repeated, and CAMKIT_DATA may "
-    "hold several with spaces between them.",
-)
-@click.option(
-    "--budget",
-    type=click.Choice(["small", "full"]),
-    default="small",
-    show_default=True,
-    help="small: one seed, few epochs, part of the photographs; full: three seeds and the whole grid.",
-)
-@click.option("--out", type=GivenPath(file_okay=False, path_type=Path), help="Folder for the results.")
-@click.option(
-    "--page", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [default: OUT/reproduction.md]"
-)
-@click.option("--list", "listed", is_flag=True, help="List the claims and stop.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, with estimated minutes, and stop.")
-@click.option("--device", default="auto", show_default=True)
+@option_group(
+    "Claims",
+    option("--claims", "file", type=click.Path(dir_okay=False, path_type=Path), default="seeds/claims.toml",
+           show_default=True, help="The claims: sentences, sources, and what would count for and against each."),
+    option("--data", multiple=True, callback=folder, metavar="NAME=DIR", envvar="CAMKIT_DATA",
+           help=f"Where data and networks lie, NAME one of {', '.join(NAMES)}; may be repeated, and CAMKIT_DATA may "
+                "hold several with spaces between them."),
+    option("--budget", type=click.Choice(["small", "full"]), default="small", show_default=True,
+           help="small: one seed, few epochs, part of the photographs; full: three seeds and the whole grid."),
+    option("--list", "listed", is_flag=True, help="List the claims and stop."),
+    option("--dry-run", is_flag=True, help="Print the plan, with estimated minutes, and stop."),
+)  # fmt: skip
+@option_group(
+    "Results",
+    option("--out", type=GivenPath(file_okay=False, path_type=Path), help="Folder for the results."),
+    option("--page", type=click.Path(dir_okay=False, path_type=Path),
+           help="The page.  [default: OUT/reproduction.md]"),
+)  # fmt: skip
+@option_group(
+    "Running",
+    option("--device", type=kind_of_device, default="auto", show_default=True, help="auto, cpu, mps, cuda or cuda:0."),
+)  # fmt: skip
 def reproduce(
     claims: tuple[str, ...],
     file: Path,

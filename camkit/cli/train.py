@@ -1,14 +1,18 @@
 """camkit train: a classifier from labelled images, measured after each epoch."""
 
-import sys
+from collections.abc import Iterator
 from dataclasses import MISSING
+from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
-from camkit.cli.ending import finish
-from camkit.cli.options import GivenPath, option_group
+from camkit.cli.completion import complete_preset
+from camkit.cli.groups import Decorator, command, option_group
+from camkit.cli.groups import option as as_option
+from camkit.cli.options import make_result_options, pop_out
+from camkit.cli.screen import finish, say, shows_progress
 from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
 from camkit.training.presets import preset, presets
@@ -44,7 +48,7 @@ def _setting(name: str) -> Any:
     one = FIELDS[name]
     said, default = one.metadata["help"], "" if one.default is MISSING else one.default
     if name == "method_options":
-        return click.option("--method-option", name, type=key_value, metavar="KEY=VALUE", multiple=True, help=said)
+        return as_option("--method-option", name, type=key_value, metavar="KEY=VALUE", multiple=True, help=said)
     return _option(name, TYPES[name], default, said, one.metadata.get("choices"))
 
 
@@ -52,33 +56,62 @@ def _option(name: str, kind: Any, default: Any, said: str, choices: tuple[str, .
     """An option without a default of its own, so that a preset or file can give the value."""
     if kind is bool:
         flags = f"{option(name)}/--no-{name.replace('_', '-')}"
-        return click.option(flags, name, default=None, help=f"{said}  [default: {'on' if default else 'off'}]")
+        return as_option(flags, name, default=None, help=f"{said}  [default: {'on' if default else 'off'}]")
     told = said if default in ("", ()) else f"{said}  [default: {written(default)}]"
     if get_args(kind):
-        return click.option(option(name), name, type=comma_separated(get_args(kind)[0]), metavar="A,B,...", help=told)
-    return click.option(option(name), name, type=click.Choice(choices) if choices else kind, help=told)
+        return as_option(option(name), name, type=comma_separated(get_args(kind)[0]), metavar="A,B,...", help=told)
+    return as_option(option(name), name, type=click.Choice(choices) if choices else kind, help=told)
 
 
-shorthand_options = option_group(*(_option(name, one.kind, one.default, one.help, one.choices)
-                               for name, one in SHORTHANDS.items()))  # fmt: skip
-settings_options = option_group(*map(_setting, FIELDS))
+# In which group of --help each setting is; those that no group names are of training.
+TRAINING = "Training"
+GROUPS = {
+    "Data set": ("dataset", "root", "split", "val_split"),
+    "Network": ("backbone", "pool", "weights", "output_stride", "dilation"),
+    "Method": ("method", "method_options", "adl_at"),
+    "MinMaxCAM": tuple(SHORTHANDS),
+    "Images": ("size", "resize", "crop_scale", "flip", "flip_vertical", "jitter"),
+    "Validation": ("val_every", "val_recipe", "best"),
+    TRAINING: (),
+    "Running": ("precision", "workers", "device", "truncated", "cache", "accumulate", "save_every", "tensorboard"),
+}
 
 
-@click.command(short_help="Train a classifier, GAP or TAP, and measure localization after each epoch.")
-@click.option("--out", type=GivenPath(file_okay=False, path_type=Path), help="Folder for the results.")
-@click.option("--preset", "preset_name", metavar="NAME", help="Settings under a name; what else is given wins.")
-@click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="TOML file with settings; it wins over --preset, and options win over it.",
-)
-@click.option("--list-presets", is_flag=True, help="List the presets and stop.")
-@click.option(
-    "--resume", is_flag=True, help="Go on where a run stopped; without other options, as OUT/config.toml says."
-)
-@click.option("--overwrite", is_flag=True, help="Remove what an earlier run left in --out.")
-@shorthand_options
+def groups() -> Iterator[Decorator]:
+    """The settings as groups of options."""
+    grouped = {name for names in GROUPS.values() for name in names}
+    for title, names in (GROUPS | {TRAINING: tuple(name for name in FIELDS if name not in grouped)}).items():
+        if title == "MinMaxCAM":
+            yield option_group(title, *(_option(name, one.kind, one.default, one.help, one.choices)
+                                        for name, one in SHORTHANDS.items()))  # fmt: skip
+        else:
+            yield option_group(title, *map(_setting, names))
+
+
+preset_options = option_group(
+    "Settings under a name, or from a file",
+    as_option("--preset", "preset_name", metavar="NAME", shell_complete=complete_preset,
+              help="Settings under a name; what else is given wins."),
+    as_option("--list-presets", is_flag=True, help="List the presets and stop."),
+    as_option("--config", type=click.Path(dir_okay=False, path_type=Path),
+              help="TOML file with settings; it wins over --preset, and options win over it."),
+)  # fmt: skip
+
+result_options = make_result_options(
+    as_option("--resume", is_flag=True,
+              help="Go on where a run stopped; without other options, as OUT/config.toml says."),
+)  # fmt: skip
+
+
+def settings_options(decorated: Any) -> Any:
+    """Every setting as an option."""
+    return reduce(lambda command, group: group(command), reversed(list(groups())), decorated)
+
+
+@command(short_help="Train a classifier, GAP or TAP, and measure localization after each epoch.")
+@preset_options
 @settings_options
+@result_options
 def train(
     out: Path | None,
     preset_name: str | None,
@@ -102,9 +135,10 @@ def train(
     if list_presets:
         click.echo("\n".join(presets()))
         return
-    if out is None:
-        raise CamkitError("--out is missing: name a folder for the results")
+    where = {"out": out, "resume": resume, "overwrite": overwrite}
+    pop_out(where)
     layers = [preset(preset_name)] if preset_name else []
+    out = Path(where["out"])
     held = out / "config.toml"
     if config or (resume and not layers and held.exists()):
         layers.append(read_config(config or held))
@@ -119,7 +153,7 @@ def train(
         out,
         resume=resume,
         overwrite=overwrite,
-        show_progress=sys.stderr.isatty(),
-        echo=click.echo,
+        show_progress=shows_progress(),
+        echo=say,
     )
     finish(report)

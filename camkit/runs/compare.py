@@ -90,10 +90,10 @@ def run_compare(
         with publishing(out) as new:
             write(new, rows, heads, table_of(shown, found, classifiers), failures, record)
     lines = [*dict.fromkeys(line for of in classifiers for line in name_lines(of)), *shown.lines,
-             *failure_lines([asdict(failure) for failure in failures], out),
              f"{len(rows)} photographs in {len(heads)} columns, {len(failures)} failed: look at "
              f"{out / FILES[0]}"]  # fmt: skip
-    return Report(lines, len(failures))
+    failed = failure_lines([asdict(failure) for failure in failures], out)
+    return Report(lines, len(failures), failed, {"out": str(out), "images": len(shown.names)})
 
 
 def chosen(

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,22 @@ from camkit.models import Classifier
 
 @dataclass(frozen=True)
 class Report:
-    """What a run says at its end."""
+    """What a run says at its end.
+
+    Attributes
+    ----------
+    lines : list of str
+    failed : int
+    failures : list of str
+        The first of what failed, by name; they stand before the lines.
+    facts : dict
+        What the lines say, as JSON can hold it.
+    """
 
     lines: list[str]
     failed: int
+    failures: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def model_facts(classifier: Classifier) -> dict[str, Any]:

@@ -17,6 +17,7 @@ else:
 
 FIELDS = {one.name: one for one in fields(TrainSettings)}
 TYPES = get_type_hints(TrainSettings) | {name: one.kind for name, one in SHORTHANDS.items()}
+RENAMED = {"train_split": "split"}  # in files of camkit 0.1.0
 REQUIRED = [name for name, one in FIELDS.items() if one.default is MISSING and one.default_factory is MISSING]
 
 
@@ -65,6 +66,7 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
 
 def typed(values: dict[str, Any], where: str) -> dict[str, Any]:
     """Values as TOML holds them (integers for floats, lists for tuples, one value for a list of one) as their types."""
+    values = {RENAMED.get(key, key): value for key, value in values.items()}
     unknown = [key for key in values if key not in TYPES]
     if unknown:
         raise CamkitError(f"{where}: {unknown[0]!r} is no setting; the settings are {', '.join(FIELDS)}")

@@ -31,7 +31,7 @@ def training_splits(settings: TrainSettings) -> tuple[AnnotatedSet, AnnotatedSet
     CamkitError
         A split cannot be read, the two do not have the same classes, or a class has no training image.
     """
-    train, val = read_splits(settings.dataset, settings.root, settings.train_split, settings.val_split)
+    train, val = read_splits(settings.dataset, settings.root, settings.split, settings.val_split)
     check_classes(train, val)
     if settings.truncated == "fill":
         filled = FilledImages()

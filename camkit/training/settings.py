@@ -48,7 +48,7 @@ class TrainSettings:
     )
     adl_at: tuple[str, ...] = _setting((), "Modules after which ADL goes; none: the paper's for the backbone.")
 
-    train_split: str = _setting("train", "What is trained on.")
+    split: str = _setting("train", "What is trained on.")
     val_split: str = _setting("val", "What is measured after an epoch; holdout:N keeps N images a class from training.")
     size: tuple[int, ...] = _setting((224,), "Side of the input in pixels; several share the epochs between them.")
     resize: int = _setting(256, "Side to which an image is resized before a random crop; 0 with --crop-scale.")

@@ -60,7 +60,8 @@ def choose_rate(cell: Cell, bench: Bench) -> Measured:
 
 def run(cell: Cell, bench: Bench, val_split: str) -> TrainResult:
     """Train as the cell says; a run that was stopped goes on."""
-    made = {name: value for name, value in cell.settings.items() if name not in ("val_split",)}
+    made = {name: value for name, value in cell.settings.items() if name not in ("train_split", "val_split")}
+    made["split"] = cell.settings.get("train_split", "train")
     if made["backbone"] in FACTORIES:
         name = made["backbone"]
         made |= {"backbone": bench.spec(name), "weights": str(bench.folders[name] / WEIGHTS)}

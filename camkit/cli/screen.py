@@ -1,0 +1,70 @@
+"""What commands say on the screen: results on standard output, progress and notes on standard error.
+
+`--quiet` leaves errors and failures alone; `--json` makes standard output one JSON object.
+"""
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from camkit.cli.groups import option
+
+JSON, QUIET = "camkit.json", "camkit.quiet"
+
+
+def _keep(key: str) -> Any:
+    def callback(context: click.Context, _: click.Parameter, value: bool) -> None:
+        context.meta[key] = value
+
+    return callback
+
+
+screen_options = (
+    option("--json", is_flag=True, expose_value=False, callback=_keep(JSON),
+           help="Print one JSON object, for scripts, instead of the closing lines."),
+    option("--quiet", is_flag=True, expose_value=False, callback=_keep(QUIET),
+           help="Print errors and failures alone."),
+)  # fmt: skip
+
+
+def wants_json() -> bool:
+    return bool(click.get_current_context().meta.get(JSON))
+
+
+def is_quiet() -> bool:
+    return bool(click.get_current_context().meta.get(QUIET))
+
+
+def shows_progress() -> bool:
+    """Whether bars are drawn: somebody is looking, and does not mind."""
+    return sys.stderr.isatty() and not is_quiet()
+
+
+def note(text: str) -> None:
+    """Say what should be known, beside the results."""
+    if not is_quiet():
+        click.echo(f"note: {text}", err=True)
+
+
+def say(text: str) -> None:
+    """Tell how a run gets on, as it does: where standard output is JSON, on standard error."""
+    if not is_quiet():
+        click.echo(text, err=wants_json())
+
+
+def finish(report: Any) -> NoReturn:
+    """Print what a run reports and leave with its exit status; of several processes one alone reports anything."""
+    context = click.get_current_context()
+    if wants_json() and report.lines:
+        told = {"command": context.info_name, "failed": report.failed, **report.facts}
+        told |= {"failures": report.failures, "lines": report.lines}
+        click.echo(json.dumps(told, allow_nan=False))
+    elif is_quiet():
+        for line in report.failures:
+            click.echo(line, err=True)
+    else:
+        for line in [*report.failures, *report.lines]:
+            click.echo(line)
+    sys.exit(1 if report.failed else 0)
