@@ -88,7 +88,7 @@ class ClassMaps:
                 f"make them with weighting={recipe.weighting!r}, or give a recipe of {self.weighting} weights"
             )
         n, k = self.classes.shape
-        sizes = [size] * n if np.ndim(size) == 1 else list(size)
+        sizes: list[Any] = [size] * n if np.ndim(size) == 1 else list(size)
         if len(sizes) != n:
             raise CamkitError(f"{len(sizes)} sizes for {n} images: give (height, width), of all or of each")
         boxes = np.zeros((n, k, 4), np.int64)

@@ -13,6 +13,7 @@ from camkit.figures.panels import WIDTH, panels
 
 COLUMNS = 4
 LETTERS = 15  # of a title, an inch
+LOWEST, HIGHEST = 0.4, 1.5  # of a place, over its width
 MOST = 400  # pictures on a page
 
 
@@ -45,14 +46,23 @@ def grid(pictures: Iterable[Any], columns: int = COLUMNS, ax: Any = None) -> Any
     if not many or columns < 1:
         raise CamkitError(f"{len(many)} pictures in {columns} columns: give at least one of each")
     across = min(columns, len(many))
-    rows, side = -(-len(many) // across), WIDTH / across
-    place, _, cells = panels(ax, rows, across, (side + 0.2) * rows, WIDTH)
+    side, rows = WIDTH / across, [many[i : i + across] for i in range(0, len(many), across)]
+    heights = [side * max(map(_shape, row)) for row in rows]
+    place, _, cells = panels(ax, len(rows), across, sum(heights) + 0.25 * len(rows), WIDTH, height_ratios=heights)
     for cell, picture in zip(cells.flat, many, strict=False):
         _draw(cell, picture)
         cell.set_title(fill(cell.get_title(), max(8, int(side * LETTERS))), fontsize="small")
     for cell in cells.flat[len(many) :]:
         cell.set_axis_off()
     return place
+
+
+def _shape(picture: Any) -> float:
+    """How high a picture's place is, over its width."""
+    if getattr(picture, "error", None):
+        return LOWEST
+    size = getattr(picture, "size", None) if hasattr(picture, "plot") else as_rows(picture).shape[:2]
+    return min(max(size[0] / size[1], LOWEST), HIGHEST) if isinstance(size, tuple) else 1.0
 
 
 def _draw(cell: Any, picture: Any) -> None:

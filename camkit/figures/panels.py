@@ -44,8 +44,9 @@ def panels(
     ax.set_in_layout(False)
     where = ax.get_subplotspec()
     if where is None:
-        box = ax.get_position(original=True)
-        where = GridSpec(1, 1, left=box.x0, right=box.x1, bottom=box.y0, top=box.y1)[0]
+        box = ax.get_position(original=True)  # the middle of nine places: a SubFigure knows no margins
+        across, down = [box.x0, box.width, 1 - box.x1], [1 - box.y1, box.height, box.y0]
+        where = GridSpec(3, 3, width_ratios=across, height_ratios=down)[1, 1]
     part = ax.figure.add_subfigure(where)
     part.patch.set_visible(False)
     return ax, part, part.subplots(rows, columns, squeeze=False, **settings)
