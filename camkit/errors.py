@@ -12,6 +12,10 @@ class HeadNotFound(CamkitError):
     """The model has no head that class activation mapping could read; the message names the reason and a remedy."""
 
 
+class UnsuitableInput(CamkitError):
+    """A model's own forward fails on images of this shape or dtype."""
+
+
 class UnreadableImage(CamkitError):
     """An image file that cannot be decoded, or that is refused; a run reports it and goes on with the others."""
 

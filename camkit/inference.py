@@ -15,8 +15,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
-from camkit.data import Batch, Sample, collate, quiet_worker
-from camkit.errors import CamkitError, is_out_of_memory, killed_reader
+from camkit.data import Batch, Fit, Sample, collate, quiet_worker
+from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
@@ -94,6 +94,30 @@ class Inference:
             )
         return self.source
 
+    @property
+    def fits(self) -> tuple[Fit, ...]:
+        """The ways to fit an image that the network takes: all, or those of one input size.
+
+        Raises
+        ------
+        CamkitError
+            Out of memory.
+        """
+        height, width = self.classifier.input.size
+        before = self.seconds
+        try:
+            self.forward(Batch(torch.zeros(1, 3, height, width + width // 2), []))
+        except UnsuitableInput:
+            return "stretch", "crop"
+        finally:
+            self.seconds = before
+        return get_args(Fit)
+
+    @property
+    def default_fit(self) -> Fit:
+        """What wins on photographs that did not choose it (docs/defaults.md): "keep", where the network takes it."""
+        return "keep" if "keep" in self.fits else "stretch"
+
     def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
         """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
 
@@ -116,7 +140,7 @@ class Inference:
         Raises
         ------
         CamkitError
-            Out of memory, or an input of a shape that the model does not take.
+            Out of memory, or, `UnsuitableInput`, of a shape that the model does not take.
         """
         start = time.perf_counter()
         images = batch.input.to(self.device, non_blocking=True)
@@ -132,7 +156,7 @@ class Inference:
             if is_out_of_memory(error):
                 raise CamkitError(f"out of memory with {len(images)} images at a time: lower the batch size") from error
             reason = str(error).strip().splitlines()[0]
-            raise CamkitError(
+            raise UnsuitableInput(
                 f"the model fails on inputs of shape {tuple(images.shape)}: {reason}; fit 'stretch' gives it one size"
             ) from error
         if self.device.type == "cuda":

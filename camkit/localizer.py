@@ -49,8 +49,8 @@ class Localizer:
         Instead of the model's own.
     labels : sequence of str, optional
         Class names, instead of the model's own.
-    fit : {"stretch", "crop", "keep"}
-        See `camkit.data.Preprocess`.
+    fit : {"stretch", "crop", "keep"}, optional
+        See `camkit.data.Preprocess`; by default "keep", or "stretch" where the network takes one input size.
     batch_size, workers : int
         Images in a forward pass; processes that read images (0: this one).
     device, precision, head
@@ -76,7 +76,7 @@ class Localizer:
         topk: int = 1,
         input_spec: InputSpec | None = None,
         labels: Sequence[str] | None = None,
-        fit: Fit = "stretch",
+        fit: Fit | None = None,
         batch_size: int = 16,
         workers: int = 0,
         device: str = "auto",
@@ -89,10 +89,10 @@ class Localizer:
             raise CamkitError(f"topk {topk}, batch size {batch_size}, workers {workers}: give at least 1, 1 and 0")
         classifier = as_classifier(model, input_spec, labels)
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
-        self.preprocess = Preprocess(classifier.input, fit)
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
         self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None
         self.inference = Inference(classifier, device, precision, head)
+        self.preprocess = Preprocess(classifier.input, fit or self.inference.default_fit)
 
     @overload
     def __call__(

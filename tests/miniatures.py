@@ -1,5 +1,6 @@
 """The papers' data sets in small: drawn images in the official layouts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,9 @@ def cub(root: Path, count: int = 24, classes: int = 2, size: int = 40) -> Path:
     return root
 
 
-def ilsvrc(root: Path, count: int = 12, classes: int = 2, size: int = 40) -> Path:
+def ilsvrc(root: Path, count: int = 12, wnids: Sequence[str] = ("n00000001", "n00000002"), size: int = 40) -> Path:
     """ImageNet as Kaggle hands it out: boxes of the validation images in a CSV."""
-    wnids = [f"n{label + 1:08d}" for label in range(classes)]
+    classes = len(wnids)
     (root / "ILSVRC").mkdir(parents=True)
     (root / "LOC_synset_mapping.txt").write_text("".join(f"{wnid} shape {wnid}\n" for wnid in wnids))
     rows = ["ImageId,PredictionString"]

@@ -52,6 +52,24 @@ def folder(tmp_path):
     return tmp_path
 
 
+class OneSize(Redness):
+    def forward(self, x):
+        torch._assert(x.shape[2:] == (32, 32), "one size")
+        return super().forward(x)
+
+
+def test_sides_are_kept_in_proportion_where_the_network_takes_that():
+    wide = picture((24, 16, 60, 40))
+    for network, fit in ((Redness(), "keep"), (OneSize(), "stretch")):
+        by_default = Localizer(network.eval(), "cam", input_spec=SPEC)
+        assert by_default.preprocess.fit == fit
+        assert by_default.inference.seconds == 0  # the question is not counted among the images
+        (found,), (same,) = by_default(wide), Localizer(network, "cam", input_spec=SPEC, fit=fit)(wide)
+        assert found.box == same.box
+    with pytest.raises(CamkitError, match="AssertionError one size"):
+        Localizer(OneSize().eval(), "cam", input_spec=SPEC, fit="keep")(wide)
+
+
 @pytest.mark.parametrize("fit", ["stretch", "keep"])
 def test_a_red_square_is_found(fit):
     (found,) = localizer(fit=fit)(picture((24, 16, 60, 40)))

@@ -22,6 +22,13 @@ def largest_region(mask: ArrayLike) -> NDArray[np.bool_]:
     -------
     ndarray (H, W), bool
         All false where the mask is. Of regions of the same size, the one whose first pixel in raster order comes first.
+
+    Examples
+    --------
+    >>> largest_region([[True, False, False], [False, False, True], [False, False, True]]).astype(int)
+    array([[0, 0, 0],
+           [0, 0, 1],
+           [0, 0, 1]])
     """
     labels, count = ndimage.label(np.asarray(mask, dtype=bool), EIGHT_NEIGHBOURS)
     if count == 0:
@@ -62,6 +69,14 @@ def boxes_from_maps(maps: ArrayLike, rule: ThresholdRule) -> NDArray[np.int64]:
       ``PercentileThreshold`` it has one exactly where ``theta * percentile`` is below the maximum;
     - where the maximum is positive and the percentile is not, tau <= 0: there is always a region, and a *lower* theta
       gives a *higher* tau.
+
+    Examples
+    --------
+    >>> from camkit.boxes import MaxThreshold
+    >>> boxes_from_maps([[0.0, 0.9, 1.0], [0.0, 0.3, 0.0]], MaxThreshold(0.2)).tolist()
+    [1, 0, 3, 2]
+    >>> boxes_from_maps([[[0.0, 0.0], [0.0, 0.0]]], MaxThreshold(0.2)).tolist()  # no region, so an empty box
+    [[0, 0, 0, 0]]
     """
     array = np.asarray(maps)
     if array.ndim not in (2, 3):

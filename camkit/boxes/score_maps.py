@@ -46,6 +46,11 @@ def resize_maps(
     ------
     CamkitError
         An unknown interpolation, an empty map, or a window that holds no pixel.
+
+    Examples
+    --------
+    >>> resize_maps(torch.tensor([[0.0, 4.0]]), (1, 4)).tolist()
+    [[0.0, 1.0, 3.0, 4.0]]
     """
     _check_choice("interpolation", interpolation, Interpolation)
     if maps.ndim < 2 or maps.numel() == 0 or min(size) < 1:
@@ -83,6 +88,11 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
     ------
     CamkitError
         A map with NaN or infinite values, or an unknown normalization.
+
+    Examples
+    --------
+    >>> normalize_maps(torch.tensor([[-1.0, 1.0], [3.0, 1.0]])).tolist()
+    [[0.0, 0.5], [1.0, 0.5]]
     """
     _check_choice("normalization", normalization, Normalization)
     maps = maps if maps.dtype == torch.float64 else maps.float()

@@ -24,6 +24,11 @@ def boxes_at_taus(score_map: ArrayLike, taus: ArrayLike) -> NDArray[np.int64]:
     -------
     ndarray (T, 4), int64
         ``x0, y0, x1, y1``, half open; ``0, 0, 0, 0`` where no pixel is above tau.
+
+    Examples
+    --------
+    >>> boxes_at_taus([[0.2, 0.9, 1.0], [0.1, 0.3, 0.0]], [0.25, 0.95, 1.0]).tolist()
+    [[1, 0, 3, 2], [2, 0, 3, 1], [0, 0, 0, 0]]
     """
     values = np.asarray(score_map, np.float64)
     different, where = np.unique(np.asarray(taus, np.float64), return_inverse=True)

@@ -41,6 +41,14 @@ class Threshold:
     The published rules are points of the family (`THRESHOLDS` has them by name): Rethinking CAM, Eq. 3 (lo 0, hi max)
     and Eq. 6 (lo 0, hi p90); min-max (lo min, hi max); PaS after min-max (lo min, hi p90); IVR (lo a percentile, hi
     max; Kim et al., ICCV 2021). Whatever lies on a map that min-max normalisation has stretched has minimum 0.
+
+    Examples
+    --------
+    >>> maps = [[0.0, 1.0], [2.0, 4.0]]
+    >>> float(Threshold(0.5, "min", "max")(maps)), float(Threshold(0.5, 0.0, "p50")(maps))
+    (2.0, 0.75)
+    >>> print(Threshold(0.2, "p60", "max"))
+    0.2 of the way from the percentile 60 to the maximum
     """
 
     theta: float = 0.2
@@ -69,7 +77,13 @@ class Threshold:
 
 
 def MaxThreshold(theta: float = 0.2) -> Threshold:  # noqa: N802 - the name of a point of the family
-    """A share of the map's maximum: ``tau = theta * max(M')`` (Rethinking CAM, Eq. 3)."""
+    """A share of the map's maximum: ``tau = theta * max(M')`` (Rethinking CAM, Eq. 3).
+
+    Examples
+    --------
+    >>> float(MaxThreshold(0.25)([[0.0, 1.0], [2.0, 4.0]]))
+    1.0
+    """
     return Threshold(theta, 0.0, "max")
 
 
@@ -89,6 +103,12 @@ def PercentileThreshold(theta: float = 0.35, percentile: float = 90.0) -> Thresh
     ------
     CamkitError
         `theta` or `percentile` out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(PercentileThreshold(0.5, 90)(np.arange(11.0).reshape(1, 11)))
+    4.5
     """
     return Threshold(theta, 0.0, _pas(percentile))
 

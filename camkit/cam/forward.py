@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from camkit.cam.trace import Place, tensors_in
-from camkit.errors import CamkitError
+from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
 
 
 class Passes(threading.local):
@@ -57,14 +57,16 @@ def forward(model: nn.Module, images: torch.Tensor, place: Place, copy: bool = F
 
 
 def called(model: nn.Module, images: torch.Tensor) -> Any:
-    """What the model returns; `CamkitError` in one line where its own code fails, but for a lack of memory."""
+    """What the model returns; `UnsuitableInput` in one line where its own code fails, and it alone is to blame."""
     try:
         return model(images)
-    except (torch.OutOfMemoryError, MemoryError, CamkitError):
+    except CamkitError:
         raise
     except (Exception, SystemExit) as error:  # other people's networks fail in their own ways
+        if is_out_of_memory(error) or killed_reader(error):
+            raise
         kind = f"{images.dtype}".removeprefix("torch.")
-        raise CamkitError(
+        raise UnsuitableInput(
             f"the model's own forward fails on {kind} images of shape {tuple(images.shape)}: {one_line(error)}"
         ) from error
 

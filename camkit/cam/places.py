@@ -13,6 +13,11 @@ SHARPLY = 0.8  # the same, where the change is narrow: a wide one is cut off by 
 NARROW = 1 / 64  # of the image's side: a centre crop of 224 from 232 leaves out that much on each side
 OWN = 0.4  # share of the change at a block's own place that is due to it; 0.25 by chance
 ANYWHERE = "a change anywhere in an image moves the whole map: where it is bright need not be where the class is"
+SILENT = 0.75  # share of positions at which all features are zero: what is left of the map says too little
+DEAD = (
+    "the feature map is zero at most positions of images of noise, as in a network whose units have died: whether its "
+    "positions are places of the image could not be checked"
+)
 UNMOVED = "changes of the image move the map by no more than rounding: its places could not be checked"
 
 SIDES = ("upper", "lower", "left", "right")
@@ -58,7 +63,8 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
     Returns
     -------
     str
-        A note where no change of the image can be told from another by where the map changes, "" otherwise.
+        A note where no change of the image can be told from another by where the map changes, or where the map is zero
+        nearly everywhere, "" otherwise.
 
     Raises
     ------
@@ -71,6 +77,8 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
     map_size = (before.shape[-2], before.shape[-1])
     if map_size == (1, 1) or min(size) < 4:
         return ""
+    if float((before == 0).all(1).double().mean()) > SILENT:
+        return DEAD
     position = (max(1 / 16, 1 / map_size[0]), max(1 / 16, 1 / map_size[1]))
     precise = before.dtype in {torch.float32, torch.float64}  # a narrow strip's change drowns in the others' rounding
     narrow = (NARROW, NARROW) if precise else (position[0] / 2, position[1] / 2)

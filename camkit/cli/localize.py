@@ -35,6 +35,7 @@ result_options = make_result_options(
 run_options = make_run_options(
     option("--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True,
            help="skip: report an image that fails and go on; fail: stop there."),
+    fit=None,
 )  # fmt: skip
 
 

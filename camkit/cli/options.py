@@ -171,8 +171,23 @@ def make_result_options(*more: Decorator) -> Decorator:
     )  # fmt: skip
 
 
-def make_run_options(*more: Decorator, fits: Sequence[str] = tuple(FITS), lean: bool = False) -> Decorator:
-    """How images are read and computed; `lean` without what belongs to forward passes alone."""
+def make_run_options(
+    *more: Decorator, fits: Sequence[str] = tuple(FITS), fit: str | None = "stretch", lean: bool = False
+) -> Decorator:
+    """How images are read and computed; `lean` without what belongs to forward passes alone.
+
+    Parameters
+    ----------
+    *more : decorator
+        Further options of the group.
+    fits : sequence of str
+        What --fit may be.
+    fit : str or None
+        Its default; None: what the network takes decides.
+    lean : bool
+    """
+    ways = "; ".join(FITS[one] for one in fits) + "."
+    by_network = "" if fit else "  [default: keep, or stretch where the network takes one input size]"
     forward = () if lean else (
         option("--batch-size", type=click.IntRange(1, MOST_IMAGES), default=16, show_default=True,
                help="Images in one forward pass."),
@@ -181,8 +196,7 @@ def make_run_options(*more: Decorator, fits: Sequence[str] = tuple(FITS), lean: 
     )  # fmt: skip
     return option_group(
         "Running",
-        option("--fit", type=click.Choice(fits), default="stretch", show_default=True,
-               help="; ".join(FITS[fit] for fit in fits) + "."),
+        option("--fit", type=click.Choice(fits), default=fit, show_default=True, help=ways + by_network),
         *forward,
         option("--workers", type=click.IntRange(0, MOST_PROCESSES),
                help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),

@@ -35,6 +35,7 @@ def folder(_context: click.Context, _parameter: click.Parameter, values: tuple[s
                 "hold several with spaces between them."),
     option("--budget", type=click.Choice(["small", "full"]), default="small", show_default=True,
            help="small: one seed, few epochs, part of the photographs; full: three seeds and the whole grid."),
+    option("--seeds", type=click.IntRange(1), help="So many of each trained network, instead of the budget's."),
     option("--list", "listed", is_flag=True, help="List the claims and stop."),
     option("--dry-run", is_flag=True, help="Print the plan, with estimated minutes, and stop."),
 )  # fmt: skip
@@ -53,6 +54,7 @@ def reproduce(
     file: Path,
     data: dict[str, Path],
     budget: str,
+    seeds: int | None,
     out: Path | None,
     page: Path | None,
     listed: bool,
@@ -86,7 +88,7 @@ def reproduce(
     from camkit.reproduction.run import check_folders, planned
 
     folders = check_folders(data)
-    plan = planned(chosen, budget, everything="all" in claims)
+    plan = planned(chosen, budget, everything="all" in claims, seeds=seeds)
     if dry_run:
         _print_plan(plan, folders)
         return

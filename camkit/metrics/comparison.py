@@ -50,6 +50,15 @@ def compare(
     CamkitError
         The runs do not hold the same number of images, or none, or not the same kind of outcome, or values beyond 0
         and 1.
+
+    Examples
+    --------
+    >>> first, second = np.array([True, False, False, False]), np.array([True, True, True, False])
+    >>> against = compare(first, second)
+    >>> against.better, against.worse, against.p_value
+    (2, 0, 0.5)
+    >>> against.difference.value
+    50.0
     """
     if first.shape != second.shape or first.dtype != second.dtype:
         raise CamkitError(

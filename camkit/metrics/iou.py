@@ -32,6 +32,12 @@ def half_open_iou(boxes: Tensor, others: Tensor) -> Tensor:
     -------
     Tensor (A, B), float64
         0 for disjoint boxes, also where both are empty.
+
+    Examples
+    --------
+    >>> box, others = torch.tensor([[0, 0, 2, 2]]), torch.tensor([[1, 0, 3, 2], [2, 0, 4, 2]])
+    >>> half_open_iou(box, others).round(decimals=3).tolist()
+    [[0.333, 0.0]]
     """
     iou: Tensor = box_iou(boxes.double(), others.double())
     return iou.nan_to_num(0.0)  # two empty boxes: 0 / 0
@@ -50,6 +56,12 @@ def inclusive_iou(boxes: Tensor, others: Tensor) -> Tensor:
     -------
     Tensor (A, B), float64
         Integer areas, divided in float64.
+
+    Examples
+    --------
+    >>> box, others = torch.tensor([[0, 0, 1, 1]]), torch.tensor([[1, 0, 2, 1], [2, 0, 3, 1]])
+    >>> inclusive_iou(box, others).round(decimals=3).tolist()
+    [[0.333, 0.0]]
     """
     near = torch.maximum(boxes[:, None, :2], others[None, :, :2])
     far = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])

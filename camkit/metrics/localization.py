@@ -59,6 +59,13 @@ class TopKCls(PercentRight):
     Parameters
     ----------
     k : int
+
+    Examples
+    --------
+    >>> metric = TopKCls(k=2)
+    >>> metric.update(torch.tensor([[3, 1], [0, 2]]), torch.tensor([1, 1]))
+    >>> metric.compute().item()
+    50.0
     """
 
     def __init__(self, k: int = 1) -> None:
@@ -87,6 +94,17 @@ class GTKnownLoc(PercentRight):
         The split on which the boxes' threshold was chosen.
     iou : callable
         `half_open_iou` or `inclusive_iou`.
+
+    Examples
+    --------
+    >>> metric = GTKnownLoc()
+    >>> boxes = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 10]])
+    >>> metric.update(boxes, [[[0, 0, 10, 8]], [[0, 0, 10, 4], [20, 20, 30, 30]]])  # IoU 0.8 and 0.4
+    >>> metric.compute().item()
+    50.0
+    >>> result = metric.result(np.random.default_rng(0))
+    >>> result.n, round(result.low, 1), round(result.high, 1)  # Wilson's interval
+    (2, 9.5, 90.5)
     """
 
     def __init__(self, threshold_split: str = FIXED, iou: IoU = half_open_iou) -> None:
@@ -160,6 +178,13 @@ class MeanIoU(PerImage):
         The split on which the boxes' threshold was chosen.
     iou : callable
         `half_open_iou` or `inclusive_iou`.
+
+    Examples
+    --------
+    >>> metric = MeanIoU()
+    >>> metric.update(torch.tensor([[0, 0, 10, 10], [0, 0, 10, 10]]), [[[0, 0, 10, 8]], [[0, 0, 10, 4]]])
+    >>> round(metric.compute().item(), 3)
+    0.6
     """
 
     def __init__(self, threshold_split: str = FIXED, iou: IoU = half_open_iou) -> None:

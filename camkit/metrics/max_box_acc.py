@@ -32,6 +32,15 @@ class MaxBoxAcc(PerImage):
     ----------
     step : float
         Between thresholds; the protocol's are 0.001 and 0.01.
+
+    Examples
+    --------
+    >>> class_map = torch.zeros(14, 14)
+    >>> class_map[3:11, 3:11] = 1
+    >>> metric = MaxBoxAcc()
+    >>> metric.update([class_map], [[[48, 48, 176, 176]]], [(224, 224)])
+    >>> metric.compute().item()
+    100.0
     """
 
     deltas: tuple[float, ...] = (0.5,)

@@ -43,10 +43,11 @@ def heading(run: Run, claims: Claims, verdicts: Sequence[Verdict]) -> str:
     said = ", ".join(f"{counts.count(one)} {word}" for one, word in (
         (HOLDS, "hold"), (PARTLY, "hold in part"), (FAILS, "do not hold"), (NONE, "have no verdict"),
     ) if one in counts)  # fmt: skip
+    seeds = len({cell.seed for cell in run.plan if cell.seed is not None})
     some = "all of" if budget.photographs is None else f"{budget.photographs} of"
     return (
         f"# The papers' claims, tested\n\nMade by `camkit reproduce all --budget {run.budget}`; do not edit. Of "
-        f"{len(verdicts)} claims {said}. {budget.seeds} seed{'s' * (budget.seeds > 1)} of each trained network, "
+        f"{len(verdicts)} claims {said}. {seeds} seed{'s' * (seeds != 1)} of each trained network, "
         f"{budget.epochs} epochs; {some} Tiny ImageNet's photographs; the networks are small, and so are the "
         "data sets: what holds here, or does not, holds for these.\n\n"
         f"Claims and rule were fixed before the runs, in `{claims.path.name}` (SHA-256 {claims.digest[:16]}):\n\n"

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +51,15 @@ class Run:
         return [judge_claim(claim, self.of) for claim in claims]
 
 
-def planned(claims: Sequence[Claim], budget: str, *, everything: bool) -> list[Cell]:
-    """The budget's cells that claims need, or all of them.
+def planned(claims: Sequence[Claim], budget: str, *, everything: bool, seeds: int | None = None) -> list[Cell]:
+    """The budget's cells that claims need, or all of them, with its seeds or so many.
 
     Raises
     ------
     CamkitError
         A claim names a cell that is not in the plan.
     """
-    plan = cells(BUDGETS[budget])
+    plan = cells(BUDGETS[budget] if seeds is None else replace(BUDGETS[budget], seeds=seeds))
     names = {cell.name for cell in plan}
     for claim in claims:
         for name in claim.cells():

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
-from camkit.data import AnnotatedSet, Batch, Fit, MapFolder
+from camkit.data import AnnotatedSet, Fit, MapFolder
 from camkit.errors import CamkitError
 from camkit.evaluation import Calibration, Evaluation, EvaluationSource, calibrate, evaluate
-from camkit.evaluation.calibrate import FITS, require_boxes
+from camkit.evaluation.calibrate import require_boxes
 from camkit.evaluation.evaluate import merge_evaluations
 from camkit.metrics.per_image import FIXED
 from camkit.output import whole
@@ -87,12 +86,7 @@ def fits_for(source: EvaluationSource, fit: Fit) -> Sequence[Fit]:
     """The fits to choose from: to maps that are there already none says anything, and some networks take one size."""
     if isinstance(source, MapFolder):
         return (fit,)
-    height, width = source.classifier.input.size
-    try:
-        source.forward(Batch(torch.zeros(1, 3, height, width + width // 2), []))
-    except CamkitError:
-        return tuple(one for one in FITS if one != "keep")
-    return FITS
+    return source.fits
 
 
 def _measure(

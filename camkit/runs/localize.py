@@ -35,7 +35,7 @@ def run_localize(
     chosen_on: str = FIXED,
     labels: Path | None = None,
     topk: int = 1,
-    fit: Fit = "stretch",
+    fit: Fit | None = None,
     head: dict[str, str] | None = None,
     batch_size: int = 16,
     workers: int | None = None,
@@ -66,6 +66,8 @@ def run_localize(
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
                           precision=precision, max_pixels=max_pixels, truncated=truncated, head=head)  # fmt: skip
     inference = localizer.inference
+    if fit is None and localizer.preprocess.fit != "keep":
+        notes.append("note: fit stretch: the network takes inputs of one shape")
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
     known = None if labels is None else read_labels(labels, files, classifier.labels, inference.source.num_classes)
     own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,

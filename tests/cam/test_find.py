@@ -205,3 +205,27 @@ def test_a_stem_that_folds_pixels_into_channels():
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
     model = perturb(nn.Sequential(nn.PixelUnshuffle(4), nn.Conv2d(48, 8, 3), *head))
     assert completeness(CAM(model, (32, 32)), images(32, 32)) < 1e-5
+
+
+class Dying(nn.Module):
+    """Half-wave rectified features that few patches of noise reach, or none, as the shift grows."""
+
+    def __init__(self, shift):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, 4, 1)
+        self.conv.bias.data -= shift
+        self.relu = nn.ReLU()
+        self.fc = nn.Linear(16, 5)
+
+    def forward(self, x):
+        return self.fc(self.relu(self.conv(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize(("shift", "dead"), [(0.0, False), (1.5, True), (9.0, True)])
+def test_a_network_whose_units_have_died_is_read_with_a_note(shift, dead):
+    torch.manual_seed(0)
+    network = Dying(shift).eval()
+    cam, x = CAM(network, (64, 64)), images(64, 64, seed=3)
+    assert cam.head.kind == "exact"
+    assert any("units have died" in note for note in cam.head.notes) == dead
+    assert torch.allclose(cam(x, "all").maps.mean((-2, -1)) + cam(x, "all").offset, network(x), atol=1e-5)

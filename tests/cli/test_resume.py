@@ -108,7 +108,7 @@ CHANGES = {
     "settings file": (["--settings", "settings.json"], replaced("settings.json", "0.2", "0.3"), None, "theta 0.2"),
     "threshold's file": (["--threshold", "half.py:half"], replaced("half.py", "/ 2", "/ 3"), None, "half.py"),
     "topk": ([], None, ["--topk", "2"], "topk 1 -> 2"),
-    "fit": ([], None, ["--fit", "crop"], "fit 'stretch' -> 'crop'"),
+    "fit": ([], None, ["--fit", "crop"], "fit 'keep' -> 'crop'"),
     "precision": ([], None, ["--precision", "bf16"], "precision 'fp32' -> 'bf16'"),
     "max pixels": ([], None, ["--max-pixels", "2000"], "--max-pixels 2000 refuses a.png"),
     "maps": ([], None, ["--save-maps"], "save_maps False -> True"),

@@ -99,13 +99,13 @@ class StageOne:
     def step(self, pooled: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """One step; the mean cross-entropy before it.
 
+        A process without images gives empty ones; where none has any there is no step, and the answer is NaN.
+
         Parameters
         ----------
         pooled : Tensor (B, C)
         labels : Tensor (B,), int64
             As the model numbers classes.
-
-        A process without images gives empty ones; where none has any there is no step, and the answer is NaN.
 
         Raises
         ------
