@@ -62,7 +62,7 @@ data_options = option_group(
 @image_options
 @data_options
 @make_result_options()
-@make_run_options()
+@make_run_options(fit=None)
 def compare(**options: Any) -> None:
     """Draw photographs under several recipes and models, side by side: OUT gets comparison.png, .pdf and .csv.
 

@@ -47,7 +47,7 @@ def run_compare(
     split: str = "val",
     class_map: Path | None = None,
     limit: int = ROWS,
-    fit: Fit = "stretch",
+    fit: Fit | None = None,
     head: dict[str, str] | None = None,
     batch_size: int = 16,
     workers: int | None = None,
@@ -70,7 +70,7 @@ def run_compare(
     named = {name: Recipe.named(name) for name in recipes}
     with holding(out, FILES, overwrite=overwrite):
         shown = chosen(images, labels, dataset, root, split, class_map, limit)
-        found = []
+        found, models = [], []
         for classifier in classifiers:
             localizer = Localizer(classifier, next(iter(named.values())), fit=fit, head=head, batch_size=batch_size,
                                   workers=workers or 0, device=device, precision=precision, max_pixels=max_pixels,
@@ -78,15 +78,15 @@ def run_compare(
             results = localizer.compare(shown.dataset(localizer), named, shown.labels(localizer))
             bar = tqdm(results, classifier.name, len(shown.names), unit="image", disable=not show_progress)
             found.append([small(one) for one in bar])
+            models.append({**model_facts(classifier), "fit": localizer.preprocess.fit})
         several = len(classifiers) > 1
         heads = [head_of(recipe, of, several) for of in classifiers for recipe in named]
         rows, failures = rows_of(shown, found)
         if not rows:
             raise CamkitError(f"none of the {len(failures)} photographs can be shown; the first: {failures[0].image}: "
                               f"{failures[0].reason}")  # fmt: skip
-        record = {"recipes": {name: recipe.to_dict() for name, recipe in named.items()}, "fit": fit,
-                  "models": [model_facts(of) for of in classifiers], "images": len(shown.names),
-                  "failed": len(failures), "versions": versions()}  # fmt: skip
+        record = {"recipes": {name: recipe.to_dict() for name, recipe in named.items()}, "models": models,
+                  "images": len(shown.names), "failed": len(failures), "versions": versions()}  # fmt: skip
         with publishing(out) as new:
             write(new, rows, heads, table_of(shown, found, classifiers), failures, record)
     lines = [*dict.fromkeys(line for of in classifiers for line in name_lines(of)), *shown.lines,
