@@ -3,7 +3,7 @@
     python benchmarks/defaults.py REAL --out OUT --limit 500
 
 REAL holds birds/, cub-10/, mobilenet_v2/, pets-3/ and tiny-imagenet/. For every network and set each image is judged
-under each fit, weighting, percentile and theta (the grid of `camkit calibrate`, GT-known Loc of the paper's protocol
+under each fit, weighting, percentile and theta (PaS and min-max, as calibrate has them; GT-known Loc, protocol paper,
 on 256 grey levels). Every other image is of half A, the rest of half B; what is chosen on one half is reported on the
 other. OUT keeps the outcomes, so that a run that was stopped goes on; the tables are printed as Markdown.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from camkit.data import AnnotatedSet, map_classes, read_dataset
 from camkit.evaluation import measure_images
-from camkit.evaluation.calibrate import FITS, PERCENTILES, THETAS, WEIGHTINGS, EverySetting
+from camkit.evaluation.calibrate import FITS, THETAS, WEIGHTINGS, EverySetting
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.source import match_source
 from camkit.inference import Inference
@@ -30,6 +30,7 @@ from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import read_class_names
 from camkit.recipe import RECIPES, Recipe
 
+THRESHOLDS, PERCENTILES = ("pas", "minmax"), np.arange(80, 101)  # the last is the maximum
 NOW = "stretch", "nwc+pas"  # what localize does by default
 CELLS = [(fit, recipe) for fit in FITS for recipe in RECIPES]
 
@@ -83,7 +84,7 @@ def outcomes(classifier: Classifier, dataset: AnnotatedSet) -> Outcomes:
     """Whether each image that can be judged under every fit is right under each setting."""
     inference = Inference(classifier, "cpu", "fp32")
     match_source(inference, dataset)
-    judge = EverySetting(protocol_named("paper"), Recipe(), WEIGHTINGS)
+    judge = EverySetting(protocol_named("paper"), Recipe(), WEIGHTINGS, THRESHOLDS)
     looks: list[Iterator[Outcomes | Failure]] = [
         measure_images(inference, dataset, WEIGHTINGS, judge, fit=fit, batch_size=16, workers=0) for fit in FITS
     ]

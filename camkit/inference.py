@@ -15,11 +15,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
+from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
+from camkit.models.preprocessing import input_spec_of, own_input_spec
 
 Precision = Literal["fp32", "bf16", "fp16"]
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a grey image, as in torchvision's rgb_to_grayscale
@@ -245,15 +247,29 @@ def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int | None = No
 
 
 def as_classifier(
-    model: str | Classifier | nn.Module, input_spec: InputSpec | None, labels: Sequence[str] | None
+    model: str | Classifier | nn.Module,
+    input_spec: InputSpec | None,
+    labels: Sequence[str] | None,
+    processor: object = None,
 ) -> Classifier:
+    """What is asked for as one classifier; `camkit.Localizer` has the parameters.
+
+    Raises
+    ------
+    CamkitError
+        The preprocessing is given twice, or cannot be read.
+    """
+    if input_spec is not None and processor is not None:
+        raise CamkitError("input_spec and processor both say what the model is shown: give one of them")
+    given = input_spec if processor is None else input_spec_of(processor)
     if isinstance(model, str):
         model = load_classifier(model)
     if isinstance(model, nn.Module):
-        model = Classifier(model, type(model).__name__, InputSpec(), None, "as given")
+        shown = given or own_input_spec(unwrap(model)) or InputSpec()
+        model = Classifier(model, type(model).__name__, shown, None, "as given")
     if labels is not None:
         model = replace(model, labels=tuple(labels), labels_assumed=False)
-    return model if input_spec is None else replace(model, input=input_spec)
+    return model if given is None else replace(model, input=given)
 
 
 def pick_device(name: str) -> torch.device:

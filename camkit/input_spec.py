@@ -4,7 +4,7 @@ import math
 import numbers
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from camkit.errors import CamkitError
 
@@ -21,8 +21,9 @@ class InputSpec:
     ----------
     size : tuple of int
         Height and width of the input, in pixels.
-    resize : int
-        Length of the short side before the centre crop of `size` (torchvision's ``resize_size``), in pixels.
+    resize : int, or tuple of int
+        Length of the short side before the centre crop of `size` (torchvision's ``resize_size``), in pixels; or height
+        and width, whatever the image's shape, where the network was shown images that were squashed first.
     mean, std : tuple of float
         Per channel, or one for all, of an RGB image in [0, 1]: ``(x - mean) / std``. Both are of numbers in [0, 1], so
         that none can be above 1.
@@ -36,7 +37,7 @@ class InputSpec:
     """
 
     size: tuple[int, int] = (224, 224)
-    resize: int = 256
+    resize: int | tuple[int, int] = 256
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: str = "bilinear"
@@ -45,7 +46,7 @@ class InputSpec:
         height, width = _several("size", self.size, (2,), "height and width, such as (224, 224)")
         checked = {
             "size": (_pixels("size", height), _pixels("size", width)),
-            "resize": _pixels("resize", self.resize),
+            "resize": _resize(self.resize),
             "mean": _channels("mean", self.mean),
             "std": _channels("std", self.std),
         }
@@ -53,6 +54,13 @@ class InputSpec:
             object.__setattr__(self, name, value)
         if self.interpolation not in INTERPOLATIONS:
             raise CamkitError(f"interpolation {self.interpolation!r:.80} is unknown: use bilinear or bicubic")
+
+    def at(self, size: tuple[int, int]) -> "InputSpec":
+        """The same for inputs of another size: `resize` keeps its proportion to it."""
+        if isinstance(self.resize, int):
+            return replace(self, size=size, resize=round(min(size) * self.resize / min(self.size)))
+        height, width = (round(new * side / old) for new, side, old in zip(size, self.resize, self.size, strict=True))
+        return replace(self, size=size, resize=(height, width))
 
 
 def _several(name: str, value: object, counts: tuple[int, ...], wanted: str) -> Sequence[object]:
@@ -63,6 +71,13 @@ def _several(name: str, value: object, counts: tuple[int, ...], wanted: str) -> 
     if len(values) not in counts or isinstance(value, str):
         raise CamkitError(f"{name} {value!r:.80}: give {wanted}")
     return values
+
+
+def _resize(value: object) -> int | tuple[int, int]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        height, width = _several("resize", value, (2,), "pixels of the short side, or height and width")
+        return _pixels("resize", height), _pixels("resize", width)
+    return _pixels("resize", value)
 
 
 def _pixels(name: str, value: object) -> int:

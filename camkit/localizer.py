@@ -1,5 +1,6 @@
 """The main job: image -> class map -> box, for any number of images."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 
 from camkit.boxes import pixels_inside
+from camkit.cam import CAM, refuse_undefined, refuse_unfit
 from camkit.data import (
     MAX_PIXELS,
     Batch,
@@ -39,14 +41,17 @@ class Localizer:
     Parameters
     ----------
     model : str, Classifier or nn.Module
-        A name as ``--model`` takes it, a loaded classifier, or a network in eval mode (then `input_spec` says what it
-        wants to be shown; ImageNet's usual preprocessing by default). It is moved to `device`.
+        A name as ``--model`` takes it, a loaded classifier, or a network in eval mode. It is moved to `device`.
     recipe : str or Recipe
         "cam", "nwc", "pas", "nwc+pas", or a recipe of your own.
     topk : int
         Predicted classes for each image, where no labels are given.
     input_spec : InputSpec, optional
-        Instead of the model's own.
+        What the model wants to be shown, instead of its own; of a network, what `camkit.models.preprocessing` finds in
+        its attributes, else ImageNet's usual preprocessing.
+    processor : optional
+        The same as another library says it, as `camkit.models.input_spec_of` takes it: an image processor of
+        transformers, transforms of torchvision, a data configuration of timm.
     labels : sequence of str, optional
         Class names, instead of the model's own.
     fit : {"stretch", "crop", "keep"}, optional
@@ -75,6 +80,7 @@ class Localizer:
         *,
         topk: int = 1,
         input_spec: InputSpec | None = None,
+        processor: object = None,
         labels: Sequence[str] | None = None,
         fit: Fit | None = None,
         batch_size: int = 16,
@@ -87,11 +93,13 @@ class Localizer:
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
             raise CamkitError(f"topk {topk}, batch size {batch_size}, workers {workers}: give at least 1, 1 and 0")
-        classifier = as_classifier(model, input_spec, labels)
+        classifier = as_classifier(model, input_spec, labels, processor)
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
         self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None
         self.inference = Inference(classifier, device, precision, head)
+        if isinstance(self.inference.source, CAM):
+            refuse_unfit(self.recipe.weighting, self.inference.source.head)
         self.preprocess = Preprocess(classifier.input, fit or self.inference.default_fit)
 
     @overload
@@ -258,6 +266,8 @@ class Localizer:
     ) -> list[Localization]:
         assert sample.view is not None
         view, names = sample.view, self.inference.classifier.labels
+        if all(map(math.isfinite, scores)):
+            refuse_undefined(recipe.weighting, maps)
         score_maps = recipe.score_maps(maps, view.size, window_of(view))
         boxes, taus = recipe.boxes(score_maps)
         rows, columns = pixels_inside(view.window, view.size)

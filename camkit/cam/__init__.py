@@ -1,5 +1,6 @@
 """From a model to class maps: finding the head, picking up the features, weighing the channels."""
 
+import camkit.cam.combinations  # noqa: F401 - registers its weightings
 from camkit.cam.class_maps import ClassMaps
 from camkit.cam.extractor import CAM
 from camkit.cam.fc import Fc, find_fc
@@ -8,13 +9,25 @@ from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
 from camkit.cam.source import FunctionMaps, MapFunction, MapSource
-from camkit.cam.weightings import WEIGHTINGS, ClassWeights, Weighting, register_weighting, weighting_named
+from camkit.cam.weightings import (
+    WEIGHTINGS,
+    ClassWeights,
+    Domain,
+    Weighting,
+    built_in_weightings,
+    refuse_undefined,
+    refuse_unfit,
+    register_weighting,
+    weighting_named,
+    why_not,
+)
 
 __all__ = [
     "CAM",
     "WEIGHTINGS",
     "ClassMaps",
     "ClassWeights",
+    "Domain",
     "Fc",
     "Features",
     "FunctionMaps",
@@ -24,8 +37,12 @@ __all__ = [
     "Pooling",
     "Prediction",
     "Weighting",
+    "built_in_weightings",
     "find_fc",
     "find_pooling",
+    "refuse_undefined",
+    "refuse_unfit",
     "register_weighting",
     "weighting_named",
+    "why_not",
 ]

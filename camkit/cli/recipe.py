@@ -15,8 +15,9 @@ recipe_options = option_group(
     option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
     option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),
     option("--weighting", metavar="NAME",
-           help="Instead of --nwc: signed (CAM), positive (NWC), negative, or a function of yours, "
-                "path/to/file.py:name."),
+           help="Instead of --nwc: signed (CAM), positive (NWC), negative, gradcam++, ablation, finer, "
+                "finer:ALPHA:CLASSES, ccam: or ccam-agnostic: with t1b1, linear, quadratic or topN; or a function of "
+                "yours, path/to/file.py:name."),
     option("--threshold", metavar="NAME",
            help="Instead of --pas: max, minmax, pas, ivr; LO:HI, each a number, min, max or a percentile such as "
                 "p30; or a function of yours, path/to/file.py:name."),

@@ -45,8 +45,9 @@ class Preprocess:
     spec : InputSpec
         Sizes and normalisation.
     fit : {"stretch", "crop", "keep"}
-        "stretch": the whole image, resized to `spec.size`. "crop": the short side resized to `spec.resize`, then the
-        centre crop of `spec.size`; what torchvision's classification weights do, to the bit. "keep": the short side
+        "stretch": the whole image, resized to `spec.size`. "crop": the short side resized to `spec.resize`, or the
+        whole image to it where it is a height and width, then the centre crop of `spec.size`; what torchvision's
+        classification weights do, to the bit. "keep": the short side
         resized to the shorter side of `spec.size`, the long side in proportion, rounded down; nothing is cut.
     """
 
@@ -84,7 +85,8 @@ class Preprocess:
         elif self.fit == "keep":
             pixels, window = self._resize(image, (min(self.spec.size),)), (0.0, 0.0, float(width), float(height))
         else:
-            resized = self._resize(image, (self.spec.resize,))
+            sides = (self.spec.resize,) if isinstance(self.spec.resize, int) else self.spec.resize
+            resized = self._resize(image, sides)
             pixels = F.center_crop(resized, self.spec.size)
             window = _crop_window((height, width), (resized.shape[-2], resized.shape[-1]), self.spec.size)
         scaled = F.convert_image_dtype(pixels, torch.float32)

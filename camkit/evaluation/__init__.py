@@ -4,6 +4,7 @@ from camkit.evaluation.calibrate import Calibration, calibrate
 from camkit.evaluation.classes import ClassMatch, left_out_notes, match_classes
 from camkit.evaluation.evaluate import Evaluation, evaluate, merge_evaluations
 from camkit.evaluation.forward import forward_dataset
+from camkit.evaluation.grid import Crossed, Grid
 from camkit.evaluation.image_evaluation import ImageEvaluation
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.predicted_classes import PredictedClasses, predict_classes
@@ -14,8 +15,10 @@ __all__ = [
     "PROTOCOLS",
     "Calibration",
     "ClassMatch",
+    "Crossed",
     "Evaluation",
     "EvaluationSource",
+    "Grid",
     "ImageEvaluation",
     "ImagePrediction",
     "PredictedClasses",

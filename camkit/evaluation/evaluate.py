@@ -16,7 +16,14 @@ from camkit.evaluation.image_evaluation import ImageEvaluation, ImageEvaluator
 from camkit.evaluation.measures import Classification, Curves, GroundTruth, RecipeMeasures, Results, curve_measures
 from camkit.evaluation.predicted_classes import PredictedClasses
 from camkit.evaluation.protocols import protocol_named
-from camkit.evaluation.source import EvaluationSource, match_source, measure_images, none_measured, num_predicted
+from camkit.evaluation.source import (
+    EvaluationSource,
+    check_weightings,
+    match_source,
+    measure_images,
+    none_measured,
+    num_predicted,
+)
 from camkit.inference import Progress, no_progress
 from camkit.localization import Failure
 from camkit.metrics import Comparison, Estimate
@@ -151,11 +158,13 @@ def evaluate(
     Raises
     ------
     CamkitError
-        The data set's classes are not the model's, it has neither boxes nor masks, or no image could be evaluated.
+        The data set's classes are not the model's, a weighting does not hold on it, there are neither boxes nor masks,
+        or no image could be evaluated.
     """
     if classes is not None and group.world_size > 1:
         raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
     match = match_source(source, dataset, classes)  # all processes refuse it, or none
+    check_weightings(source, (recipe.weighting for recipe in recipes.values()))
     k_max = num_predicted(source) if classes is None else classes.k
     measures = _Measures(dataset, recipes, protocol, k_max, step, threshold_split)
     share = replace(dataset, records=dataset.records[group.rank :: group.world_size])

@@ -6,13 +6,15 @@ boxes at every grey level, for the choice of a threshold.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from camkit.boxes import pixels_inside
+from camkit.boxes.score_maps import is_constant
 from camkit.boxes.tree import level_boxes
 from camkit.errors import CamkitError
 from camkit.evaluation.image_prediction import ImagePrediction
@@ -53,6 +55,12 @@ class EvaluationProtocol(Protocol):
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         """The score map (H, W), and the box at each of its 256 grey levels (256, 4)."""
 
+    def whole(self, prediction: ImagePrediction) -> Boxes:
+        """The box (1, 4) of all that the map covers."""
+
+    def levels_of_maximum(self, prediction: ImagePrediction, recipe: Recipe, thetas: Scores) -> NDArray[np.int64]:
+        """The grey levels of `levels` at which the map as it is reaches these shares of its maximum; -1 below all."""
+
 
 class Paper:
     """As the papers write it."""
@@ -85,6 +93,22 @@ class Paper:
         score_map = recipe.score_maps(prediction.maps[recipe.weighting], prediction.size, prediction.window).numpy()
         boxes = level_boxes(quantise(score_map.astype(np.float64)), "pixels").astype(np.int64)
         return score_map, self._in_image(boxes, prediction)
+
+    def whole(self, prediction: ImagePrediction) -> Boxes:
+        height, width = prediction.size
+        if prediction.window is not None:
+            rows, columns = pixels_inside(prediction.window, prediction.size)
+            return np.array([[columns.start, rows.start, columns.stop, rows.stop]])
+        return np.array([[0, 0, width, height]])
+
+    def levels_of_maximum(self, prediction: ImagePrediction, recipe: Recipe, thetas: Scores) -> NDArray[np.int64]:
+        as_it_is = replace(recipe, normalization="none")
+        raw = as_it_is.score_maps(prediction.maps[recipe.weighting], prediction.size, prediction.window)
+        low, high = float(raw.min()), float(raw.max())
+        if bool(is_constant(raw)):
+            return np.where(thetas * high < high, -1, LEVELS - 1)
+        cuts = (thetas * high - low) / (high - low) * (LEVELS - 1)
+        return np.clip(np.floor(cuts), -1, LEVELS - 1).astype(np.int64)
 
     @staticmethod
     def _in_image(boxes: Boxes, prediction: ImagePrediction) -> Boxes:
@@ -124,6 +148,12 @@ class Wsol:
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         score_map = protocol_map(prediction.maps[recipe.weighting], prediction.size, prediction.window)
         return score_map, clip_far_corner(level_boxes(quantise(score_map), "border")).numpy().astype(np.int64)
+
+    def whole(self, prediction: ImagePrediction) -> Boxes:  # noqa: ARG002 - the grid is every image's
+        return np.array([[0, 0, SIDE - 1, SIDE - 1]])
+
+    def levels_of_maximum(self, *_: Any) -> NDArray[np.int64]:
+        raise CamkitError("the wsol protocol normalises maps, and has no maximum of the map as it is: take minmax")
 
 
 PROTOCOLS: dict[str, EvaluationProtocol] = {"paper": Paper(), "wsol": Wsol()}

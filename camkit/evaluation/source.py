@@ -4,13 +4,13 @@ Only this file knows which of them it is. A map in a folder is of its image's ow
 no class weights behind it; no network runs, and of an image no more than its size is read.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 import torch
 
-from camkit.cam import CAM
+from camkit.cam import CAM, refuse_undefined, refuse_unfit
 from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Fit, Sample, read_size
 from camkit.data.annotations import check_inside
 from camkit.data.map_files import MapFolder
@@ -60,6 +60,13 @@ def num_predicted(source: EvaluationSource) -> int:
 def has_class_weights(source: EvaluationSource) -> bool:
     """Whether there are weightings to choose from."""
     return isinstance(source, Inference) and isinstance(source.source, CAM)
+
+
+def check_weightings(source: EvaluationSource, weightings: Iterable[str]) -> None:
+    """`CamkitError` where a weighting does not hold on the network's head."""
+    if isinstance(source, Inference) and isinstance(source.source, CAM):
+        for weighting in weightings:
+            refuse_unfit(weighting, source.source.head)
 
 
 def recipes_for(source: EvaluationSource, recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:
@@ -122,13 +129,15 @@ def _of_batch(
     """A batch's forward pass; what is left to do for each of its images."""
     prediction = inference.forward(batch)
     maps = {weighting: prediction.class_maps(labels, weighting).maps[:, 0].cpu() for weighting in weightings}
-    top = prediction.top(TOP_K).cpu()
+    top, numbers = prediction.top(TOP_K).cpu(), prediction.logits.isfinite().all(1).tolist()
 
     def job(i: int, sample: Sample) -> T | Failure:
         assert sample.view is not None
         record = dataset.records[sample.index]
         its = {weighting: stack[i] for weighting, stack in maps.items()}
         try:
+            for weighting in weightings if numbers[i] else ():
+                refuse_undefined(weighting, its[weighting])
             predicted = (int(labels[i]), top[i]) if classes is None else classes.of(record, sample.index)
         except CamkitError as error:
             return Failure(sample.name, str(error))

@@ -1,11 +1,13 @@
 """Pictures. Arrays and tables in, pixels or a matplotlib Axes out."""
 
+from camkit.figures.calibration import plot_calibration
 from camkit.figures.channels import plot_channels
 from camkit.figures.class_maps import plot_class_maps
 from camkit.figures.comparison import ComparisonRow, plot_comparison
 from camkit.figures.curves import plot_curve
 from camkit.figures.examples import Example
 from camkit.figures.forest import plot_forest
+from camkit.figures.gains import plot_grid
 from camkit.figures.grid import grid
 from camkit.figures.ioa import plot_ioa
 from camkit.figures.localization import plot_localization
@@ -26,12 +28,14 @@ __all__ = [
     "grid",
     "overlay",
     "picture_size",
+    "plot_calibration",
     "plot_channels",
     "plot_class_maps",
     "plot_comparison",
     "plot_curve",
     "plot_dispersion",
     "plot_forest",
+    "plot_grid",
     "plot_intensity",
     "plot_ioa",
     "plot_localization",

@@ -4,6 +4,8 @@ from torch import fx, nn
 
 from camkit.errors import CamkitError
 from camkit.models.card import Card
+from camkit.models.hf_models import PREFIX as HF
+from camkit.models.hf_models import build_hf
 from camkit.models.messages import one_line
 from camkit.models.pools import replace_pool
 from camkit.models.stride import set_output_stride
@@ -69,6 +71,8 @@ def named_network(card: Card) -> nn.Module:
         return backbone_named(card.model).build(card.num_classes)
     if card.model.startswith(TIMM):
         return build_timm(card.model, card.num_classes)
+    if card.model.startswith(HF):
+        return build_hf(card.model, card.num_classes)
     if card.model in torchvision_names():
         return build_torchvision(card.model, card.num_classes, card.input.size)
     raise CamkitError(f"no network {card.model!r:.80} can be built by its name; `camkit models` lists the names")

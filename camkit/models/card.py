@@ -92,7 +92,8 @@ def _checked(held: dict[str, Any]) -> Card:
 
 def _input_spec(held: dict[str, Any]) -> InputSpec:
     spec = InputSpec(held["size"], held["resize"], held["mean"], held["std"], held["interpolation"])
-    if max(spec.size) > LARGEST or spec.resize > 2 * LARGEST:
+    resize = [spec.resize] if isinstance(spec.resize, int) else spec.resize
+    if max(spec.size) > LARGEST or max(resize) > 2 * LARGEST:
         raise ValueError(f"input of {spec.size[0]}x{spec.size[1]} pixels, cut from {spec.resize}")
     return spec
 

@@ -68,8 +68,7 @@ def _input_spec(module: ModuleType, path: Path) -> InputSpec:
             except CamkitError as error:
                 raise CamkitError(f"{path}: {name} cannot be what it is: {error}") from error
     if "size" in given and "resize" not in given:
-        usual = InputSpec()
-        return replace(spec, resize=round(min(spec.size) * usual.resize / usual.size[0]))
+        return replace(spec, resize=InputSpec().at(spec.size).resize)
     return InputSpec(**given)
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from importlib import resources
+from pathlib import Path
 
 from torch import nn
 
@@ -13,9 +14,14 @@ from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
 from camkit.models.efficientnet_lite import SIZES as LITES
 from camkit.models.efficientnet_lite import installed_lites, load_efficientnet_lite
+from camkit.models.embeddings import ClassEmbeddings, read_embeddings
 from camkit.models.factory import load_factory
+from camkit.models.hf_models import PREFIX as HF
+from camkit.models.hf_models import load_hf
 from camkit.models.messages import did_you_mean, one_line
 from camkit.models.new_fc import with_new_fc
+from camkit.models.open_clip_models import PREFIX as OPEN_CLIP
+from camkit.models.open_clip_models import load_open_clip
 from camkit.models.state import State
 from camkit.models.timm_models import PREFIX as TIMM
 from camkit.models.timm_models import load_timm
@@ -24,24 +30,29 @@ from camkit.models.torchvision_models import load_torchvision, torchvision_names
 from camkit.models.wsol import BACKBONES
 from camkit.models.wsol import PREFIX as WSOL
 from camkit.models.wsol_models import load_wsol
+from camkit.models.zero_shot import with_embeddings
 
 SUFFIX = ".safetensors"
 FACTORY = re.compile(r"\.py(:|$)")
 
 
-def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
+def load_classifier(spec: str, weights: str | None = "DEFAULT", classes_from: str | Path | None = None) -> Classifier:
     """Load a classifier by name.
 
     Parameters
     ----------
     spec : str
-        A torchvision name, ``timm:NAME``, ``wsol:NAME``, ``path/to/file.py:factory``, ``tiny``, or a checkpoint that
-        `save_checkpoint` wrote, ``FILE.safetensors``, which says itself which network it is.
+        A torchvision name, ``timm:NAME``, ``hf:NAME``, ``open_clip:NAME@PRETRAINED``, ``wsol:NAME``,
+        ``path/to/file.py:factory``, ``tiny``, or a checkpoint that `save_checkpoint` wrote, ``FILE.safetensors``, which
+        says itself which network it is.
     weights : str or None
         ``DEFAULT``: the weights that belong to the name (of a factory: as it returns the model). ``none`` or None:
         random. A file of weights as `read_weights` takes it, read without running code; a checkpoint brings its
         pooling and output stride, and must be one of the named network. For a torchvision name also one of its
         published weights, such as ``IMAGENET1K_V1``.
+    classes_from : str or Path, optional
+        A file of text embeddings, as `read_embeddings` takes it: the network is the image tower of a CLIP or SigLIP,
+        and these are its classes.
 
     Returns
     -------
@@ -53,13 +64,23 @@ def load_classifier(spec: str, weights: str | None = "DEFAULT") -> Classifier:
     CamkitError
         The name is unknown, the weights cannot be had, or they do not fit the model.
     """
-    classifier = _load(spec, _plain(weights))
+    embeddings = None if classes_from is None else read_embeddings(classes_from)
+    classifier = _load(spec, _plain(weights), embeddings)
     on_the_cpu(classifier.model, spec)
     in_eval_mode(classifier.model, spec)
     return classifier
 
 
-def _load(spec: str, weights: str) -> Classifier:
+def _load(spec: str, weights: str, embeddings: ClassEmbeddings | None) -> Classifier:
+    if spec.startswith(HF):
+        return load_hf(spec, weights, embeddings)
+    if spec.startswith(OPEN_CLIP):
+        return load_open_clip(spec, weights, embeddings)
+    classifier = _load_alone(spec, weights)
+    return classifier if embeddings is None else with_embeddings(classifier, classifier.model, embeddings)
+
+
+def _load_alone(spec: str, weights: str) -> Classifier:
     if spec.lower().endswith(SUFFIX):
         return _load_checkpoint(spec, weights)
     card = read_card(weights) if weights.lower().endswith(SUFFIX) else None

@@ -1,6 +1,5 @@
 """timm's classifiers, where timm is installed: `timm:NAME`."""
 
-from importlib import import_module
 from types import ModuleType
 
 import torch
@@ -8,9 +7,10 @@ from torch import nn
 
 from camkit.errors import CamkitError
 from camkit.imagenet import imagenet_names
-from camkit.input_spec import InputSpec
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
+from camkit.models.configurations import of_timm
+from camkit.models.extras import extra
 from camkit.models.messages import did_you_mean, one_line
 
 PREFIX = "timm:"
@@ -39,7 +39,8 @@ def load_timm(spec: str, weights: str) -> Classifier:
         load_weights(model, state, weights)
     said = state.origin if state else f"timm {model.pretrained_cfg.get('tag')}" if pretrained else RANDOM
     named = said != RANDOM and model.num_classes == len(imagenet_names())
-    return Classifier(model, spec, _input_spec(timm, model), imagenet_names() if named else None, said, spec,
+    shown = of_timm(timm.data.resolve_model_data_config(model))
+    return Classifier(model, spec, shown, imagenet_names() if named else None, said, spec,
                       labels_assumed=named and bool(state))  # fmt: skip
 
 
@@ -53,17 +54,4 @@ def build_timm(spec: str, num_classes: int) -> nn.Module:
 
 
 def _timm() -> ModuleType:
-    try:
-        # an extra: only who asks for it pays for it
-        import_module("timm.data")
-        return import_module("timm")
-    except ImportError as error:
-        raise CamkitError(f"timm: models need timm ({one_line(error)}); run pip install 'camkit[timm]'") from error
-
-
-def _input_spec(timm: ModuleType, model: object) -> InputSpec:
-    config = timm.data.resolve_model_data_config(model)
-    _, height, width = config["input_size"]
-    resize = int(min(height, width) / config["crop_pct"])
-    interpolation = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
-    return InputSpec((height, width), resize, tuple(config["mean"]), tuple(config["std"]), interpolation)
+    return extra("timm", PREFIX, "timm", "data")

@@ -49,7 +49,8 @@ def load_torchvision(name: str, weights: str) -> Classifier:
     if entry is not None:
         path = _cached(entry)
         model = _build(name, _read(name, path), path)
-        return _classifier(name, model, entry, tuple(entry.meta["categories"]), str(entry))
+        named = entry.meta.get("categories")  # weights of features alone have none
+        return _classifier(name, model, entry, tuple(named) if named else None, str(entry))
     if not is_weights(weights) and not Path(weights).exists():
         known = ", ".join(one.name for one in published)
         raise CamkitError(f"weights {weights!r}: neither a file nor weights of {name} (DEFAULT, {known}, none)")
@@ -76,7 +77,7 @@ def _classifier(name: str, model: nn.Module, entry: Any, labels: tuple[str, ...]
     bicubic = preset.interpolation == InterpolationMode.BICUBIC
     spec = InputSpec((side, side), resize, tuple(preset.mean), tuple(preset.std), "bicubic" if bicubic else "bilinear")
     if isinstance(model, models.VisionTransformer):  # it takes one size, and random weights are not of the entry's
-        spec = replace(spec, size=(model.image_size,) * 2, resize=round(resize * model.image_size / side))
+        spec = spec.at((model.image_size,) * 2)
     return Classifier(model, name, spec, labels, said, name)
 
 

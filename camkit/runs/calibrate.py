@@ -10,8 +10,9 @@ import pandas as pd
 from camkit.data import AnnotatedSet, Fit, MapFolder
 from camkit.errors import CamkitError
 from camkit.evaluation import Calibration, Evaluation, EvaluationSource, calibrate, evaluate
-from camkit.evaluation.calibrate import require_boxes
+from camkit.evaluation.calibrate import WEIGHTINGS, require_boxes
 from camkit.evaluation.evaluate import merge_evaluations
+from camkit.evaluation.grid import thresholds_for, weightings_for
 from camkit.metrics.per_image import FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
@@ -26,12 +27,20 @@ FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "fai
 
 @held(FILES)
 def run_calibrate(
-    maps_of: MapsOf, before: Recipe, options: RunOptions, *, test_split: str, fits: Sequence[Fit] | None = None
+    maps_of: MapsOf,
+    before: Recipe,
+    options: RunOptions,
+    *,
+    test_split: str,
+    fits: Sequence[Fit] | None = None,
+    weightings: Sequence[str] | None = WEIGHTINGS,
+    thresholds: Sequence[str] | None = None,
 ) -> Report:
-    """Choose fit, weighting, theta and percentile on `options.split`, and measure what they gain on `test_split`.
+    """Choose fit, weighting and threshold on `options.split`, and measure what they gain on `test_split`.
 
-    The gain is over the recipe `before` with `options.fit`. Without `fits` every fit is tried that `fits_for` gives. Of
-    maps without class weights, as those in a folder are, there is no weighting to choose.
+    The gain is over the recipe `before` with `options.fit`. Without `fits` every fit is tried that `fits_for` gives.
+    None of the weightings or thresholds stands for all that hold. Of maps without class weights, as those in a folder
+    are, there is no weighting to choose.
 
     Raises
     ------
@@ -49,10 +58,22 @@ def run_calibrate(
     tried = fits or fits_for(source, options.fit)
     reading = {name: value for name, value in options.measuring(source).items() if name != "fit"}
     progress = options.progress(f"calibrate on {chosen_on.split}")
-    found = calibrate(source, chosen_on, before, fits=tried, progress=progress, **reading)
+    weighed, notes = weightings_for([source], weightings)
+    rules, more = thresholds_for(
+        options.protocol, None if thresholds is None else dict.fromkeys(thresholds, before.threshold)
+    )
+    found = calibrate(source, chosen_on, before, weightings=weighed, thresholds=list(rules), fits=tried,
+                      progress=progress, **reading)  # fmt: skip
     measured = [_measure(source, dataset, before, found, options) for dataset in (chosen_on, unseen)]
     record: dict[str, Any] = {
-        "settings": {**source_facts(maps_of), **options.facts(), "fits": tried, "test_split": test_split},
+        "settings": {
+            **source_facts(maps_of),
+            **options.facts(),
+            "fits": tried,
+            "test_split": test_split,
+            "weightings": weighed,
+            "thresholds": list(rules),
+        },
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
         "calibrated_fit": None if no_fit else found.fit,
@@ -65,8 +86,11 @@ def run_calibrate(
     with publishing(out) as new:
         _write(new, found, source_name(maps_of), record, failures)
     before_fit, fit = ("", "") if no_fit else (f", fit {options.fit}", f", fit {found.fit}")
-    chosen = f"{found.recipe.weighting} weights, {found.recipe.threshold}{fit}"
+    as_it_is = ", not normalised" if found.recipe.normalization == "none" else ""
+    chosen = f"{found.recipe.weighting} weights, {found.recipe.threshold}{as_it_is}{fit}"
     lines = [
+        *notes,
+        *more,
         f"before      {before.weighting} weights, {before.threshold}{before_fit}",
         f"calibrated  {chosen}; the best of {len(found.surface)}",
         f"{_line(measured[0])}, on {chosen_on.split}, where it was chosen",

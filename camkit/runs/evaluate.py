@@ -1,31 +1,47 @@
 """`camkit evaluate` and `camkit ablate`: annotated images and a source of class maps to figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 
 from camkit.data import AnnotatedSet
 from camkit.evaluation import (
     ClassMatch,
+    Crossed,
     Evaluation,
+    EvaluationSource,
+    Grid,
     PredictedClasses,
     evaluate,
     merge_evaluations,
     predict_classes,
     recipes_for,
 )
+from camkit.figures import plot_grid
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
+from camkit.output import whole
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts
+from camkit.runs.grid_table import grid_rows, lines_of_grid
 from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
 
-FILES = ("metrics.json", "per_image.csv", "curve.csv", "curve.png", "ablation.csv", "failures.csv", "run.json")
+FILES = (
+    "metrics.json",
+    "per_image.csv",
+    "curve.csv",
+    "curve.png",
+    "ablation.csv",
+    "ablation.png",
+    "failures.csv",
+    "run.json",
+)
 
 
 @held(FILES)
@@ -76,11 +92,16 @@ def run_evaluate(
 
 @held(FILES)
 def run_ablate(
-    maps_of: MapsOf, options: RunOptions, *, recipes: Mapping[str, Recipe] = RECIPES, tap: Classifier | None = None
+    maps_of: MapsOf,
+    options: RunOptions,
+    *,
+    recipes: Mapping[str, Recipe] | Grid = RECIPES,
+    tap: Classifier | None = None,
 ) -> Report:
     """Hold recipes against each other, one forward pass for all; with `tap`, of a second model besides.
 
-    Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting.
+    Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting. A grid
+    is shown as one, with its picture.
 
     Raises
     ------
@@ -91,10 +112,9 @@ def run_ablate(
     (dataset,) = run.datasets
     models = [maps_of] if tap is None else [maps_of, tap]
     sources = [run.source(model) for model in models]
-    for source in sources:
-        recipes = recipes_for(source, recipes)
+    crossed, chosen = _of_sources(sources, recipes, options.protocol)
     evaluations = [
-        evaluate(source, dataset, recipes, step=options.step, seed=options.seed,
+        evaluate(source, dataset, chosen, step=options.step, seed=options.seed,
                  progress=options.progress(source_name(model)), **options.measuring(source))
         for model, source in zip(models, sources, strict=True)
     ]  # fmt: skip
@@ -103,10 +123,26 @@ def run_ablate(
     settings = {
         **source_facts(maps_of),
         "tap": None if tap is None else model_facts(tap),
-        "recipes": {name: recipe.to_dict() for name, recipe in recipes.items()},
+        "recipes": {name: recipe.to_dict() for name, recipe in chosen.items()},
     }
-    lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_ablation(found)]
-    return _report(run, found, matches, settings, lines)
+    shown = crossed if crossed is not None and has_curves(found) else None  # of masks alone thresholds say nothing
+    prefixes = ("",) if tap is None else ("", "tap:")
+    table = lines_of_ablation(found) if shown is None else lines_of_grid(found, shown, prefixes)
+    notes = [] if crossed is None else crossed.notes
+    lines = [*run.unread_lines(), *notes, *class_lines(matches, dataset), *table]
+    return _report(run, found, matches, settings, lines, None if shown is None else grid_rows(found, shown, prefixes))
+
+
+def _of_sources(
+    sources: Sequence[EvaluationSource], recipes: Mapping[str, Recipe] | Grid, protocol: str
+) -> tuple[Crossed | None, Mapping[str, Recipe]]:
+    """The recipes that differ on every source, and what they are crossed of where they are a grid."""
+    if isinstance(recipes, Grid):
+        crossed = recipes.cross(sources, protocol)
+        return crossed, crossed.recipes
+    for source in sources:
+        recipes = recipes_for(source, recipes)
+    return None, recipes
 
 
 def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
@@ -117,9 +153,14 @@ def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptio
 
 
 def _report(
-    run: Measurement, found: Evaluation, matches: list[ClassMatch], settings: dict[str, Any], lines: list[str]
+    run: Measurement,
+    found: Evaluation,
+    matches: list[ClassMatch],
+    settings: dict[str, Any],
+    lines: list[str],
+    grid: pd.DataFrame | None = None,
 ) -> Report:
-    """Write the run's files, and say what is in them."""
+    """Write the run's files, and say what is in them; of a grid of recipes the picture of its rows."""
     out = run.options.out
     record = {
         "settings": {**settings, **run.options.facts()},
@@ -128,8 +169,12 @@ def _report(
     }
     with publishing(out) as new:
         write(new, found, record)
+        if grid is not None:
+            with whole(new / "ablation.png", "wb") as file:
+                plot_grid(grid, next(iter(found.localization))).figure.savefig(file, dpi=150)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
-    shown = ["metrics.json", "per_image.csv", *(["curve.png"] if has_curves(found) else [])]
+    pictures = ["ablation.png"] if grid is not None else ["curve.png"] if has_curves(found) else []
+    shown = ["metrics.json", "per_image.csv", *pictures]
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"
     return Report(
         [

@@ -139,7 +139,7 @@ def title(recipe: str) -> str:
     """``tap:nwc`` as ``TAP + NWC``."""
     if recipe.startswith("tap:"):
         plain = recipe.removeprefix("tap:")
-        return "TAP" if plain == "cam" else f"TAP {TITLES[plain]}"
+        return "TAP" if plain == "cam" else f"TAP {TITLES.get(plain, plain)}"
     return TITLES.get(recipe, recipe)
 
 

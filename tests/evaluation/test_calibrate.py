@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 
-from camkit.boxes import MaxThreshold, PercentileThreshold
+from camkit.boxes import MaxThreshold, PercentileThreshold, Threshold
 from camkit.cli import cli
-from camkit.data import read_dataset
+from camkit.data import Record, read_dataset
 from camkit.errors import CamkitError
-from camkit.evaluation import calibrate, evaluate
+from camkit.evaluation import PROTOCOLS, ImagePrediction, calibrate, evaluate
 from camkit.evaluation.calibrate import best_of
 from camkit.inference import Inference
 from camkit.input_spec import InputSpec
@@ -32,8 +33,6 @@ def build():
 
 
 def inference():
-    import torch
-
     torch.manual_seed(0)
     spec = InputSpec((64, 64), 64, (0.5,) * 3, (0.25,) * 3)
     return Inference(Classifier(TinyResNet(3, (8, 16), 1).eval(), "net", spec, None, "random"), "cpu", "fp32")
@@ -42,13 +41,21 @@ def inference():
 def test_the_surface_is_what_each_recipe_gives():
     dataset = read_dataset("shapes", "n=24,classes=3", "val")
     found = calibrate(inference(), dataset, Recipe())
-    surface = found.surface.set_index(["weighting", "percentile", "theta"])["gt_loc"]
-    assert len(surface) == 2 * 21 * 99
+    surface = found.surface.set_index(["weighting", "threshold", "percentile", "theta"])["gt_loc"]
+    assert len(surface) == 2 * (1 + 1 + 20 + 19) * 99
     assert found.n == 24
-    settings = [("signed", 100, 0.2), ("positive", 90, 0.35), ("signed", 85, 0.8), ("positive", 100, 0.6)]
+    settings = [("signed", "minmax", 100, 0.2), ("positive", "pas", 90, 0.35), ("signed", "pas", 85, 0.8),
+                ("positive", "minmax", 100, 0.6), ("signed", "ivr", 60, 0.2), ("positive", "ivr", 30, 0.5),
+                ("signed", "max", 100, 0.2), ("positive", "max", 100, 0.7), ("positive", "max", 100, 0.05)]  # fmt: skip
     recipes = {
-        str(i): Recipe(w, MaxThreshold(t) if p == 100 else PercentileThreshold(t, p))
-        for i, (w, p, t) in enumerate(settings)
+        str(i): Recipe(
+            weighting,
+            Threshold(theta, f"p{p}", "max")
+            if name == "ivr"
+            else Threshold(theta, 0.0, "max" if p == 100 else f"p{p}"),
+            "none" if name == "max" else "minmax",
+        )
+        for i, (weighting, name, p, theta) in enumerate(settings)
     }
     exact = evaluate(inference(), dataset, recipes, step=0.5).localization
     for i, setting in enumerate(settings):
@@ -59,13 +66,21 @@ def test_the_surface_is_what_each_recipe_gives():
 
 
 def test_of_equals_the_nearest_to_the_paper_is_taken():
-    rows = [("signed", 90, 0.35, 70.0), ("positive", 90, 0.35, 70.0), ("positive", 80, 0.35, 70.0)]
-    rows += [("signed", 100, 0.9, 60.0)]
-    table = pd.DataFrame(rows, columns=["weighting", "percentile", "theta", "gt_loc"])
+    rows = [("signed", "pas", 90, 0.35, 70.0), ("positive", "pas", 90, 0.35, 70.0), ("positive", "pas", 80, 0.35, 70.0)]
+    rows += [
+        ("positive", "ivr", 90, 0.35, 70.0),
+        ("gradcam++", "pas", 90, 0.35, 70.0),
+        ("signed", "minmax", 100, 0.9, 60.0),
+    ]
+    table = pd.DataFrame(rows, columns=["weighting", "threshold", "percentile", "theta", "gt_loc"])
     fits = pd.concat([table.assign(fit=fit) for fit in ("keep", "stretch", "crop")])
     assert best_of(fits, Recipe()) == (Recipe("positive", PercentileThreshold(0.35, 90.0)), "stretch")
-    last = table.assign(gt_loc=[0, 0, 0, 1], fit="keep")
+    last = table.assign(gt_loc=[0, 0, 0, 0, 0, 1], fit="keep")
     assert best_of(last, Recipe()) == (Recipe("signed", MaxThreshold(0.9)), "keep")
+    raw = last.assign(threshold=["pas"] * 5 + ["max"])
+    assert best_of(raw, Recipe()) == (Recipe("signed", MaxThreshold(0.9), "none"), "keep")
+    level = last.assign(threshold=["pas"] * 5 + ["ivr"], percentile=[90] * 5 + [55])
+    assert best_of(level, Recipe()) == (Recipe("signed", Threshold(0.9, "p55", "max")), "keep")
 
 
 @pytest.fixture
@@ -141,6 +156,37 @@ def test_a_recipe_survives_its_file():
     assert np.isclose(Recipe().threshold.theta, 0.35)
 
 
+@pytest.mark.parametrize("values", [
+    [[-3.0, -2], [-1, -0.5]], [[-2.0, 1], [3, 4]], [[1.0, 1.5], [2, 4]], [[5.0, 5], [5, 5]], [[-5.0, -5], [-5, -5]]
+])  # fmt: skip
+def test_the_maximum_of_a_map_as_it_is_cuts_at_the_right_grey_level(values):
+    """Against the map itself cut at theta times its maximum: below all values, among them, above all."""
+    image = ImagePrediction(Record("a", 0), (2, 2), None, {"signed": torch.tensor(values)}, 0, None)
+    for theta in (0.05, 0.2, 0.5, 0.9):
+        protocol = PROTOCOLS["paper"]
+        boxes = np.concatenate([protocol.levels(image, Recipe("signed"))[1], protocol.whole(image)])
+        (level,) = protocol.levels_of_maximum(image, Recipe("signed"), np.array([theta]))
+        own = protocol.boxes(image, {"it": Recipe("signed", MaxThreshold(theta), "none")})["it"]
+        assert boxes[level].tolist() == own.tolist()
+
+
+def test_a_window_is_whole_where_it_lies():
+    image = ImagePrediction(Record("a", 0), (10, 20), (5.0, 0.0, 15.0, 10.0), {"signed": torch.ones(2, 2)}, 0, None)
+    assert PROTOCOLS["paper"].whole(image).tolist() == [[5, 0, 15, 10]]
+
+
+def test_only_what_is_asked_for_is_tried():
+    dataset = read_dataset("shapes", "n=6,classes=3", "val")
+    found = calibrate(inference(), dataset, Recipe(), weightings=("gradcam++", "finer"), thresholds=("ivr",))
+    assert set(found.surface["weighting"]) == {"gradcam++", "finer"}
+    assert len(found.surface) == 2 * 19 * 99
+    assert (found.setting[0], found.setting[1]) == (found.recipe.weighting, "ivr")
+    assert "max" not in set(calibrate(inference(), dataset, Recipe(), protocol="wsol").surface["threshold"])
+    for wrong, said in ((("mean",), "'mean' has no thetas"), (("max",), "normalises maps")):
+        with pytest.raises(CamkitError, match=said):
+            calibrate(inference(), dataset, Recipe(), thresholds=wrong, protocol="wsol")
+
+
 def test_an_unknown_protocol_is_named():
     dataset = read_dataset("shapes", "n=3,classes=3", "val")
     for work in (lambda: calibrate(inference(), dataset, Recipe(), protocol="coco"),
@@ -190,7 +236,7 @@ def test_the_fit_is_chosen_and_goes_with_the_settings(wide):
     best = surface.loc[surface["gt_loc"] == surface["gt_loc"].max(), "fit"]
     assert held["fit"] == record["calibrated_fit"] in set(best)
     assert held["fit"] != "stretch"
-    assert f"fit {held['fit']}; the best of {3 * 4158}" in done.output
+    assert f"fit {held['fit']}; the best of {3 * 2 * 41 * 99}" in done.output
     assert record["splits"]["one"]["gain"]["difference"]["n"] == 11
     assert read_settings(settings).fit == held["fit"]
     localize = ["localize", "--model", f"{wide}/net.py:build", "--images", str(wide / "one1.png"), "--no-overlays"]
