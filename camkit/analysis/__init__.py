@@ -14,16 +14,20 @@ from camkit.analysis.observation import MapObservation, Observation, Requirement
 from camkit.analysis.observe import observe
 from camkit.analysis.overlap import overlap
 from camkit.analysis.sweep import sweep
+from camkit.analysis.verdict import Answer, Sign, Verdict, verdict_of
 from camkit.analysis.zipf import zipf
 
 __all__ = [
     "ANALYSES",
     "Analysis",
+    "Answer",
     "Finding",
     "Findings",
     "MapObservation",
     "Observation",
     "Requirements",
+    "Sign",
+    "Verdict",
     "analyze",
     "channels",
     "dispersion",
@@ -35,5 +39,6 @@ __all__ = [
     "pooled_values",
     "requirements_of",
     "sweep",
+    "verdict_of",
     "zipf",
 ]

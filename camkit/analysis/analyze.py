@@ -17,6 +17,7 @@ from camkit.analysis.observation import MapObservation, Requirements
 from camkit.analysis.observe import observe
 from camkit.analysis.overlap import Overlap
 from camkit.analysis.sweep import Sweep
+from camkit.analysis.verdict import Verdict, verdict_of
 from camkit.analysis.zipf import Zipf
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
@@ -47,6 +48,11 @@ class Findings:
     failures: list[Failure]
     left_out: tuple[str, ...]
     passes: int
+
+    @property
+    def verdict(self) -> Verdict:
+        """Which of the papers' problems the classifier has; `camkit.analysis.verdict` has the rule."""
+        return verdict_of(self.findings)
 
     def __repr__(self) -> str:
         return f"Findings({', '.join(self.findings)}; {len(self.failures)} failed)"

@@ -16,8 +16,8 @@ from camkit.boxes import MaxThreshold, PercentileThreshold, ThresholdRule, boxes
 from camkit.figures import Example, plot_zipf
 from camkit.localization import Failure
 from camkit.metrics.intervals import deviation, mean, median, paired_difference
-from camkit.metrics.iou import best_iou
-from camkit.metrics.localization import IOU_AT_LEAST
+from camkit.metrics.iou import best_iou, half_open_iou, truth_boxes
+from camkit.metrics.localization import IOU_AT_LEAST, share_of_image
 from camkit.recipe import Recipe
 
 FLOOR = 0.1  # of the maximum: the slope is that of the values above
@@ -68,6 +68,7 @@ class Zipf(Analysis[Falloff]):
             boxes[name] = (box + np.array(observation.corner * 2) * (box[2] > box[0]))[None]
             row[f"share_{name}"] = float("nan") if constant else float((score_map > tau).mean())
             row[f"iou_{name}"] = iou_with(boxes[name], observation.record.boxes)
+            row[f"excess_{name}"] = excess_over(boxes[name], observation)
         standard = np.percentile(values, self.percentile)
         row["percentile_over_max"] = float("nan") if constant else float(standard / values[0])
         curve = np.interp(SHARES, np.linspace(0, 1, len(values)), values / (values[0] if values[0] > 0 else 1))
@@ -135,9 +136,10 @@ def zipf(
         Table, most concentrated image first: image, label, constant (the map is: nothing else is known), slope and fit
         (of log value over log rank, among the values above a tenth of the maximum, and R squared of the line),
         share_max and share_percentile (of the image above the threshold), iou_max and iou_percentile (of the box with
-        the best ground-truth box, NaN without one), percentile_over_max. Summary: means, and `spread_*`, the standard
+        the best ground-truth box, NaN without one), excess_max and excess_percentile (share of the image that the box
+        covers beyond that one), percentile_over_max. Summary: means, and `spread_*`, the standard
         deviation of the share between images, which PaS should make smaller; both shares for the most and the least
-        concentrated quarter; `gain`, GT-known Loc of the percentile minus that of the maximum in points.
+        concentrated quarter; `excess_*`; `gain`, GT-known Loc of the percentile minus that of the maximum in points.
 
     Raises
     ------
@@ -169,6 +171,16 @@ def iou_with(box: NDArray[np.int64], truth: NDArray[np.float64]) -> float:
     return float(best_iou(torch.from_numpy(box), truth)[0]) if len(truth) else float("nan")
 
 
+def excess_over(box: NDArray[np.int64], observation: MapObservation) -> float:
+    """Share of the image that one box (1, 4) covers beyond the ground-truth box that it meets best; NaN without one."""
+    if not len(observation.record.boxes):
+        return float("nan")
+    truths = truth_boxes(observation.record.boxes)
+    met = truths[half_open_iou(torch.from_numpy(box), truths).argmax()]
+    shares = share_of_image(torch.stack([torch.from_numpy(box[0]).double(), met]), observation.view.size)
+    return float(shares[0] - shares[1])
+
+
 def curves_table(curves: NDArray[np.float32], table: pd.DataFrame) -> pd.DataFrame:
     """The band of images at each share of the image, over the maximum and, where that is above 0, the percentile."""
     percentiles = table["percentile_over_max"].to_numpy()[:, None]
@@ -196,4 +208,8 @@ def summary_of(table: pd.DataFrame) -> Summary:
         if len(boxed):
             by_max, by_percentile = (boxed[f"iou_{standard}"].to_numpy() >= IOU_AT_LEAST for standard in STANDARDS)
             summary["_".join(filter(None, ("gain", name)))] = paired_difference(by_max, by_percentile)
+    boxed = table.dropna(subset="excess_max")
+    if len(boxed):
+        summary |= {f"excess_{standard}": mean(boxed[f"excess_{standard}"].to_numpy(), (-1, 1))
+                    for standard in STANDARDS}  # fmt: skip
     return summary

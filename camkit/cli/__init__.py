@@ -2,12 +2,12 @@
 
 import click
 
-from camkit._version import __version__
 from camkit.cli.allocator import keep_freed_memory
 from camkit.cli.analyze import analyze
 from camkit.cli.compare import compare
 from camkit.cli.demo import demo
 from camkit.cli.ending import run
+from camkit.cli.env import env, version
 from camkit.cli.evaluate import ablate, calibrate, evaluate
 from camkit.cli.finetune import finetune_fc
 from camkit.cli.groups import Group
@@ -21,7 +21,7 @@ SECTIONS = {
     "Find objects": (localize, compare, demo),
     "Measure": (evaluate, ablate, calibrate, analyze),
     "Train": (train, finetune_fc),
-    "Look up": (inspect, models, reproduce),
+    "Look up": (inspect, models, reproduce, env),
 }
 
 
@@ -30,7 +30,8 @@ SECTIONS = {
     sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(__version__, prog_name="camkit")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=version,
+              help="Show the version, torch's, the device and the extras, and exit.")  # fmt: skip
 def cli() -> None:
     """Where in the picture is the class? Class activation maps and boxes from any classifier.
 

@@ -4,17 +4,18 @@ from typing import Any
 
 import click
 
-from camkit.cli.groups import command, option, option_group
+from camkit.cli.groups import DEMO, Argument, command, option, option_group
 from camkit.cli.options import (
     FloatRange,
     comma_separated,
+    demo_option,
     limit_option,
     make_data_options,
     make_model_options,
     make_result_options,
     make_run_options,
-    pop_classifier,
-    pop_out,
+    pop_classifier_or_demo,
+    prepare,
 )
 from camkit.cli.screen import finish, shows_progress
 
@@ -44,9 +45,10 @@ analysis_options = option_group(
 
 
 @command(short_help="Ask which of the papers' problems a classifier has.")
-@click.argument("analyses", nargs=-1, required=True, type=click.Choice(NAMES), metavar="ANALYSIS...")
-@make_model_options()
-@make_data_options(limit_option)
+@click.argument("analyses", cls=Argument, needed="all", nargs=-1, type=click.Choice(NAMES), metavar="ANALYSIS...")
+@make_model_options(DEMO)
+@make_data_options(limit_option, unless=[DEMO])
+@demo_option
 @analysis_options
 @make_result_options()
 @make_run_options()
@@ -71,12 +73,13 @@ def analyze(analyses: tuple[str, ...], **options: Any) -> None:
     Examples:
       camkit analyze ioa zipf --model resnet50 --dataset ilsvrc --root imagenet/ --limit 2000 --out analyzed
       camkit analyze all --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out analyzed
+      camkit analyze all --demo
     """
-    pop_out(options)
+    prepare(options)
+    settings, classifier = pop_analyses(options), pop_classifier_or_demo(options)
     from camkit.runs.analyze import run_analyze
     from camkit.runs.options import RunOptions
 
-    settings, classifier = pop_analyses(options), pop_classifier(options)
     finish(run_analyze(classifier, analyses, RunOptions(show_progress=shows_progress(), **options), settings))
 
 

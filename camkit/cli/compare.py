@@ -5,18 +5,17 @@ from typing import Any
 
 import click
 
-from camkit.cli.completion import complete_dataset
-from camkit.cli.groups import command, option, option_group
+from camkit.cli.catalog import DATASETS, Name
+from camkit.cli.checks import MODEL_OPTIONS
+from camkit.cli.groups import command, given_options, option, option_group
 from camkit.cli.options import (
-    MODEL_OPTIONS,
     GivenPath,
-    given_options,
     load_model,
     make_model_options,
     make_result_options,
     make_run_options,
     pop_classifier,
-    pop_out,
+    prepare,
 )
 from camkit.cli.recipe import register_own
 from camkit.cli.screen import finish, shows_progress
@@ -33,9 +32,9 @@ compared_options = option_group(
 
 image_options = option_group(
     "Images",
-    option("--images", needed="photos/", unless=["dataset"],
+    option("--images", needed="photos/", unless=["dataset"], multiple=True,
            help="A folder (searched recursively), a file, a glob, or @list.txt; beside --dataset the names of its own "
-                "images, or patterns such as 'a/*'."),
+                "images, or patterns such as 'a/*'. It may be repeated."),
     option("--labels", type=click.Path(dir_okay=False, path_type=Path),
            help="CSV with the columns image,label (number or name): the class to find.  [default: the predicted]"),
     option("--limit", type=click.IntRange(1, MOST), default=6, show_default=True,
@@ -45,7 +44,7 @@ image_options = option_group(
 # not those of the commands that measure: here a data set is one of two sources, and need not be given
 data_options = option_group(
     "Data set",
-    option("--dataset", metavar="FORMAT", shell_complete=complete_dataset,
+    option("--dataset", metavar="FORMAT", type=Name("data set", DATASETS),
            help="Annotated images, in red with their boxes, under their own classes: cub, ilsvrc, openimages, voc, "
                 "coco, csv, wsol, tiny-imagenet or shapes."),
     option("--root", type=GivenPath(path_type=Path), help="Where the data set lies."),
@@ -74,7 +73,10 @@ def compare(**options: Any) -> None:
       camkit compare --model resnet50 --images photos/
       camkit compare --models resnet50,vgg16 --recipes cam,positive+ivr --dataset cub --root CUB_200_2011/ --out both
     """
-    pop_out(options)
+    images = options["images"]
+    if options["dataset"]:
+        options["images"] = ()  # names in it, and no files
+    prepare(options)
     from camkit.runs.compare import run_compare
 
     recipes = [name.strip() for name in options.pop("recipes").split(",") if name.strip()]
@@ -82,6 +84,7 @@ def compare(**options: Any) -> None:
         weighting, _, threshold = name.rpartition("+")
         register_own("weighting", weighting)
         register_own("threshold", threshold)
+    options["images"] = images
     finish(run_compare(pop_models(options), recipes, show_progress=shows_progress(), **options))
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from camkit.cli.completion import complete_model
+from camkit.cli.catalog import Model
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import GivenPath
 from camkit.cli.screen import finish, screen_options, shows_progress
@@ -14,7 +14,7 @@ DEFAULT = "efficientnet-lite0"
 @command(short_help="Run the main job on six photographs, with nothing to download.")
 @option_group(
     "Model",
-    option("--model", default=DEFAULT, show_default=True, shell_complete=complete_model,
+    option("--model", default=DEFAULT, show_default=True, type=Model(),
            help="As localize takes it. The default comes with the extra camkit[imagenet]; tiny, a small classifier of "
                 "100 classes, needs nothing but camkit."),
 )  # fmt: skip

@@ -5,13 +5,12 @@ from typing import Any
 
 import click
 
-from camkit.cli.completion import complete_model
+from camkit.cli.catalog import Model
+from camkit.cli.checks import MODEL_OPTIONS
 from camkit.cli.grid import choice_options, grid_options, names_in, pop_grid, pop_weightings
-from camkit.cli.groups import command, option, option_group
+from camkit.cli.groups import command, given_options, option, option_group
 from camkit.cli.options import (
-    MODEL_OPTIONS,
     FloatRange,
-    given_options,
     limit_option,
     load_model,
     make_data_options,
@@ -20,7 +19,7 @@ from camkit.cli.options import (
     make_run_options,
     note_other_source,
     pop_classifier,
-    pop_out,
+    prepare,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
@@ -47,7 +46,7 @@ source_options = option_group("Another source", maps_option)
 evaluate_options = option_group(
     "Another source",
     maps_option,
-    option("--classifier", metavar="MODEL", shell_complete=complete_model,
+    option("--classifier", metavar="MODEL", type=Model(),
            help="Another model that names the classes, for Top-1 and Top-5."),
     option("--classifier-weights", default="DEFAULT", show_default=True, help="Its weights, as --weights."),
 )  # fmt: skip
@@ -55,7 +54,7 @@ evaluate_options = option_group(
 tap_options = option_group(
     "Another source",
     maps_option,
-    option("--tap", metavar="MODEL", shell_complete=complete_model,
+    option("--tap", metavar="MODEL", type=Model(),
            help="A second model, trained with TAP: the grid is made of both."),
     option("--tap-weights", default="DEFAULT", show_default=True, help="Its weights, as --weights."),
 )  # fmt: skip
@@ -86,10 +85,10 @@ def evaluate(**options: Any) -> None:
       camkit evaluate --model resnet50 --dataset cub --root CUB_200_2011/ --out measured --settings settings.json
       camkit evaluate --maps maps/ --dataset wsol --root metadata/ --split test --out measured --protocol wsol
     """
-    pop_out(options)
+    prepare(options)
+    settings, source = pop_settings(options), pop_source(options)
     from camkit.runs.evaluate import run_evaluate
 
-    settings, source = pop_settings(options), pop_source(options)
     note_other_source(settings, source)
     other, weights = options.pop("classifier"), options.pop("classifier_weights")
     classifier = None if other is None else _second_model(other, weights)
@@ -117,12 +116,10 @@ def ablate(**options: Any) -> None:
         --thresholds all --against signed/minmax
       camkit ablate --model gap/best.safetensors --tap tap/best.safetensors --dataset cub --root CUB/ --out ablated
     """
-    pop_out(options)
+    prepare(options)
     from camkit.runs.evaluate import run_ablate
 
     tap, weights = options.pop("tap"), options.pop("tap_weights")
-    if tap is not None and options["maps"] is not None:
-        raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
     grid, source = pop_grid(options), pop_source(options)
     other = None if tap is None else _second_model(tap, weights)
     recipes = {} if grid is None else {"recipes": grid}
@@ -152,26 +149,21 @@ def calibrate(**options: Any) -> None:
       camkit localize --model resnet50 --images photos/ --out found --settings chosen/settings.json
       camkit calibrate --maps maps/ --dataset wsol --root metadata/ --split val --test-split test --out chosen
     """
-    pop_out(options)
-    from camkit.runs.calibrate import run_calibrate
-
+    prepare(options)
     fits = (options["fit"],) if given_options(["fit"]) else None
     weightings, thresholds = pop_weightings(options, ["signed", "positive"]), names_in(options.pop("thresholds"))
     settings, test_split, source = pop_settings(options), options.pop("test_split"), pop_source(options)
+    from camkit.runs.calibrate import run_calibrate
+
     finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split, fits=fits,
                          weightings=weightings, thresholds=None if thresholds == ["all"] else thresholds))  # fmt: skip
 
 
 def pop_source(options: dict[str, Any]) -> Any:
     """The classifier that makes the maps, or the folder of maps."""
-    if (options["maps"] is None) == (options["model"] is None):
-        raise click.UsageError("give --model or --maps, one of them")
     maps = options.pop("maps")
     if maps is None:
         return pop_classifier(options)
-    idle = given_options((*MODEL_OPTIONS, "head", "fit", "precision"))
-    if idle:
-        raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     for name in MODEL_OPTIONS:
         del options[name]
     return maps

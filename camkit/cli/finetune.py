@@ -5,19 +5,21 @@ from typing import Any
 
 import click
 
-from camkit.cli.groups import command, option, option_group
+from camkit.cli.groups import DEMO, command, option, option_group
 from camkit.cli.options import (
     FloatRange,
     comma_separated,
+    demo_option,
     make_data_options,
     make_model_options,
     make_result_options,
     make_run_options,
-    pop_classifier,
-    pop_out,
+    pop_classifier_or_demo,
+    prepare,
 )
 from camkit.cli.screen import finish, shows_progress
 
+DEMO_STEPS = 10
 BATCH = 60  # images, as the paper has them whatever the size of its sets
 
 
@@ -59,8 +61,9 @@ training_options = option_group(
 
 @command("finetune-fc", short_help="Retrain a classifier's last layer for better class maps.")
 @minmax_options
-@make_model_options()
-@make_data_options(val_split_option, split="train")
+@make_model_options(DEMO)
+@make_data_options(val_split_option, unless=[DEMO], split="train")
+@demo_option
 @training_options
 @make_result_options()
 @make_run_options(fits=("stretch", "crop"), lean=True)
@@ -74,11 +77,15 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
         --val-split holdout:10 --crr 0,1,5 --frr 0,1,5 --out tuned
       camkit finetune-fc --minmax --model tiny --dataset tiny-imagenet --root tiny-imagenet/ \\
         --val-split holdout:10 --crr 5 --frr 0 --set-size 2,3,4,5 --out tuned
+      camkit finetune-fc --minmax --demo
       torchrun --nproc-per-node 4 -m camkit finetune-fc --minmax --model tiny --dataset cub --root cub/ --out tuned
       camkit localize --model tiny --fc tuned/fc.safetensors --images photos/ --out found
     """
     del minmax  # the only way there is
-    pop_out(options)
+    prepare(options)
+    if options[DEMO]:
+        options["val_split"] = options["val_split"] or "val"
+        options["steps"] = options["steps"] or DEMO_STEPS
     from camkit.training import Descent, MinMax, Schedule
 
     tried = product(*(options.pop(name) for name in ("set_size", "crr", "frr")))
@@ -92,7 +99,7 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
     from camkit.runs.options import RunOptions
 
     own = {name: options.pop(name) for name in ("val_split", "memory")}
-    classifier = pop_classifier(options)
+    classifier = pop_classifier_or_demo(options)
     run_options = RunOptions(step=0.01, show_progress=shows_progress(), **options)
     report = run_finetune(classifier, grid, run_options, descent=descent, schedule=schedule, **own)
     finish(report)

@@ -1,15 +1,16 @@
 """Commands whose `--help` lists options in named groups, and which name all that is missing in a line to copy."""
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 HELP = "Help"
+DEMO = "demo"  # the parameter that stands for network and images
 
 
 class Option(click.Option):
@@ -31,18 +32,33 @@ class Option(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         record = super().get_help_record(ctx)
-        return (
-            (record[0], f"{record[1]}  [required]".lstrip()) if record and self.needed and not self.unless else record
-        )
+        required = record is not None and self.needed and not set(self.unless) - {DEMO}
+        return (record[0], f"{record[1]}  [required]") if record and required else record
 
-    def is_missing(self, given: dict[str, Any]) -> bool:
-        """Whether it has to be given, and was not."""
-        return bool(self.needed) and not given.get(self.name or "") and not any(given.get(name) for name in self.unless)
+    @property
+    def said(self) -> str:
+        """What it is called in messages."""
+        return self.opts[0]
 
     @property
     def example(self) -> str:
         """How it is written in a line to copy."""
         return self.opts[0] if self.is_flag else f"{self.opts[0]} {self.needed}"
+
+
+class Argument(click.Argument):
+    """Click's, that has to be given, with what stands for it in a line to copy."""
+
+    unless = ()
+
+    def __init__(self, *args: Any, needed: str, **kwargs: Any) -> None:
+        super().__init__(*args, required=False, **kwargs)
+        self.needed = self.example = needed
+
+    @property
+    def said(self) -> str:
+        """What it is called in messages."""
+        return (self.metavar or str(self.name)).rstrip(".")
 
 
 def option(*names: str, **settings: Any) -> Decorator:
@@ -85,21 +101,29 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
         rest = super().parse_args(ctx, args)
-        if not ctx.resilient_parsing and (missing := list(self._missing(ctx))):
+        if not ctx.resilient_parsing and (missing := [one for one in self.params if _is_missing(one, ctx.params)]):
             raise Missing(_in_words(missing, f"{ctx.command_path} {shlex.join(given)}".strip()), ctx)
         return rest
 
-    def _missing(self, ctx: click.Context) -> Iterator[Option]:
-        for parameter in self.params:
-            if isinstance(parameter, Option) and parameter.is_missing(ctx.params):
-                yield parameter
+
+def _is_missing(parameter: click.Parameter, given: dict[str, Any]) -> TypeGuard[Option | Argument]:
+    """Whether it has to be given, and was not."""
+    return (
+        isinstance(parameter, (Option, Argument))
+        and bool(parameter.needed)
+        and not given.get(parameter.name or "")
+        and not any(given.get(name) for name in parameter.unless)
+    )
 
 
-def _in_words(missing: Sequence[Option], call: str) -> str:
-    *most, last = [one.opts[0] for one in missing]
+def _in_words(missing: Sequence[Option | Argument], call: str) -> str:
+    *most, last = [one.said for one in missing]
     told = f"{', '.join(most)} and {last} are missing" if most else f"{last} is missing"
-    demo = f"; on drawn images: {call} --demo" if any("demo" in one.unless for one in missing) else ""
-    return f"{told}, as in: {' '.join([call, *(one.example for one in missing)])}{demo}"
+    line = " ".join([call, *(one.example for one in missing)])
+    demo = [one for one in missing if DEMO not in one.unless]
+    if len(demo) == len(missing):
+        return f"{told}, as in: {line}"
+    return f"{told}, as in: {line}; on drawn images: {' '.join([call, *(one.example for one in demo), '--demo'])}"
 
 
 class Group(click.Group):
@@ -124,6 +148,16 @@ class Group(click.Group):
         for title, commands in self.sections.items():
             with formatter.section(title):
                 formatter.write_dl([(command.name or "", command.get_short_help_str(100)) for command in commands])
+
+
+def given_options(names: Iterable[str]) -> list[str]:
+    """Those of a command's options that its user wrote."""
+    context = click.get_current_context()
+    return [
+        f"--{name.replace('_', '-')}"
+        for name in names
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
 
 
 def command(name: str | None = None, **settings: Any) -> Callable[[Callable[..., Any]], Command]:

@@ -5,28 +5,41 @@ from typing import Any
 
 import click
 
+from camkit.cli.catalog import FORMATS, Name
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
+    FloatRange,
     make_model_options,
     make_result_options,
     make_run_options,
     note_other_source,
     pop_classifier,
-    pop_out,
+    prepare,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
 
 image_options = option_group(
     "Images",
-    option("--images", needed="photos/", help="A folder (searched recursively), a file, a glob, or @list.txt."),
+    option("--images", needed="photos/", multiple=True,
+           help="A folder (searched recursively), a file, a glob, or @list.txt; several may follow, and it may be "
+                "repeated."),
     option("--labels", type=click.Path(dir_okay=False, path_type=Path),
            help="CSV with the columns image,label (number or name): the class to find.  [default: the predicted]"),
     option("--topk", type=click.IntRange(1), default=1, show_default=True, help="Predicted classes for each image."),
+    option("--min-score", type=FloatRange(0, 1), default=0.0, show_default=True,
+           help="Leave out predicted classes with a lower score, and count them."),
 )  # fmt: skip
 
 result_options = make_result_options(
-    option("--formats", default="csv,coco", show_default=True, help="Any of csv, coco, coco-results, jsonl, yolo."),
+    option(
+        "--formats",
+        type=Name("format", FORMATS, several=True),
+        default="csv,coco",
+        show_default=True,
+        metavar="A,...",
+        help=f"Any of {', '.join(FORMATS)}.",
+    ),
     option("--overlays/--no-overlays", default=True, show_default=True, help="A picture for each result."),
     option("--save-maps", is_flag=True, help="Each score map as float32 .npy, at the image's size."),
     option("--resume", is_flag=True, help="Go on where a run of the same settings stopped."),
@@ -40,25 +53,27 @@ run_options = make_run_options(
 
 
 @command(short_help="Find the objects in photographs.")
+@click.argument("more_images", nargs=-1, metavar="[IMAGES]...")
 @make_model_options()
 @image_options
 @recipe_options
 @result_options
 @run_options
-def localize(**options: Any) -> None:
+def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: Any) -> None:
     """Find the objects in photographs: OUT gets boxes.csv, coco.json, overlays/, failures.csv and run.json.
 
     \b
     Examples:
       camkit localize --model resnet50 --images photos/
-      camkit localize --model resnet50 --images 'photos/*.jpg' --out found --topk 5
+      camkit localize --model resnet50 --images photos/ 'more/*.jpg' --out found --topk 5 --min-score 0.1
       camkit localize --model resnet50 --images photos/ --out found --settings calibrated/settings.json
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
     """
-    pop_out(options)
-    from camkit.runs.localize import run_localize
-
+    options["images"] = [*images, *more_images]
+    prepare(options)
     settings, classifier = pop_settings(options), pop_classifier(options)
     note_other_source(settings, classifier)
-    finish(run_localize(classifier, settings.recipe, chosen_on=settings.chosen_on, show_progress=shows_progress(),
-                        **options))  # fmt: skip
+    from camkit.runs.localize import run_localize
+
+    finish(run_localize(classifier, settings.recipe, chosen_on=settings.chosen_on,
+                        show_progress=shows_progress(), **options))  # fmt: skip

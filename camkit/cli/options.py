@@ -3,7 +3,7 @@
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
@@ -11,14 +11,11 @@ from typing import Any
 
 import click
 
-from camkit.cli.completion import complete_dataset, complete_model
-from camkit.cli.groups import Decorator, option, option_group
+from camkit.cli.catalog import DATASETS, Model, Name
+from camkit.cli.checks import MODEL_OPTIONS, check_call
+from camkit.cli.groups import DEMO, Decorator, option, option_group
 from camkit.cli.screen import note, screen_options
 from camkit.errors import CamkitError
-
-# what `load_model` takes
-MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "classes_from", "names", "size", "mean", "std", "output_stride",
-                 "dilation")  # fmt: skip
 
 FITS = {
     "stretch": "stretch: the whole image at the input size",
@@ -116,7 +113,7 @@ def make_model_options(*unless: str) -> Decorator:
     """What names a classifier; a command that can do without one names the parameters that stand for it."""
     return option_group(
         "Model",
-        option("--model", needed="resnet50", unless=unless, shell_complete=complete_model,
+        option("--model", needed="resnet50", unless=unless, type=Model(),
                help="A torchvision name, timm:NAME, hf:NAME, open_clip:NAME@WEIGHTS, wsol:NAME, "
                     "path/to/file.py:factory, FILE.safetensors, or tiny; camkit models lists them."),
         option("--weights", default="DEFAULT", show_default=True,
@@ -142,11 +139,18 @@ def make_model_options(*unless: str) -> Decorator:
     )  # fmt: skip
 
 
+demo_option = option_group(
+    "Try it",
+    option("--demo", is_flag=True,
+           help="On images that camkit draws, with a small network that is first trained on others of them."),
+)  # fmt: skip
+
+
 def make_data_options(*more: Decorator, unless: Sequence[str] = (), split: str = "val") -> Decorator:
     """What names a split of an annotated data set, and what else a command asks of its data."""
     return option_group(
         "Data set",
-        option("--dataset", needed="cub", unless=unless, metavar="FORMAT", shell_complete=complete_dataset,
+        option("--dataset", needed="cub", unless=unless, metavar="FORMAT", type=Name("data set", DATASETS),
                help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
         option("--root", needed="CUB_200_2011/", unless=unless, type=GivenPath(path_type=Path),
                help="Where the data set lies: its folder, a zip archive of it, or the file of coco and csv; for "
@@ -212,26 +216,20 @@ def make_run_options(
     )  # fmt: skip
 
 
-def pop_out(options: dict[str, Any]) -> None:
-    """The folder for the results, in place: where none is named, `camkit-COMMAND` or the next name that is free."""
-    if options["out"] is not None:
-        return
-    if options.get("resume"):
-        raise click.UsageError("--resume goes on with a run: name its folder with --out")
-    base = f"camkit-{click.get_current_context().info_name}"
+def prepare(options: dict[str, Any]) -> None:
+    """Find a folder for the results where none is named, and refuse what can be refused before torch is loaded."""
+    if options["out"] is None:
+        if options.get("resume"):
+            raise click.UsageError("--resume goes on with a run: name its folder with --out")
+        options["out"] = free_folder(f"camkit-{click.get_current_context().info_name}", anew=options["overwrite"])
+        note(f"results go to {options['out']}/")
+    check_call(options)
+
+
+def free_folder(base: str, *, anew: bool) -> Path:
+    """The next of `base`, `base-2`, ... that is free; `base` itself where an earlier run in it shall be replaced."""
     names = chain([base], (f"{base}-{number}" for number in count(2)))
-    options["out"] = Path(base if options["overwrite"] else next(name for name in names if not os.path.lexists(name)))
-    note(f"results go to {options['out']}/")
-
-
-def given_options(names: Iterable[str]) -> list[str]:
-    """Those of a command's options that its user wrote."""
-    context = click.get_current_context()
-    return [
-        f"--{name.replace('_', '-')}"
-        for name in names
-        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-    ]
+    return Path(base if anew else next(name for name in names if not os.path.lexists(name)))
 
 
 def note_other_source(settings: Any, source: Any) -> None:
@@ -244,6 +242,19 @@ def note_other_source(settings: Any, source: Any) -> None:
 def pop_classifier(options: dict[str, Any]) -> Any:
     """The classifier that the options name, with what they override."""
     return load_model(**{name: options.pop(name) for name in MODEL_OPTIONS})
+
+
+def pop_classifier_or_demo(options: dict[str, Any]) -> Any:
+    """The classifier that the options name; with --demo the drawn images' own, and the options are of these."""
+    if not options.pop(DEMO):
+        return pop_classifier(options)
+    from camkit.runs.drawn import DATASET, IMAGES, drawn_classifier
+
+    for name in MODEL_OPTIONS:
+        del options[name]
+    options["dataset"], options["root"] = DATASET, Path(IMAGES)
+    note("a small network is trained on drawn images first")
+    return drawn_classifier()
 
 
 def load_model(

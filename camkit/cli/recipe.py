@@ -1,13 +1,14 @@
 """Options that name a recipe: weighting, threshold, normalisation, interpolation."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from camkit.cli.groups import option, option_group
-from camkit.cli.options import FloatRange, given_options
+from camkit.cli.groups import given_options, option, option_group
+from camkit.cli.options import FloatRange
 from camkit.errors import CamkitError
 
 recipe_options = option_group(
@@ -32,21 +33,47 @@ recipe_options = option_group(
            help="What camkit calibrate chose, settings.json, instead of the options above and --fit."),
 )  # fmt: skip
 
+OWN = re.compile(r"\.py(:|$)")  # a function of the user's
 OPTIONS = ("nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize", "interpolation")
+
+
+def check_recipe(options: Mapping[str, Any]) -> None:
+    """Refuse options that contradict each other, before anything is loaded.
+
+    Raises
+    ------
+    UsageError
+    """
+    own = [f"--{name}" for name in ("weighting", "threshold") if OWN.search(options[name] or "")]
+    if options["settings"] is not None:
+        beside = [one for one in given_options(OPTIONS) if one not in own]
+        if beside:
+            raise click.UsageError(f"--settings names the recipe: leave out {', '.join(beside)}")
+        return
+    for name, instead in (("weighting", "nwc"), ("threshold", "pas")):
+        if options[name] is not None and given_options([instead]):
+            raise click.UsageError(f"--{name} and --{instead} both name the {name}: give one of them")
+    for name in ("maps", "maps_by"):
+        if options.get(name) is not None and (beside := given_options(["nwc", "weighting"])):
+            source = name.replace("_", "-")
+            raise click.UsageError(f"--{source} has no class weights to weigh: leave out {', '.join(beside)}")
+    threshold, percentile = options["threshold"], options["percentile"]
+    takes_percentile = threshold in ("pas", "ivr") or (threshold is None and options["pas"])
+    if percentile is not None and not takes_percentile:
+        raise click.UsageError(f"--percentile {percentile:g} belongs to PaS and IVR: leave it out")
 
 
 def pop_settings(options: dict[str, Any]) -> Any:
     """The recipe, and where its threshold was chosen: from --settings, or as the options name it."""
+    check_recipe(options)
     from camkit.recipe import Recipe
     from camkit.runs.settings import Settings, read_settings
 
     path = options.pop("settings")
     chosen = {name: options.pop(name) for name in OPTIONS}
-    own = [f"--{name}" for name in ("weighting", "threshold") if register_own(name, chosen[name])]
+    for name in ("weighting", "threshold"):
+        register_own(name, chosen[name])
     if path is not None:
-        beside = [option for option in given_options(OPTIONS) if option not in own]
-        if beside:
-            raise click.UsageError(f"--settings names the recipe: leave out {', '.join(beside)}")
         settings = read_settings(path)
         if settings.fit is not None:
             if given_options(["fit"]) and options["fit"] != settings.fit:
@@ -55,15 +82,7 @@ def pop_settings(options: dict[str, Any]) -> Any:
         if options.get("maps_by") is not None and settings.recipe.weighting != "signed":
             raise CamkitError(f"{path}: its weighting is {settings.recipe.weighting!r}, and --maps-by has no weights")
         return settings
-    for name, instead in (("weighting", "nwc"), ("threshold", "pas")):
-        if chosen[name] is not None and given_options([instead]):
-            raise click.UsageError(f"--{name} and --{instead} both name the {name}: give one of them")
-    for name in ("maps", "maps_by"):
-        if options.get(name) is None:
-            continue
-        if beside := given_options(["nwc", "weighting"]):
-            option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} has no class weights to weigh: leave out {', '.join(beside)}")
+    if any(options.get(name) is not None for name in ("maps", "maps_by")):
         chosen["weighting"] = "signed"
     normalization: Any = chosen["normalize"] or ("none" if chosen["threshold"] == "max" else "minmax")
     weighting = chosen["weighting"] or ("positive" if chosen["nwc"] else "signed")
@@ -76,9 +95,6 @@ def threshold_of(chosen: dict[str, Any]) -> Any:
     from camkit.recipe import OWN_RULES, level
 
     name, theta, percentile = chosen["threshold"], chosen["theta"], chosen["percentile"]
-    takes_percentile = name in ("pas", "ivr") or (name is None and chosen["pas"])
-    if percentile is not None and not takes_percentile:
-        raise click.UsageError(f"--percentile {percentile:g} belongs to PaS and IVR: leave it out")
     if name in OWN_RULES:
         if theta is not None:
             raise click.UsageError(f"--theta {theta:g} says nothing to {name}: leave it out")
@@ -95,10 +111,10 @@ def threshold_of(chosen: dict[str, Any]) -> Any:
     return Threshold(lo=level(lo), hi=level(hi), **share)
 
 
-def register_own(kind: str, name: str | None) -> bool:
+def register_own(kind: str, name: str | None) -> None:
     """Register a weighting or threshold of the user's, where the name is path/to/file.py:name."""
-    if name is None or not re.search(r"\.py(:|$)", name):
-        return False
+    if name is None or not OWN.search(name):
+        return
     from camkit.cam import register_weighting
     from camkit.models.python_file import function_from
     from camkit.recipe import register_threshold
@@ -108,4 +124,3 @@ def register_own(kind: str, name: str | None) -> bool:
         register_weighting(name)(function)
     else:
         register_threshold(name, function)
-    return True

@@ -9,6 +9,7 @@ import click
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import GivenPath
 from camkit.cli.options import device as kind_of_device
+from camkit.cli.screen import shows_progress
 
 NAMES = ("cub", "birds-csv", "birds", "mobilenet", "tiny-imagenet", "pets")
 
@@ -94,7 +95,7 @@ def reproduce(
         return
     if out is None:
         raise click.UsageError("--out is missing: name a folder for the results")
-    sys.exit(_run(read, chosen, plan, budget, folders, out, page or out / "reproduction.md", device))
+    sys.exit(_run(read, claims, plan, budget, folders, out, page or out / "reproduction.md", device))
 
 
 def _print_plan(plan: list[Any], folders: dict[str, Path]) -> None:
@@ -109,7 +110,7 @@ def _print_plan(plan: list[Any], folders: dict[str, Path]) -> None:
 
 def _run(
     read: Any,
-    chosen: list[Any],
+    asked: tuple[str, ...],
     plan: list[Any],
     budget: str,
     folders: dict[str, Path],
@@ -125,12 +126,12 @@ def _run(
     from camkit.reproduction.tables import write_tables
 
     def progress(results: Any, n: int) -> Any:
-        return iter(tqdm(results, total=n, unit="image", leave=False, disable=not sys.stderr.isatty()))
+        return iter(tqdm(results, total=n, unit="image", leave=False, disable=not shows_progress()))
 
     run = measure(plan, budget, folders, out, device=device, progress=progress, tell=click.echo)
-    verdicts = run.verdicts(chosen)
+    verdicts = run.verdicts(read.named(asked))
     write_tables(out, run, verdicts)
-    write_page(page, run, read, verdicts)
+    write_page(page, run, read, verdicts, asked)
     counted: dict[str, int] = {}
     for verdict in verdicts:
         counted[verdict.verdict] = counted.get(verdict.verdict, 0) + 1

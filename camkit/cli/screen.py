@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import sys
 from typing import Any, NoReturn
 
@@ -60,7 +61,7 @@ def finish(report: Any) -> NoReturn:
     if wants_json() and report.lines:
         told = {"command": context.info_name, "failed": report.failed, **report.facts}
         told |= {"failures": report.failures, "lines": report.lines}
-        click.echo(json.dumps(told, allow_nan=False))
+        write_json(told)
     elif is_quiet():
         for line in report.failures:
             click.echo(line, err=True)
@@ -68,3 +69,17 @@ def finish(report: Any) -> NoReturn:
         for line in [*report.failures, *report.lines]:
             click.echo(line)
     sys.exit(1 if report.failed else 0)
+
+
+def write_json(content: dict[str, Any]) -> None:
+    """One JSON object, in one line of standard output."""
+    click.echo(json.dumps(_as_json(content), allow_nan=False))
+
+
+def _as_json(value: Any) -> Any:
+    """JSON has no NaN and no infinity: null stands for a figure that could not be measured."""
+    if isinstance(value, dict):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

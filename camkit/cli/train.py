@@ -8,10 +8,11 @@ from typing import Any, get_args
 
 import click
 
-from camkit.cli.completion import complete_preset
+from camkit.cli.catalog import Preset
+from camkit.cli.checks import check_inputs
 from camkit.cli.groups import Decorator, command, option_group
 from camkit.cli.groups import option as as_option
-from camkit.cli.options import make_result_options, pop_out
+from camkit.cli.options import make_result_options, prepare
 from camkit.cli.screen import finish, say, shows_progress
 from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
@@ -90,7 +91,7 @@ def groups() -> Iterator[Decorator]:
 
 preset_options = option_group(
     "Settings under a name, or from a file",
-    as_option("--preset", "preset_name", metavar="NAME", shell_complete=complete_preset,
+    as_option("--preset", "preset_name", metavar="NAME", type=Preset(),
               help="Settings under a name; what else is given wins."),
     as_option("--list-presets", is_flag=True, help="List the presets and stop."),
     as_option("--config", type=click.Path(dir_okay=False, path_type=Path),
@@ -136,7 +137,7 @@ def train(
         click.echo("\n".join(presets()))
         return
     where = {"out": out, "resume": resume, "overwrite": overwrite}
-    pop_out(where)
+    prepare(where)
     layers = [preset(preset_name)] if preset_name else []
     out = Path(where["out"])
     held = out / "config.toml"
@@ -145,6 +146,7 @@ def train(
     given["method_options"] = dict(given["method_options"]) or None
     layers.append(typed({name: value for name, value in given.items() if value is not None}, "the command line"))
     settings = make_settings(*layers)
+    check_inputs({"root": settings.root, "dataset": settings.dataset})
 
     from camkit.runs.train import run_train
 

@@ -1,15 +1,50 @@
 """Images and annotations: one reader a format, all giving the same records."""
 
-from camkit.data.annotations import AnnotatedSet
-from camkit.data.class_map import map_classes
-from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate, quiet_worker
-from camkit.data.filled import FilledImages
-from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
-from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
-from camkit.data.listing import ImageFile, find_images
-from camkit.data.map_files import MapFolder
-from camkit.data.preprocess import Fit, Preprocess, View
-from camkit.data.records import Record
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from camkit.data.annotations import AnnotatedSet
+    from camkit.data.class_map import map_classes
+    from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate, quiet_worker
+    from camkit.data.filled import FilledImages
+    from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
+    from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
+    from camkit.data.listing import ImageFile, find_images
+    from camkit.data.map_files import MapFolder
+    from camkit.data.preprocess import Fit, Preprocess, View
+    from camkit.data.records import Record
+
+# Loaded when first used: the command line looks at files and names without loading torch.
+MODULE_OF = {
+    "AnnotatedSet": "annotations",
+    "Batch": "dataset",
+    "Decoded": "images",
+    "FilledImages": "filled",
+    "Fit": "preprocess",
+    "ImageDataset": "dataset",
+    "ImageFile": "listing",
+    "MAX_PIXELS": "images",
+    "MapFolder": "map_files",
+    "PreparedImages": "dataset",
+    "Preprocess": "preprocess",
+    "READERS": "formats",
+    "Record": "records",
+    "RecordDataset": "dataset",
+    "Sample": "dataset",
+    "Truncated": "images",
+    "View": "preprocess",
+    "collate": "dataset",
+    "find_images": "listing",
+    "hold_out": "formats",
+    "load_image": "images",
+    "map_classes": "class_map",
+    "quiet_worker": "dataset",
+    "read_dataset": "formats",
+    "read_image": "images",
+    "read_size": "images",
+    "read_splits": "formats",
+}
 
 __all__ = [
     "MAX_PIXELS",
@@ -40,3 +75,9 @@ __all__ = [
     "read_size",
     "read_splits",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{MODULE_OF[name]}"), name)

@@ -1,10 +1,11 @@
 """Pictures. Arrays and tables in, pixels or a matplotlib Axes out."""
 
+from camkit.figures.ablation import plot_ablation
 from camkit.figures.calibration import plot_calibration
 from camkit.figures.channels import plot_channels
 from camkit.figures.class_maps import plot_class_maps
 from camkit.figures.comparison import ComparisonRow, plot_comparison
-from camkit.figures.curves import plot_curve
+from camkit.figures.curves import plot_curve, plot_curves
 from camkit.figures.examples import Example
 from camkit.figures.forest import plot_forest
 from camkit.figures.gains import plot_grid
@@ -28,11 +29,13 @@ __all__ = [
     "grid",
     "overlay",
     "picture_size",
+    "plot_ablation",
     "plot_calibration",
     "plot_channels",
     "plot_class_maps",
     "plot_comparison",
     "plot_curve",
+    "plot_curves",
     "plot_dispersion",
     "plot_forest",
     "plot_grid",

@@ -4,7 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.figures.panels import one_panel
+from camkit.figures.palette import STYLES as OF_RECIPES
+from camkit.figures.palette import on_paper
+from camkit.figures.panels import one_panel, panels
 
 STYLES = {"iou_0.3": ("0.55", ":"), "iou_0.5": ("black", "-"), "iou_0.7": ("0.3", "--")}  # told apart in grey
 
@@ -25,3 +27,41 @@ def plot_curve(curve: pd.DataFrame, ax: Any = None) -> Any:
     ax.set(xlabel="threshold, share of the map's maximum", ylabel="images localized, %", xlim=(0, 1), ylim=(0, 100))
     ax.legend(frameon=False)
     return ax
+
+
+@on_paper
+def plot_curves(curves: pd.DataFrame, ax: Any = None) -> Any:
+    """Draw the accuracies of several recipes over the threshold, a panel for each IoU.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Columns recipe, threshold and iou_0.3, iou_0.5, iou_0.7, in percent.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
+    """
+    place, _, axes = panels(ax, 1, len(STYLES), 2.8)
+    for panel, column in zip(axes[0], STYLES, strict=True):
+        for number, (recipe, curve) in enumerate(_told_apart(curves)):
+            style = OF_RECIPES[number % len(OF_RECIPES)]
+            width = 1.6 if number < len(OF_RECIPES) else 0.8  # a second model's recipes are drawn thin
+            panel.plot(curve["threshold"], curve[column], color=style.colour, linestyle=style.line, linewidth=width,
+                    label=recipe)  # fmt: skip
+        panel.set(title=f"IoU ≥ {column.removeprefix('iou_')}", xlim=(0, 1), ylim=(0, 100))
+        panel.set_xlabel("threshold, share of the map's maximum")
+    axes[0][0].set_ylabel("images localized, %")
+    axes[0][0].legend(frameon=False)
+    return place
+
+
+def _told_apart(curves: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Each curve with its recipes: those that differ in the threshold alone have one and the same."""
+    groups: list[tuple[str, pd.DataFrame]] = []
+    for recipe, curve in curves.groupby("recipe", sort=False):
+        values = curve.drop(columns="recipe").to_numpy()
+        same = [i for i, (_, other) in enumerate(groups) if (other.drop(columns="recipe").to_numpy() == values).all()]
+        if same:
+            groups[same[0]] = f"{groups[same[0]][0]}, {recipe}", groups[same[0]][1]
+        else:
+            groups.append((str(recipe), curve))
+    return groups

@@ -156,6 +156,8 @@ class RunFolder:
 
     def _drawn(self, result: list[Localization]) -> Result:
         """The result, or why it cannot be drawn."""
+        if not result:  # every class was left out
+            return result
         image = result[0].image
         names = picture_files(result, overlays=self.overlays, maps=self.maps)
         if names:

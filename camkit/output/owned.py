@@ -6,12 +6,15 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from camkit.data import ImageFile
 from camkit.errors import CamkitError
 from camkit.output.files import whole
 from camkit.output.journal import JOURNAL, drawn
 from camkit.output.yolo import LABELS
+
+if TYPE_CHECKING:
+    from camkit.data import ImageFile
 
 MANIFEST = ".camkit-files.json"
 PICTURES = ("overlays", "maps")
@@ -102,7 +105,7 @@ def remove(folder: Path) -> None:
                 os.rmdir(below)
 
 
-def photographs(files: Iterable[ImageFile]) -> tuple[list[ImageFile], list[ImageFile]]:
+def photographs(files: "Iterable[ImageFile]") -> "tuple[list[ImageFile], list[ImageFile]]":
     """Those image files that are not camkit's own pictures, and those that are.
 
     Pictures are all that lies in ``overlays/`` beside a journal, and the files that a manifest claims.
@@ -112,7 +115,7 @@ def photographs(files: Iterable[ImageFile]) -> tuple[list[ImageFile], list[Image
     return _split(files, lambda path: any(map(beside_journal, path.parents)) or path.name in claimed(path.parent))
 
 
-def _split(files: Iterable[ImageFile], ours: Callable[[Path], bool]) -> tuple[list[ImageFile], list[ImageFile]]:
+def _split(files: "Iterable[ImageFile]", ours: Callable[[Path], bool]) -> "tuple[list[ImageFile], list[ImageFile]]":
     sides: tuple[list[ImageFile], list[ImageFile]] = [], []
     for file in files:
         sides[ours(Path(os.path.abspath(file.path)))].append(file)

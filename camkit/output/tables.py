@@ -3,10 +3,12 @@
 import csv
 import json
 from collections.abc import Callable, Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from camkit.data.names import written_path, written_text
-from camkit.localization import Localization
+
+if TYPE_CHECKING:
+    from camkit.localization import Localization
 
 TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
          "x0": int, "y0": int, "x1": int, "y1": int, "tau": float}  # fmt: skip
@@ -19,7 +21,7 @@ DECIMALS = 6  # of a score near 1, which float32 knows to 6e-8
 Row = dict[str, Any]
 
 
-def row_of(found: Localization) -> Row:
+def row_of(found: "Localization") -> Row:
     """What is found, as a line of the tables; names are as they are, and written by the rule only when it is."""
     (height, width), (x0, y0, x1, y1) = found.size, found.box
     score, tau = stable_share(found.score), stable(found.tau, OF_TAU)

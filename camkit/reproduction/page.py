@@ -21,9 +21,9 @@ COLUMNS = {"top1_cls": "Top-1 Cls", "gt_loc": "GT-known Loc", "top1_loc": "Top-1
            "excess": "box - truth"}  # fmt: skip
 
 
-def write_page(page: Path, run: Run, claims: Claims, verdicts: Sequence[Verdict]) -> None:
+def write_page(page: Path, run: Run, claims: Claims, verdicts: Sequence[Verdict], asked: Sequence[str]) -> None:
     """Write the page, and its pictures into the folder ``images`` beside it."""
-    parts = [heading(run, claims, verdicts), summary(verdicts)]
+    parts = [heading(run, claims, verdicts, asked), summary(verdicts)]
     for paper, name in PAPERS.items():
         its = [verdict for verdict in verdicts if verdict.claim.paper == paper]
         if not its:
@@ -37,7 +37,7 @@ def write_page(page: Path, run: Run, claims: Claims, verdicts: Sequence[Verdict]
         file.write("\n".join(filter(None, parts)))
 
 
-def heading(run: Run, claims: Claims, verdicts: Sequence[Verdict]) -> str:
+def heading(run: Run, claims: Claims, verdicts: Sequence[Verdict], asked: Sequence[str]) -> str:
     """What this page is, and by which rule it judges."""
     budget, counts = BUDGETS[run.budget], [verdict.verdict for verdict in verdicts]
     said = ", ".join(f"{counts.count(one)} {word}" for one, word in (
@@ -45,8 +45,9 @@ def heading(run: Run, claims: Claims, verdicts: Sequence[Verdict]) -> str:
     ) if one in counts)  # fmt: skip
     seeds = len({cell.seed for cell in run.plan if cell.seed is not None})
     some = "all of" if budget.photographs is None else f"{budget.photographs} of"
+    call = f"camkit reproduce {' '.join(asked)} --budget {run.budget}"
     return (
-        f"# The papers' claims, tested\n\nMade by `camkit reproduce all --budget {run.budget}`; do not edit. Of "
+        f"# The papers' claims, tested\n\nMade by `{call}`; do not edit. Of "
         f"{len(verdicts)} claims {said}. {seeds} seed{'s' * (seeds != 1)} of each trained network, "
         f"{budget.epochs} epochs; {some} Tiny ImageNet's photographs; the networks are small, and so are the "
         "data sets: what holds here, or does not, holds for these.\n\n"

@@ -14,7 +14,16 @@ from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, head_facts, model_facts, versions
+from camkit.runs.facts import (
+    Report,
+    class_lines,
+    failure_lines,
+    filled_lines,
+    head_facts,
+    model_facts,
+    outcome_facts,
+    versions,
+)
 from camkit.runs.measured import write_json, write_table
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
@@ -72,6 +81,7 @@ def run_analyze(
             **{name: value for name, value in options.facts().items() if name not in ("protocol", "step")},
         },
         "classes": [match.facts()],
+        "verdict": found.verdict.as_json(),
         "left_out": list(found.left_out),
         "images": len(annotated.records) + len(annotated.problems),
         "failed": len(found.failures),
@@ -85,7 +95,8 @@ def run_analyze(
     with publishing(out) as new:
         write(new, found, record)
     lines = [*class_lines([match], annotated), *filled_lines(record["filled"]), *closing_lines(out, found, record)]
-    return Report(lines, len(found.failures))
+    failures = failure_lines([asdict(failure) for failure in found.failures], out)
+    return Report(lines, len(found.failures), failures, facts_of(out, found, record))
 
 
 def write(out: Path, found: Findings, record: dict[str, Any]) -> None:
@@ -105,8 +116,8 @@ def write(out: Path, found: Findings, record: dict[str, Any]) -> None:
 
 
 def closing_lines(out: Path, found: Findings, record: dict[str, Any]) -> list[str]:
-    """Every analysis' figures, what was left out, and where to look."""
-    lines = failure_lines([asdict(failure) for failure in found.failures], out)
+    """The verdict, every analysis' figures, what was left out, and where to look."""
+    lines = ["verdict", *(f"  {line}" for line in found.verdict.lines())]
     for finding in found.findings.values():
         lines += [finding.name, *(f"  {line}" for line in [*finding.notes, *estimate_lines(finding)])]
     if found.left_out:
@@ -117,6 +128,16 @@ def closing_lines(out: Path, found: Findings, record: dict[str, Any]) -> list[st
         f"{found.passes} forward pass{'es' * (found.passes > 1)} an image"
     )
     return [*lines, f"look at {', '.join(str(out / f'{name}.png') for name in found.findings)}"]
+
+
+def facts_of(out: Path, found: Findings, record: dict[str, Any]) -> dict[str, Any]:
+    """What the closing lines say, for scripts."""
+    return {
+        **outcome_facts(out, record),
+        "verdict": record["verdict"],
+        "findings": {name: finding.as_json() for name, finding in found.findings.items()},
+        "left_out": record["left_out"],
+    }
 
 
 def estimate_lines(finding: Finding) -> Iterator[str]:

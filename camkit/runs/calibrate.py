@@ -16,7 +16,7 @@ from camkit.evaluation.grid import thresholds_for, weightings_for
 from camkit.metrics.per_image import FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, outcome_facts
 from camkit.runs.measured import signed_with_interval, with_interval, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
@@ -101,9 +101,9 @@ def run_calibrate(
         lines.insert(0, f"note: fit keep was not tried: {source_name(maps_of)} takes one input size")
     for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
-    return Report(
-        [*failure_lines(failures, out), *filled_lines(record["filled"]), *run.unread_lines(), *lines], len(failures)
-    )
+    lines = [*filled_lines(record["filled"]), *run.unread_lines(), *lines]
+    facts = {name: record[name] for name in ("before", "calibrated", "calibrated_fit", "splits")}
+    return Report(lines, len(failures), failure_lines(failures, out), outcome_facts(out, record) | facts)
 
 
 def fits_for(source: EvaluationSource, fit: Fit) -> Sequence[Fit]:

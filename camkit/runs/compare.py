@@ -40,7 +40,7 @@ def run_compare(
     recipes: Sequence[str],
     *,
     out: Path,
-    images: str | None = None,
+    images: Sequence[str] = (),
     labels: Path | None = None,
     dataset: str | None = None,
     root: Path | None = None,
@@ -97,12 +97,12 @@ def run_compare(
 
 
 def chosen(
-    images: str | None, labels: Path | None, dataset: str | None, root: Path | None, split: str,
+    images: Sequence[str], labels: Path | None, dataset: str | None, root: Path | None, split: str,
     class_map: Path | None, limit: int,
 ) -> Shown:  # fmt: skip
     """The photographs that the options name."""
     if dataset is None:
-        if images is None:
+        if not images:
             raise CamkitError("no photographs to compare on: give --images, or --dataset and --root")
         return of_files(images, labels, limit)
     if root is None or labels is not None:

@@ -83,7 +83,8 @@ def run_demo(classifier: Classifier, out: Path, *, show_progress: bool = False) 
     both = [recipes["nwc+pas"] for recipes in found.values()]
     head = f"{classifier.name} on {len(found)} photographs of scikit-image's, with NWC and PaS"
     where = f"look at {out / PAGE}: CAM and NWC, the maximum and the percentile, side by side"
-    return Report([head, "", *table(both), "", *report.lines, where], 0)
+    facts = report.facts | {"page": str(out / PAGE)}
+    return Report([head, "", *table(both), "", *report.lines, where], 0, facts=facts)
 
 
 def refuse_foreign_files(out: Path) -> None:

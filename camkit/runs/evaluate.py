@@ -25,9 +25,9 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts
+from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts, outcome_facts
 from camkit.runs.grid_table import grid_rows, lines_of_grid
-from camkit.runs.measured import has_curves, lines_of_ablation, lines_of_one, write
+from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
@@ -173,16 +173,14 @@ def _report(
             with whole(new / "ablation.png", "wb") as file:
                 plot_grid(grid, next(iter(found.localization))).figure.savefig(file, dpi=150)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
-    pictures = ["ablation.png"] if grid is not None else ["curve.png"] if has_curves(found) else []
-    shown = ["metrics.json", "per_image.csv", *pictures]
+    shown = ["metrics.json", "per_image.csv", *(["ablation.png"] if len(found.localization) > 1 else []),
+             *(["curve.png"] if has_curves(found) else [])]  # fmt: skip
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"
-    return Report(
-        [
-            *failure_lines([asdict(failure) for failure in found.failures], out),
-            f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
-            *filled_lines(record["filled"]),
-            *lines,
-            f"look at {', '.join(str(out / name) for name in shown)}",
-        ],
-        failed,
-    )
+    lines = [
+        f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
+        *filled_lines(record["filled"]),
+        *lines,
+        f"look at {', '.join(str(out / name) for name in shown)}",
+    ]
+    failures = failure_lines([asdict(failure) for failure in found.failures], out)
+    return Report(lines, failed, failures, {**outcome_facts(out, record), "judged": judged, **figures_as_json(found)})

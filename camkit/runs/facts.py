@@ -82,6 +82,12 @@ def head_facts(inference: Inference) -> dict[str, Any]:
     }
 
 
+def outcome_facts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the closing lines of every run say, for scripts: where the results are, of how many images, how long."""
+    counted = {name: record[name] for name in ("images", "seconds", "forward_seconds", "filled") if name in record}
+    return {"out": str(out), **counted}
+
+
 def versions() -> dict[str, str]:
     return {
         "camkit": __version__,

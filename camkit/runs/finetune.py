@@ -16,7 +16,7 @@ from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
 from camkit.process_group import process_group
-from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, versions
+from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, outcome_facts, versions
 from camkit.runs.measured import with_interval, write_json, write_table
 from camkit.runs.options import RunOptions
 from camkit.runs.results import holding, publishing
@@ -27,11 +27,12 @@ from camkit.training.sets import describe_small_classes
 FILES = ("model.safetensors", "fc.safetensors", "log.csv", "sweep.csv", "sweep.png", "metrics.json", "failures.csv",
          "run.json")  # fmt: skip
 WORDS = {"weight_crr": "CRR", "weight_frr": "FRR", "set_size": "S"}
-RAISE = {
-    "too little": "cover too little: raise --frr",
-    "too much": "cover too much: raise --crr",
+COVER = {
+    "too little": "cover too little",
+    "too much": "cover too much",
     "undecided": "cover neither too little nor too much",
 }
+RAISE = {"too little": "frr", "too much": "crr"}  # what would mend it
 
 
 def run_finetune(
@@ -85,10 +86,13 @@ def run_finetune(
         }
         with publishing(options.out) as new:
             written = write(new, classifier, found, record)
-    lines = [*failure_lines([asdict(failure) for failure in found.failures], options.out), *lines_of(found, record)]
-    lines += filled_lines(filled)
+    lines = [*lines_of(found, record), *filled_lines(filled)]
     lines.append(f"look at {', '.join(str(options.out / name) for name in written)}")
-    return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials))
+    failures = failure_lines([asdict(failure) for failure in found.failures], options.out)
+    facts = outcome_facts(options.out, record) | {name: record[name] for name in ("chosen", "chosen_step", "chosen_by")}
+    if found.before is not None and found.chosen.found is not None:
+        facts |= {"before": metrics(found.before), "after": metrics(found.chosen.found)}
+    return Report(lines, len(found.failures) + sum(trial.diverged for trial in found.trials), failures, facts)
 
 
 def finetune_options(options: RunOptions) -> dict[str, Any]:
@@ -195,16 +199,28 @@ def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
         lines.append(f"{trial.name}: cross-entropy {first:.4g} before its first step, {last:.4g} before its last")
     if found.before is not None and trial.found is not None:
         chosen = f"{trial.name}, after step {trial.step}" if trial.step else "the fc as it was, nothing was better"
-        lines += [f"chosen: {chosen}", *comparison(found.before, trial.found)]
+        lines += [f"chosen: {chosen}", *comparison(found.before, trial.found), *coverage_lines(found)]
     return [*lines, record["chosen_by"]]
 
 
 def comparison(before: Evaluation, after: Evaluation) -> list[str]:
-    """CAM with the fc before and after, and what its boxes' coverage says of the loss weights."""
+    """CAM with the fc before and after."""
     rows = [("top1_cls", before.classification, after.classification)]
     rows += [(name, before.localization["cam"], after.localization["cam"])
              for name in ("gt_loc", "max_box_acc", "max_box_acc_v2")]  # fmt: skip
-    lines = [f"{name:<15} {with_interval(old[name])} -> {with_interval(new[name])}" for name, old, new in rows]
-    excess = after.localization["cam"]["coverage_excess"]
-    verdict = RAISE[coverage_verdict(excess)]
-    return [*lines, f"with this fc boxes of CAM {verdict} ({100 * excess.value:+.1f} % of the image)"]
+    return [f"{name:<15} {with_interval(old[name])} -> {with_interval(new[name])}" for name, old, new in rows]
+
+
+def coverage_lines(found: Finetuned) -> list[str]:
+    """How much of the image boxes cover with the chosen fc; which weight to raise, where none higher was tried."""
+    assert found.chosen.found is not None
+    excess = found.chosen.found.localization["cam"]["coverage_excess"]
+    verdict = coverage_verdict(excess)
+    line = f"with this fc boxes of CAM {COVER[verdict]} ({100 * excess.value:+.1f} % of the image)"
+    if verdict not in RAISE:
+        return [line]
+    name = RAISE[verdict]
+    chosen, highest = (getattr(found.chosen.settings, name), max(getattr(one.settings, name) for one in found.trials))
+    if not found.chosen.step or highest > chosen:
+        return [f"{line}; --{name} up to {highest:g} was tried, and none came out better by MaxBoxAccV2"]
+    return [f"{line}: a higher --{name} than {highest:g} was not tried"]

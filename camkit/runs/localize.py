@@ -18,10 +18,19 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
-from camkit.output.tables import WRITERS
+from camkit.output.tables import WRITERS, Row
 from camkit.output.yolo import DATA
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, name_lines, versions
+from camkit.runs.facts import (
+    Report,
+    failure_lines,
+    filled_lines,
+    head_facts,
+    model_facts,
+    name_lines,
+    outcome_facts,
+    versions,
+)
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
 
@@ -30,11 +39,12 @@ def run_localize(
     classifier: Classifier,
     recipe: Recipe | None = None,
     *,
-    images: str,
+    images: str | Sequence[str],
     out: Path,
     chosen_on: str = FIXED,
     labels: Path | None = None,
     topk: int = 1,
+    min_score: float = 0.0,
     fit: Fit | None = None,
     head: dict[str, str] | None = None,
     batch_size: int = 16,
@@ -62,7 +72,9 @@ def run_localize(
     wanted = checked_formats(formats)
     if resume and overwrite:
         raise CamkitError("--resume and --overwrite together: a run is resumed or overwritten")
-    files, notes = photographs_in(images, out)
+    if min_score and labels is not None:
+        raise CamkitError(f"--labels names the class to find in each image: leave out --min-score {min_score:g}")
+    files, notes = photographs_in([images] if isinstance(images, str) else images, out)
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
                           precision=precision, max_pixels=max_pixels, truncated=truncated, head=head)  # fmt: skip
     inference = localizer.inference
@@ -71,7 +83,7 @@ def run_localize(
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
     known = None if labels is None else read_labels(labels, files, classifier.labels, inference.source.num_classes)
     own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
-           "save_maps": save_maps}  # fmt: skip
+           "save_maps": save_maps} | ({"min_score": min_score} if min_score else {})  # fmt: skip
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
                    overlays=overlays, maps=save_maps, formats=wanted, class_names=class_names_of(localizer),
                    resume=resume, overwrite=overwrite) as folder:  # fmt: skip
@@ -79,24 +91,46 @@ def run_localize(
         with stopping(folder):
             results = unfinished(folder, localizer, known, keep_image=overlays)
             bar = tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress)
-            add_all(folder, bar, fail=on_error == "fail")
+            add_all(folder, bar, min_score, fail=on_error == "fail")
             facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
                      "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
     notes += name_lines(classifier) + mixed(folder.journal.sessions)
-    return Report([*notes, *closing_lines(out, facts, rows, failures, wanted, overlays)], len(failures))
+    found = len(rows) if labels else (len(files) - len(failures)) * min(topk, inference.source.num_classes)
+    weak = weak_lines(rows, found, len(files) - len(failures), min_score)
+    lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
+    told = outcome_facts(out, facts) | {
+        "resumed": before,
+        "boxes": len(rows),
+        "empty": len(without_region(rows)),
+        "below_min_score": found - len(rows),
+    }
+    return Report(lines, len(failures), failure_lines(failures, out), told)
 
 
-def add_all(folder: RunFolder, results: Iterable[tuple[ImageFile, Result, bool]], *, fail: bool) -> None:
-    """Write each image's result; with `fail` the first failure ends the run."""
+def add_all(
+    folder: RunFolder, results: Iterable[tuple[ImageFile, Result, bool]], min_score: float, *, fail: bool
+) -> None:
+    """Write what each image's result holds of classes that are not weak; with `fail` the first failure ends the run."""
     for file, result, filled in results:
         if fail and isinstance(result, Failure):
             raise CamkitError(f"{written_path(result.image)}: {result.reason}")
-        folder.add(file, result, filled=filled)
+        strong = result if isinstance(result, Failure) else [found for found in result if found.score >= min_score]
+        folder.add(file, strong, filled=filled)
 
 
-def photographs_in(images: str, out: Path) -> tuple[list[ImageFile], list[str]]:
+def weak_lines(rows: Sequence[Row], found: int, images: int, min_score: float) -> list[str]:
+    """How many classes were left out as weak, and how many images have none left."""
+    left_out = found - len(rows)
+    if not left_out:
+        return []
+    bare = images - len({row["image"] for row in rows})
+    none_left = f"; {bare} of {images} images have none left" if bare else ""
+    return [f"{left_out} of {found} classes below --min-score {min_score:g} are left out{none_left}"]
+
+
+def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], list[str]]:
     """The images to localize, without pictures that camkit drew, and a line that says so.
 
     Raises
@@ -104,20 +138,21 @@ def photographs_in(images: str, out: Path) -> tuple[list[ImageFile], list[str]]:
     CamkitError
         There are none, or pictures would be drawn among them.
     """
-    found = find_images(images)
-    given = Path(images).is_file() or images.startswith("@")  # by name: a picture may be meant
-    files, drawn = (found, []) if given else photographs(found)
+    found, said = find_images(images), " ".join(images)
+    by_name = [spec for spec in images if Path(spec).is_file() or spec.startswith("@")]  # a picture may be meant
+    named = {file.path for file in find_images(by_name)} if by_name else set()
+    _, drawn = photographs(file for file in found if file.path not in named)
+    ours = set(drawn)
+    files = [file for file in found if file not in ours]
     told = (
-        [f"{len(drawn)} pictures below {images} are camkit's own and left out, such as {drawn[0].path}"]
-        if drawn
-        else []
+        [f"{len(drawn)} pictures below {said} are camkit's own and left out, such as {drawn[0].path}"] if drawn else []
     )
     if not files:
-        raise CamkitError(f"--images {images}: nothing but pictures that camkit drew; name the photographs' folder")
+        raise CamkitError(f"--images {said}: nothing but pictures that camkit drew; name the photographs' folder")
     drawn_into = [(out / name).resolve() for name in ("overlays", "maps")]
     for folder in {file.path.parent for file in files}:
         if any(folder.resolve().is_relative_to(place) for place in drawn_into):
-            raise CamkitError(f"--images {images} lies where --out {out} draws its pictures: give another --out")
+            raise CamkitError(f"--images {said} lies where --out {out} draws its pictures: give another --out")
     return files, told
 
 
@@ -157,6 +192,8 @@ def changes(known: Mapping[str, int] | None, max_pixels: int) -> Changed:
     """What is asked of a finished image that was not asked when it was finished."""
 
     def changed(image: str, rows: Sequence[dict[str, Any]]) -> str | None:
+        if not rows:  # every class of it was left out
+            return None
         first = rows[0]
         if known is not None and known.get(image) != first["label"]:
             return f"--labels: the class of {written_path(image)} {first['label']} -> {known.get(image)}"
@@ -228,21 +265,25 @@ def checked_formats(formats: str) -> list[str]:
     return wanted
 
 
+def without_region(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose map has nothing above its threshold."""
+    return [row for row in rows if row["x1"] <= row["x0"]]
+
+
 def closing_lines(
     out: Path,
     facts: Mapping[str, Any],
-    rows: list[dict[str, Any]],
-    failures: list[dict[str, Any]],
+    rows: Sequence[Row],
+    failed: int,
     formats: Sequence[str],
     overlays: bool,
 ) -> list[str]:
     """What was done, how fast, and where to look."""
-    lines = failure_lines(failures, out)
-    without = sum(row["x1"] <= row["x0"] for row in rows)
+    without = len(without_region(rows))
     empty = f" ({without} of them empty: no region above the threshold)" if without else ""
     done = facts["images"] - facts["resumed"]
     before = f", {facts['resumed']} from the run before" if facts["resumed"] else ""
-    lines.append(f"{facts['images']} images{before}: {len(rows)} boxes{empty}, {len(failures)} failed")
+    lines = [f"{facts['images']} images{before}: {len(rows)} boxes{empty}, {failed} failed"]
     share = facts["forward_seconds"] / facts["seconds"] if facts["seconds"] else 0
     lines.append(
         f"{facts['seconds']:.1f} s, {done / facts['seconds']:.1f} images/s; "

@@ -12,6 +12,7 @@ import pandas as pd
 from camkit.data.names import written_path, written_text
 from camkit.evaluation import Evaluation
 from camkit.evaluation.measures import Results
+from camkit.figures import plot_ablation, plot_curves, save_figure
 from camkit.metrics import Estimate, Result, coverage_verdict
 from camkit.output import whole
 
@@ -50,16 +51,33 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
         metrics["classes"] = found.match.facts(pairs=False)
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
     tables = {"per_image.csv": found.per_image, "failures.csv": failures}
+    drawn: dict[str, Any] = {}
     if several:
         tables["ablation.csv"] = ablation_table(found)
+        shown = tables["ablation.csv"].assign(recipe=[title(recipe) for recipe in found.localization])
+        drawn["ablation.png"] = plot_ablation(shown, {name: FIGURES[name] for name in figures_of(found)})
     if has_curves(found):
         tables["curve.csv"] = found.curves
-        with whole(out / "curve.png", "wb") as file:
-            found.plot().figure.savefig(file, dpi=150)
+        titled = found.curves.assign(recipe=found.curves["recipe"].map(title))
+        drawn["curve.png"] = plot_curves(titled) if several else found.plot()
+    for name, ax in drawn.items():
+        with whole(out / name, "wb") as file:
+            save_figure(ax, file, "png")
     for name, table in tables.items():
         write_table(out / name, table)
     write_json(out / "metrics.json", metrics)
     write_json(out / "run.json", record)
+
+
+def figures_as_json(found: Evaluation) -> dict[str, Any]:
+    """Every figure with its interval, and each recipe against the first, in JSON's types."""
+    against = {name: asdict(paired) for name, paired in found.against.items()}
+    figures = {
+        recipe: {name: asdict(result) for name, result in results.items()}
+        for recipe, results in found.localization.items()
+    }
+    named = {name: asdict(result) for name, result in found.classification.items()}
+    return {"classification": named, "localization": figures, "against_the_first": against, "notes": found.notes}
 
 
 def has_curves(found: Evaluation) -> bool:

@@ -44,7 +44,7 @@ class Shown:
     lines: list[str]
 
 
-def of_files(images: str, labels: Path | None, limit: int) -> Shown:
+def of_files(images: Sequence[str], labels: Path | None, limit: int) -> Shown:
     """Image files: under the predicted class of each, or the one that --labels names.
 
     Raises
@@ -52,9 +52,11 @@ def of_files(images: str, labels: Path | None, limit: int) -> Shown:
     CamkitError
         There are none.
     """
-    every, _ = photographs(find_images(images))
+    every, _ = photographs(find_images(list(images)))
     if not every:
-        raise CamkitError(f"--images {images}: nothing but pictures that camkit drew; name the photographs' folder")
+        raise CamkitError(
+            f"--images {' '.join(images)}: nothing but pictures that camkit drew; name the photographs' folder"
+        )
     files = evenly(every, limit)
 
     def known(localizer: Localizer) -> list[int] | None:
@@ -74,7 +76,7 @@ def of_files(images: str, labels: Path | None, limit: int) -> Shown:
     return Shown([file.name for file in files], none_known, dataset, known, left_out(len(files), len(every)))
 
 
-def of_dataset(annotated: AnnotatedSet, images: str | None, limit: int) -> Shown:
+def of_dataset(annotated: AnnotatedSet, images: Sequence[str], limit: int) -> Shown:
     """Annotated images, under their own class and with their boxes: those that --images names, or evenly spaced ones.
 
     Raises
@@ -83,12 +85,12 @@ def of_dataset(annotated: AnnotatedSet, images: str | None, limit: int) -> Shown
         There are none, or none has a label.
     """
     where, every = f"{annotated.name} {annotated.split}", annotated.records
-    if images is not None:
-        patterns = [pattern.strip() for pattern in images.split(",")]
-        every = [record for record in every if any(_called(record.image, one) for one in patterns)]
+    if images:
+        every = [record for record in every if any(_called(record.image, one) for one in images)]
         if not every:
-            raise CamkitError(f"--images {images}: no image of {where} is called so; give names or patterns of its "
-                              f"own, such as {annotated.records[0].image!r:.200}")  # fmt: skip
+            said = " ".join(images)
+            raise CamkitError(f"--images {said}: no image of {where} is called so; give names or patterns of its own, "
+                              f"such as {annotated.records[0].image!r:.200}")  # fmt: skip
     labelled = [record for record in every if record.label is not None]
     if not labelled:
         raise CamkitError(f"no image of {where} has a label, so there is no class to show; take another split")

@@ -44,15 +44,23 @@ def run_train(
         "versions": versions(),
     }
     publish_run(out, facts)
-    return Report(closing_lines(settings, done), len(done.problems))
+    facts = {"images": done.images, "seconds": done.seconds, "best_epoch": done.best_epoch, "filled": done.filled}
+    log = done.log.to_dict("records")
+    facts |= {"out": str(out), "best": log[done.best_epoch - 1], "last": log[-1]}
+    return Report(closing_lines(settings, done), len(done.problems), problem_lines(done), facts)
 
 
-def closing_lines(settings: TrainSettings, done: TrainResult) -> list[str]:
-    """What was left out, how good the weights are, and where to look."""
+def problem_lines(done: TrainResult) -> list[str]:
+    """The first entries of the data set that could not be used."""
     lines = [printable(problem) for problem in done.problems[:SHOWN]]
     if len(done.problems) > SHOWN:
         lines.append(f"... and {len(done.problems) - SHOWN} more, all in {done.out / 'run.json'}")
-    lines += filled_lines(done.filled)
+    return lines
+
+
+def closing_lines(settings: TrainSettings, done: TrainResult) -> list[str]:
+    """How good the weights are, and where to look."""
+    lines = filled_lines(done.filled)
     if done.dropped:
         unit = "set or a batch" if done.in_sets else "batch"
         lines.append(f"{done.dropped} of {done.images} images do not fill a {unit}: each epoch leaves out others")

@@ -87,14 +87,14 @@ def test_what_cannot_be_read_is_named_and_the_others_are_shown(place, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--recipes", "cam,best", "--images", "x"], "no recipe is called 'best'"),
-        (["--recipes", ",", "--images", "x"], "at least one recipe"),
+        (["--recipes", "cam,best", "--images", "."], "no recipe is called 'best'"),
+        (["--recipes", ",", "--images", "."], "at least one recipe"),
         (["--images", "nowhere"], "no such file or folder"),
         ([], "--images is missing"),
-        ([*SHAPES, "--labels", "l.csv"], "leave out --labels"),
+        ([*SHAPES, "--labels", __file__], "leave out --labels"),
         (["--dataset", "shapes"], "wants --root"),
         ([*SHAPES, "--images", "cat*"], "no image of shapes test is called so"),
-        (["--models", "tiny", "--images", "x"], "leave out --model"),
+        (["--models", "tiny", "--images", "."], "leave out --model"),
     ],
 )
 def test_a_wrong_call_ends_in_one_line(place, options, said):

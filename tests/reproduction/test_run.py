@@ -158,7 +158,7 @@ def test_claims_are_judged_and_told(done, tmp_path):
     assert [one.outcome for one in verdicts[1].outcomes] == ["shown", "contradicted", "does not count"]
     assert verdicts[1].outcomes[0].quantity.seeds == 2
     write_tables(tmp_path, run, verdicts)
-    write_page(tmp_path / "page.md", run, claims, verdicts)
+    write_page(tmp_path / "page.md", run, claims, verdicts, ["nwc-birds", "pas-birds"])
     page = (tmp_path / "page.md").read_text()
     assert "Of 3 claims 1 hold, 1 do not hold, 1 have no verdict" in page
     assert "**does not hold**: contradicted" in page

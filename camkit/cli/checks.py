@@ -1,0 +1,75 @@
+"""What can be told of a call before torch is loaded, which takes seconds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from camkit.cli.catalog import DRAWN
+from camkit.cli.groups import DEMO, given_options
+from camkit.errors import CamkitError
+
+WILDCARDS = "*?["
+FILES = ("fc", "names", "labels", "settings", "class_map", "maps", "config")
+# What `load_model` takes.
+MODEL_OPTIONS = ("model", "weights", "fc", "maps_by", "classes_from", "names", "size", "mean", "std", "output_stride",
+                 "dilation")  # fmt: skip
+
+
+def check_call(options: Mapping[str, Any]) -> None:
+    """Refuse what cannot be carried out, whatever the network is.
+
+    Raises
+    ------
+    CamkitError, UsageError
+        Files that are not there, folders that hold a run, options that contradict each other.
+    """
+    check_contradictions(options)
+    check_inputs(options)
+    check_out(options)
+
+
+def check_contradictions(options: Mapping[str, Any]) -> None:
+    """Options of which each is right, but not beside the other."""
+    if options.get(DEMO) and (own := given_options((*MODEL_OPTIONS, "dataset", "root", "class_map"))):
+        raise click.UsageError(f"--demo has a network and images of its own: leave out {', '.join(own)}")
+    if options.get("resume") and options.get("overwrite"):
+        raise click.UsageError("--resume and --overwrite together: a run is resumed or overwritten")
+    if options.get("labels") is not None and options.get("min_score"):
+        raise click.UsageError("--labels names the class to find in each image: leave out --min-score")
+    if options.get("test_split") == options.get("split", ""):
+        raise click.UsageError(f"--split and --test-split are both {options['split']!r}: a gain counts on images not "
+                               "seen before")  # fmt: skip
+    if options.get("maps") is not None:
+        if options.get("model") is not None:
+            raise click.UsageError("give --model or --maps, one of them")
+        if idle := given_options((*MODEL_OPTIONS, "head", "fit", "precision")):
+            raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
+    if options.get("tap") is not None and options.get("maps") is not None:
+        raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
+
+
+def check_inputs(options: Mapping[str, Any]) -> None:
+    """Files and folders that are named and are not there."""
+    for name in FILES:
+        path = options.get(name)
+        if path is not None and str(path) != "imagenet" and not Path(path).exists():
+            raise CamkitError(f"{path}: there is no such file or folder; check --{name.replace('_', '-')}")
+    root, dataset = options.get("root"), options.get("dataset")
+    if root is not None and dataset is not None and dataset not in DRAWN and not Path(root).exists():
+        raise CamkitError(f"{root}: there is no such folder; check --root")
+    for spec in options.get("images") or ():
+        given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
+        if not given.exists() and not any(character in spec for character in WILDCARDS):
+            raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
+
+
+def check_out(options: Mapping[str, Any]) -> None:
+    """A folder that already holds a run."""
+    out = options.get("out")
+    if out is not None and out.is_dir() and not options.get("resume"):
+        from camkit.output import check_free
+
+        remedy = "--resume, --overwrite" if "resume" in options else "--overwrite"
+        check_free(out, (), overwrite=options["overwrite"], remedy=remedy)
