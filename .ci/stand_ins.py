@@ -53,14 +53,12 @@ def found(folder: Path) -> None:
 
 
 def my_net(folder: Path) -> None:
-    import torch
     from safetensors.torch import save_file
 
     (folder / "my_net.py").write_text(NET)
     names: dict = {}
     exec(NET, names)
     save_file(names["build"]().state_dict(), folder / "my.safetensors")
-    torch.manual_seed(0)
 
 
 def table(folder: Path) -> None:

@@ -3,6 +3,8 @@
 Weights are random, and nothing is left at its initial 0 or 1: gammas, betas, layer scales and running statistics are
 perturbed, since a fresh network hides mistakes. Each head is found at one input size, and its class maps are then held
 against the logits of inputs it has not seen: noise and a smooth pattern, at that size and at another, not square.
+Beside that stands which share of the logits' variance over classes the maps carry, and whether the rest is the same for
+all images.
 
     python benchmarks/heads.py --source torchvision --out docs/heads-torchvision.md
     python benchmarks/heads.py --source timm --only convnext --out docs/heads-timm.md
@@ -26,8 +28,23 @@ from torchvision import models
 from camkit import CAM
 from camkit.errors import CamkitError, HeadNotFound
 
-COLUMNS = ("model", "kind", "features", "map", "completeness", "moved", "sizes", "note")
+COLUMNS = ("model", "kind", "offset", "share", "features", "map", "completeness", "moved", "sizes", "note")
+# attention-pooled and class-token models beside the smallest of each family of timm
+ATTENDING = (
+    "resnet50_clip",
+    "resnet50x4_clip",
+    "vit_base_patch16_siglip_224",
+    "vit_base_patch16_siglip_256",
+    "deit3_small_patch16_224",
+    "deit_small_patch16_224",
+    "cait_xxs36_224",
+    "vit_small_patch14_dinov2",
+    "vit_small_patch14_reg4_dinov2",
+    "beit_base_patch16_224",
+    "xcit_tiny_12_p16_224",
+)
 SECOND_SIZE = (256, 192)
+ATTENTION = ("attention pooling", "class token", "class attention", "class token and mean")
 EXACT = 1e-4  # of the logits' range
 Row = dict[str, str]
 
@@ -63,16 +80,19 @@ def unseen(size: tuple[int, int]) -> torch.Tensor:
 
 
 @torch.no_grad()
-def compare(cam: CAM, images: torch.Tensor) -> tuple[float, float]:
+def compare(cam: CAM, images: torch.Tensor) -> tuple[float, float, float]:
     """Largest difference between class maps and logits, and between the logits of two images, over the logits' range.
 
-    The second says whether the first means anything: where the image moves nothing, biases alone would add up.
+    The second says whether the first means anything: where the image moves nothing, biases alone would add up. The
+    third is the maps' share of the logits' variance over classes.
     """
-    out = cam(images, "all", "signed")
+    features = cam.features(images)
+    out = features.class_maps("all", "signed")
     total = out.maps.double().mean((-2, -1)) + out.offset
     spread = out.logits.max() - out.logits.min()
     moved = (out.logits[0] - out.logits[1]).abs().max()
-    return float((total - out.logits).abs().max() / spread), float(moved / spread)
+    share = float(features.shares().mean()) if cam.head.pool is None else float("nan")
+    return float((total - out.logits).abs().max() / spread), float(moved / spread), share
 
 
 def examine(name: str, model: nn.Module, size: tuple[int, int]) -> Row:
@@ -94,14 +114,17 @@ def examine(name: str, model: nn.Module, size: tuple[int, int]) -> Row:
                 raise
             continue  # the network itself takes one size
         sizes.append("x".join(map(str, side)))
-    worst, moved = max(error for error, _ in found), min(moved for _, moved in found)
+    errors, movements, shares = zip(*found, strict=True)
     return row | {
         "kind": cam.head.kind,
+        "offset": cam.head.offset,
+        "share": f"{sum(shares) / len(shares):.0%}",
         "features": f"{place.module or 'the model'} ({place.side}), {cam.head.channels}",
         "map": "x".join(map(str, cam.head.map_size)),
-        "completeness": f"{worst:.1e}" + ("" if worst <= EXACT else " (!)"),
-        "moved": f"{moved:.1%}",
+        "completeness": ", ".join(f"{error:.1e}" + ("" if error <= EXACT else " (!)") for error in errors),
+        "moved": f"{min(movements):.1%}",
         "sizes": ", ".join(sizes),
+        "note": "; ".join(cam.head.notes),
     }
 
 
@@ -139,6 +162,9 @@ def timm_models(done: set[str]) -> Iterator[tuple[str, float]]:
         if names:
             smallest = min(names, key=names.__getitem__)
             yield smallest, names[smallest]
+    for name in set(ATTENDING) & set(timm.list_models()) - done:
+        with torch.device("meta"):
+            yield name, gigabytes(timm.create_model(name))
 
 
 def gigabytes(model: nn.Module) -> float:
@@ -160,13 +186,15 @@ def read_table(path: Path) -> list[Row]:
     """The rows that an earlier call left."""
     lines = path.read_text().splitlines() if path.exists() else []
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
-    return [dict(zip(COLUMNS, row, strict=True)) for row in cells if row[0] != "model"]
+    rows = [dict(zip(cells[0], row, strict=True)) for row in cells[1:]] if cells else []
+    return [dict.fromkeys(COLUMNS, "") | {c: row[c] for c in COLUMNS if c in row} for row in rows]
 
 
 def write_table(path: Path, source: str, command: str, rows: list[Row], total: int) -> None:
     kinds = Counter(row["kind"] for row in rows)
     handled = sum(n for kind, n in kinds.items() if kind not in {"refused", "failed", "skipped"})
-    within = sum(row["kind"] in {"exact", "folded", "score pooling"} and "!" not in row["completeness"] for row in rows)
+    exact = {"exact", "folded", "score pooling", *ATTENTION}
+    within = sum(row["kind"] in exact and "!" not in row["completeness"] for row in rows)
     library = sys.modules[source]
     stated = f"torch {torch.__version__}, {source} {library.__version__}"
     what = (
@@ -178,13 +206,15 @@ def write_table(path: Path, source: str, command: str, rows: list[Row], total: i
         f"`{command}`  ",
         f"{stated}, Python {platform.python_version()}, CPU, float32; random weights, perturbed norms and constants.",
         "Completeness: the largest `|maps.mean + offset - logits|` of all classes over the logits' range, over two "
-        "inputs that the search did not see (noise, a smooth picture) at each of the sizes; (!) marks one above 1e-4. "
+        "inputs that the search did not see (noise, a smooth picture), at each of the sizes; (!) marks one above 1e-4. "
+        "Share: of the logits' variance over classes, what the maps carry on these inputs; offset: whether the rest is "
+        "the same for all images. "
         "Moved: the largest difference between the logits of the two inputs, over the same range (the smaller of the "
         "two sizes): the maps add up although the image moves the logits that far.",
         "",
         f"n = {len(rows)} of {total}: {handled} handled, "
         + ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
-        + f". {within} exact, folded or score pooling within 1e-4.",
+        + f". {within} exact, folded, score pooling or by attention within 1e-4.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),

@@ -76,9 +76,11 @@ class Inference:
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
         size, maps_by = self.classifier.input.size, self.classifier.maps_by
         if maps_by is None:
-            return CAM(model, size, head=head)
+            return CAM(model, size, head=head, token_blocks=self.classifier.token_blocks)
         if head is not None:
             raise CamkitError(f"maps by {maps_by.name} do not come from a head: leave out --head")
+        if self.classifier.token_blocks is not None:
+            raise CamkitError(f"maps by {maps_by.name} follow no class token: leave out --token-blocks")
         return FunctionMaps(model, maps_by.make, maps_by.name, size)
 
     @property

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -12,6 +13,7 @@ from torch import nn
 
 from camkit.boxes import pixels_inside
 from camkit.cam import CAM, refuse_undefined, refuse_unfit
+from camkit.cam.extractor import Blocks
 from camkit.data import (
     MAX_PIXELS,
     Batch,
@@ -60,6 +62,8 @@ class Localizer:
         Images in a forward pass; processes that read images (0: this one).
     device, precision, head
         See `camkit.inference.Inference`.
+    token_blocks
+        See `camkit.CAM`.
     max_pixels : int
         Larger images are refused.
     truncated : {"fail", "fill"}
@@ -90,10 +94,13 @@ class Localizer:
         max_pixels: int = MAX_PIXELS,
         truncated: Truncated = "fail",
         head: dict[str, str] | None = None,
+        token_blocks: Blocks = None,
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
             raise CamkitError(f"topk {topk}, batch size {batch_size}, workers {workers}: give at least 1, 1 and 0")
         classifier = as_classifier(model, input_spec, labels, processor)
+        if token_blocks is not None:
+            classifier = replace(classifier, token_blocks=token_blocks)
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
         self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None

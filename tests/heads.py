@@ -76,6 +76,11 @@ def attend(n: Net, y: torch.Tensor) -> torch.Tensor:
     return n.attention(n.latent.expand(len(y), -1, -1), tokens(y), tokens(y), need_weights=False)[0][:, 0]
 
 
+def weighed(n: Net, y: torch.Tensor) -> torch.Tensor:
+    """Positions weighed by one number that a linear layer gives to each."""
+    return (n.query(tokens(y)).softmax(1) * tokens(y)).sum(1)
+
+
 def even(n: Net, y: torch.Tensor) -> torch.Tensor:
     """Attention so weak that every token comes out as the mean of all, and the first is read."""
     t = tokens(y)
@@ -143,6 +148,33 @@ POOLINGS: dict[str, Head] = {
     "power mean": net(lambda n, y: n.fc(n.out(y.clamp(min=1e-3) ** 3).mean((2, 3)) ** (1 / 3)), "linearised"),
 }
 
+ATTENDING: dict[str, Head] = {
+    "a latent query": net(lambda n, y: n.fc(attend(n, y)), "attention pooling"),
+    "attention by product": net(
+        lambda n, y: n.fc((n.query(tokens(y)).softmax(1) * tokens(y)).sum(1)), "attention pooling"
+    ),
+    "attention by matmul": net(
+        lambda n, y: n.fc((n.query(tokens(y)).softmax(1).transpose(1, 2) @ tokens(y))[:, 0]), "attention pooling"
+    ),
+    "attention that is even by chance": net(lambda n, y: n.fc(even(n, y)), "attention pooling"),
+    "two attention pools": net(lambda n, y: n.fc(attend(n, y) + weighed(n, y)), "attention pooling"),
+    "two attention pools side by side": net(
+        lambda n, y: n.fc(torch.cat([attend(n, y), weighed(n, y)], 1)), "attention pooling", 24
+    ),
+    "attention pool and mean": net(
+        lambda n, y: n.fc(torch.cat([attend(n, y), tokens(y).mean(1)], 1)), "attention pooling", 24
+    ),
+    "attention pool, layer norm": net(lambda n, y: n.fc(n.layer_norm(attend(n, y))), "attention pooling"),
+    "attention pool, hidden ReLU": net(lambda n, y: n.fc(F.relu(n.hidden(attend(n, y)))), "linearised"),
+    "attention pool, softmax": net(lambda n, y: n.fc(attend(n, y)).softmax(1), "attention pooling"),
+    "attention pool, heads averaged": net(
+        lambda n, y: n.views(attend(n, y)).view(-1, 4, 5).mean(1), "attention pooling"
+    ),
+    "attention pool, heads stacked": net(
+        lambda n, y: torch.stack([n.fc(attend(n, y)), n.fc(n.hidden(attend(n, y)))]).mean(0), "attention pooling"
+    ),
+}
+
 TAILS: dict[str, Head] = {
     "identity matrix": net(lambda n, y: F.linear(mean(y), n.one)),
     "two layers": net(lambda n, y: n.fc(n.hidden(mean(y)))),
@@ -201,15 +233,11 @@ REFUSED: dict[str, Head] = {
     "class token": no(lambda n, y: n.fc(prefixed(n, y)[:, 0]), "class token"),
     "one position": no(lambda n, y: n.fc(y[:, :, 3, 4]), "one position"),
     "mean with the prefix": no(lambda n, y: n.fc(prefixed(n, y).mean(1)), "elsewhere"),
+    "attention pools of two maps": no(
+        lambda n, y: n.fc(attend(n, y) + attend(n, F.avg_pool2d(y, 2))), "several maps, of 4x4 and 8x8 positions"
+    ),
+    "four heads averaged": no(lambda n, y: n.views(y.amax((2, 3))).view(-1, 4, 5).mean(1), "maximum"),
     "mean with 6 prefixes": no(lambda n, y: n.fc(prefixed(n, y, 6).mean(1)), "elsewhere"),
-    "attention pooling": no(lambda n, y: n.fc(attend(n, y)), "attention"),
-    "attention by product": no(
-        lambda n, y: n.fc((n.query(tokens(y)).softmax(1) * tokens(y)).sum(1)), "between modules"
-    ),
-    "attention by matmul": no(
-        lambda n, y: n.fc((n.query(tokens(y)).softmax(1).transpose(1, 2) @ tokens(y))[:, 0]), "attention"
-    ),
-    "attention that is even by chance": no(lambda n, y: n.fc(even(n, y)), "one position"),
     "tokens by columns": no(lambda n, y: n.fc(n.layer_norm(shuffled(y).transpose(1, 2)).mean(1)), "elsewhere"),
     "half of the image": no(lambda n, y: n.fc(mean(y)), "does not see the right edge", before=lambda n, x: x[..., :16]),
     "middle of the image": no(
@@ -237,4 +265,4 @@ REFUSED: dict[str, Head] = {
     "single images fail": no(lambda n, y: n.fc(mean(y)).squeeze().softmax(1), "but not on 1 "),
     "constant": no(lambda n, y: n.fc.bias.expand(len(y), -1), "do not depend on the images"),
 }
-HEADS = {**POOLINGS, **TAILS, **REFUSED}
+HEADS = {**POOLINGS, **ATTENDING, **TAILS, **REFUSED}

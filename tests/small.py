@@ -19,6 +19,20 @@ def perturb(model: nn.Module, seed: int = 0) -> nn.Module:
     return model.eval()
 
 
+def state(model: nn.Module) -> dict[str, list[object]]:
+    """All that camkit could leave behind."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return {
+        "hooks": [len(getattr(module, name)) for module in model.modules() for name in hooks],
+        "modes": [module.training for module in model.modules()],
+        "grads": [p.grad is None for p in model.parameters()],
+        "requires": [p.requires_grad for p in model.parameters()],
+        "versions": [t._version for t in (*model.parameters(), *model.buffers())],
+        "places": [(t.data_ptr(), t.dtype, t.device) for t in (*model.parameters(), *model.buffers())],
+        "attributes": [sorted(vars(module)) for module in model.modules()],
+    }
+
+
 class Plain(nn.Module):
     """Two convolutions, global average pooling, a linear layer: 4 pixels to a position."""
 

@@ -39,6 +39,8 @@ def test_it_opens_with_what_the_reader_will_be_able_to_do(path):
 def test_every_cell_runs(path, tmp_path):
     """In a folder of its own, as the notebook stands; a cell that raises fails the test with its traceback."""
     notebook = read(path)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(
+        notebook, timeout=600, startup_timeout=600, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
     assert not list(tmp_path.iterdir()), "a notebook leaves nothing in the folder that it runs in"

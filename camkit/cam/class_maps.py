@@ -41,8 +41,8 @@ class ClassMaps:
     classes : Tensor (N, K), int64
     logits : Tensor (N, all classes), float32
     offset : Tensor (N, K), float32, or None
-        The part of the logit that has no place in the image: biases, a norm's shift. None of maps that do not add up
-        to the logits.
+        The part of the logit that has no place in the image: biases, a norm's shift, what a class token has from
+        elsewhere than the patches. None of maps that do not add up to the logits.
     weighting : str
         What the channels were weighed by: a name in `camkit.cam.WEIGHTINGS`.
     """

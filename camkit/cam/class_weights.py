@@ -20,11 +20,14 @@ class AffineWeights:
         ``s_i`` of `Head`.
     positions : int
         That the network adds up; 1 where it averages them.
+    rest : Tensor (N, C) or None
+        The part of the pooled vector that no position has.
     """
 
     head: Head
     scale: torch.Tensor
     positions: int
+    rest: torch.Tensor | None = None
 
     def __getitem__(self, classes: torch.Tensor) -> torch.Tensor:
         """Weights (N, K, C) of classes (N, K)."""
@@ -39,7 +42,11 @@ class AffineWeights:
 
     def offset(self, classes: torch.Tensor) -> torch.Tensor:
         """The part of the logits (N, K) that has no place in the image."""
-        return self.scale[:, None] * self.head.scaled_bias.float()[classes] + self.head.bias.float()[classes]
+        head = self.head
+        scaled = head.scaled_bias.float()[classes]
+        if self.rest is not None:
+            scaled = scaled + (self.rest @ head.weight.float().T).gather(1, classes)
+        return self.scale[:, None] * scaled + head.bias.float()[classes]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +59,16 @@ class GradientWeights:
     ----------
     head : Head
     pooled : Tensor (N, C)
+        All that the head reads, `rest` and all.
     positions : int
+    rest : Tensor (N, C) or None
+        The part of `pooled` that no position has.
     """
 
     head: Head
     pooled: torch.Tensor
     positions: int
+    rest: torch.Tensor | None = None
     last: dict[str, torch.Tensor] = field(default_factory=dict)  # a map asks for weights, then for their offset
 
     def __getitem__(self, classes: torch.Tensor) -> torch.Tensor:
@@ -71,7 +82,8 @@ class GradientWeights:
     def offset(self, classes: torch.Tensor) -> torch.Tensor:
         """The part of the logits (N, K) that the gradient does not account for."""
         gradient, logits = self._at(classes)
-        return logits - torch.einsum("nkc,nc->nk", gradient, self.pooled)
+        placed = self.pooled if self.rest is None else self.pooled - self.rest
+        return logits - torch.einsum("nkc,nc->nk", gradient, placed)
 
     def _at(self, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if self.last.get("classes") is not classes:

@@ -5,12 +5,15 @@ from types import TracebackType
 import torch
 from torch import nn
 
+from camkit.cam.attention_map import AttentionMap
 from camkit.cam.class_maps import ClassMaps
 from camkit.cam.current import plain_weights, refuse_stale_answer
 from camkit.cam.features import Features
 from camkit.cam.find import find_head
+from camkit.cam.find_attention import Blocks
 from camkit.cam.forward import ANEW, eager, forward, one_line
 from camkit.cam.given import find_given
+from camkit.cam.head import Head
 from camkit.cam.logits import Output, logits_of, one_row_an_image
 from camkit.cam.prediction import Classes, Prediction
 from camkit.cam.walk import IMAGES
@@ -36,6 +39,9 @@ class CAM:
         ``{"features": module name, "classifier": module name}`` to name the head instead of searching it.
     output : callable, optional
         Picks the logits out of what the model returns.
+    token_blocks : int, "all" or None
+        Of a head that weighs positions by attention: through how many of the network's last blocks the maps follow what
+        attention takes from the patches. None: the last one, or all of those in which the class token alone asks.
 
     Raises
     ------
@@ -60,9 +66,12 @@ class CAM:
         input_size: tuple[int, int] = (224, 224),
         head: dict[str, str] | None = None,
         output: Output | None = None,
+        token_blocks: Blocks = None,
     ) -> None:
         self.model = unwrap(model)
-        self.output = output
+        self.output, self.token_blocks = output, token_blocks
+        self._others: dict[tuple[int, int], CAM] = {}  # for images of other sizes
+        check_blocks(token_blocks, head)
         refuse_training(self.model)
         self._fickle = [module for module in self.model.modules() if isinstance(module, FICKLE)]
         with torch.inference_mode(False), eager():
@@ -72,7 +81,7 @@ class CAM:
                 if head:
                     self.head = find_given(self.model, images, **head, output=output)
                 else:
-                    self.head = find_head(self.model, images, output)
+                    self.head = find_head(self.model, images, output, token_blocks)
             self._plain = plain_weights(self.model, self.head)
             if self._plain is not None:
                 self.head = self._plain.read(self.model, self.head)
@@ -125,45 +134,67 @@ class CAM:
         with torch.no_grad():
             if self._plain is not None:
                 self.head = self._plain.read(self.model, self.head)
-            head = self.head  # another thread may read it anew meanwhile
-            picked_up, said = self._pass(images)
+            head = self._head_for(images)  # another thread may read it anew meanwhile
+            picked_up, said = self._pass(head, images)
             with torch.autocast(images.device.type, enabled=False):
-                features = self._feature_map(picked_up, images).float()
-                pooled, eps = head.pooled(features), precision(picked_up, said)
+                found, rest = self._decomposed(head, picked_up, images)
+                features, rest = found.float(), None if rest is None else rest.float()
+                pooled, eps = head.pooled(features), precision(*picked_up, said)
                 logits = said.float()
                 if head.returns_activated:
-                    logits = head.logits(pooled).float()
+                    logits = head.logits(pooled if rest is None else pooled + rest).float()
                     refuse_stale_answer(head.answer(logits), said.float(), eps)
-                return Features(features, pooled, logits, head, eps)
+                return Features(features, pooled, logits, head, eps, rest)
 
     def pooled(self, images: torch.Tensor) -> torch.Tensor:
         """Pooled features (N, C) alone, in the network's own precision, with the gradient that goes to the images.
 
         Parameters and errors are those of `features`.
         """
-        picked_up, _ = self._pass(images)
-        return self.head.pooled(self._feature_map(picked_up, images))
+        head = self._head_for(images)
+        picked_up, _ = self._pass(head, images)
+        return head.pooled(self._decomposed(head, picked_up, images)[0])
 
-    def _pass(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """One forward pass: the tensor at the feature map's place, and what the model says, (N, K)."""
+    def _head_for(self, images: torch.Tensor) -> Head:
+        """The head; one that attends is searched again for images of another size, which is written into its record."""
+        size = (images.shape[-2], images.shape[-1])
+        if not isinstance(self.head.feature_map, AttentionMap) or size == self.head.feature_map.image_size:
+            return self.head
+        if size not in self._others:
+            self._others[size] = CAM(self.model, size, output=self.output, token_blocks=self.token_blocks)
+        other = self._others[size]
+        if other._plain is not None:
+            other.head = other._plain.read(self.model, other.head)
+        return other.head
+
+    def _pass(self, head: Head, images: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
+        """One forward pass: the tensors at the feature map's places, and what the model says, (N, K)."""
         if self.model.training or any(module.training for module in self._fickle):
             refuse_training(self.model)
         device = next((p.device for p in self.model.parameters()), images.device)
         if images.device != device:
             raise CamkitError(f"the images are on {images.device} and the model on {device}: move one with .to()")
-        feature_map = self.head.feature_map
-        picked_up, returned = forward(self.model, images, feature_map.place, copy=bool(feature_map.calls))
-        return picked_up, one_row_an_image(logits_of(returned, self.output, self.head.output), len(images))
+        picked_up, returned = forward(self.model, images, head.feature_map.places, head.feature_map.copies)
+        return picked_up, one_row_an_image(logits_of(returned, self.output, head.output), len(images))
 
-    def _feature_map(self, picked_up: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    def _decomposed(
+        self, head: Head, picked_up: list[torch.Tensor], images: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         try:
-            return self.head.feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
+            return head.feature_map.decomposed(picked_up, (images.shape[-2], images.shape[-1]))
         except (RuntimeError, IndexError) as error:
             raise CamkitError(f"the feature map cannot be read ({one_line(error)}); {ANEW}") from error
 
     def __call__(self, images: torch.Tensor, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
         """Class maps (N, K, h, w) of the wanted classes; see `Features.class_maps`."""
         return self.features(images).class_maps(classes, weighting)
+
+
+def check_blocks(token_blocks: Blocks, head: dict[str, str] | None) -> None:
+    """Refuse what is no number of blocks, and one of a head that is named."""
+    number = type(token_blocks) is int and token_blocks >= 1
+    if token_blocks is not None and (head or not (number or token_blocks == "all")):
+        raise CamkitError(f"token_blocks={token_blocks!r}: give 1 or more, or 'all', of a head that is searched")
 
 
 # modules that answer differently in training mode

@@ -70,6 +70,11 @@ def find_fc(model: nn.Module, head: Head) -> Fc:
         If class weights are no function of one linear layer's weight: the head is linearised, or scores are pooled, or
         the logits are not what that layer gives.
     """
+    if head.attends:
+        raise CamkitError(
+            f"the head ({head.kind}) weighs positions by attention: its classes are a linear layer on a class token or "
+            "on what attention pools, and camkit retrains layers on the mean of a feature map alone"
+        )
     if head.kind == "linearised":
         raise CamkitError(
             "the head is only linearised: its class weights are gradients, no linear layer's to retrain; take a "

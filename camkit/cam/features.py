@@ -10,6 +10,7 @@ from camkit.cam.class_weights import AffineWeights, GradientWeights
 from camkit.cam.current import refuse_stale
 from camkit.cam.head import Head
 from camkit.cam.prediction import Classes, Prediction
+from camkit.cam.share import shares
 from camkit.cam.weightings import refuse_unfit, weighting_named
 from camkit.errors import CamkitError, user_errors
 
@@ -22,11 +23,14 @@ class Features(Prediction):
     ----------
     features : Tensor (N, C, h, w), float32
     pooled : Tensor (N, C), float32
-        As the model pools.
+        As the model pools. Of heads that attend: what all positions together add to the pooled vector.
     logits : Tensor (N, all classes), float32
     head : Head
     eps : float
         Of the precision in which the network ran.
+    rest : Tensor (N, C), float32, or None
+        The part of the pooled vector that no position has (a class token's own, registers, MLPs); heads that attend
+        have one.
     """
 
     features: torch.Tensor
@@ -34,6 +38,7 @@ class Features(Prediction):
     logits: torch.Tensor
     head: Head
     eps: float = torch.finfo(torch.float32).eps
+    rest: torch.Tensor | None = None
 
     def class_maps(self, classes: Classes = None, weighting: str = "signed") -> ClassMaps:
         """``M_k = sum_c w_kc F_c`` for the wanted classes; see `Prediction.class_maps`.
@@ -58,6 +63,12 @@ class Features(Prediction):
             offset = weights.offset(chosen)
         return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset, weighting)
 
+    def shares(self) -> torch.Tensor:
+        """Which share of each image's variance of logits over classes the maps carry, (N,); see `shares`."""
+        every = torch.arange(self.head.num_classes, device=self.logits.device).expand(len(self.logits), -1)
+        with torch.autocast(self.features.device.type, enabled=False):
+            return shares(self.logits, self._weights.offset(every))
+
     def probabilities(self) -> torch.Tensor:
         """Each class's probability (N, K), as the model says it where it says probabilities."""
         return self.head.probabilities(self.logits)
@@ -73,8 +84,11 @@ class Features(Prediction):
 
     @cached_property
     def _weights(self) -> AffineWeights | GradientWeights:
-        refuse_stale(self.head, self.pooled, self.logits, self.eps)
+        vector = self.pooled if self.rest is None else self.pooled + self.rest
+        refuse_stale(self.head, vector, self.logits, self.eps)
         positions = self.features[0, 0].numel() if self.head.sums else 1
         if self.head.kind == "linearised":
-            return GradientWeights(self.head, self.pooled, positions)
-        return AffineWeights(self.head, self.head.scale(self.pooled), positions)
+            return GradientWeights(self.head, vector, positions, self.rest)
+        with torch.no_grad():
+            scale = self.head.scale(vector)
+        return AffineWeights(self.head, scale, positions, self.rest)

@@ -6,7 +6,10 @@ import torch
 from torch import nn
 
 from camkit.cam.affine import affine_parts, isolate_norm, tolerance
+from camkit.cam.attention_map import AttentionMap
 from camkit.cam.current import terms
+from camkit.cam.features import Features
+from camkit.cam.find_attention import Blocks, find_attention_maps
 from camkit.cam.forward import forward, one_line
 from camkit.cam.head import FeatureMap, Head, HeadFunction, Kind
 from camkit.cam.logits import ACTIVATIONS, CASTS, Output, Recorded, answer, logits_of, one_row_an_image, record
@@ -17,10 +20,13 @@ from camkit.cam.trace import Call, Trace, Value, between, release
 from camkit.cam.walk import IMAGES, VIEWS, upstream
 from camkit.errors import CamkitError, HeadNotFound
 
+SMALL_SHARE = 0.2  # of the logits' variance over classes: maps that carry less say little
 MIXED = 0.01  # of the logits' range: two passes of one image that differ by more are no rounding
 
 
-def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = None) -> Head:
+def find_head(
+    model: nn.Module, images: torch.Tensor, output: Output | None = None, token_blocks: Blocks = None
+) -> Head:
     """Find pooling and classifier by what happens in one forward pass, not by names.
 
     Parameters
@@ -31,6 +37,8 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
         Two different images, on the model's device.
     output : callable, optional
         Takes what the model returns and gives the logits (N, K); for outputs with several candidates.
+    token_blocks : int, "all" or None
+        See `camkit.CAM`.
 
     Raises
     ------
@@ -39,7 +47,7 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
     """
     recorded = record(model, images, output)
     try:
-        return find_recorded(model, images, recorded, output)
+        return find_recorded(model, images, recorded, output, token_blocks)
     except HeadNotFound as error:
         if wavers(model, images, recorded, output):
             raise HeadNotFound(
@@ -49,15 +57,67 @@ def find_head(model: nn.Module, images: torch.Tensor, output: Output | None = No
         raise
 
 
-def find_recorded(model: nn.Module, images: torch.Tensor, recorded: Recorded, output: Output | None) -> Head:
-    """The first head that holds; else the first reason why none does."""
+def find_recorded(
+    model: nn.Module, images: torch.Tensor, recorded: Recorded, output: Output | None, token_blocks: Blocks
+) -> Head:
+    """The first head that holds, means before attention; else the first reason why none does."""
     refusals = []
     for pooled in find_pooled(recorded.end):
         try:
-            return settle(model, images, recorded, pooled, output)
+            head = settle(model, images, recorded, pooled, output)
         except HeadNotFound as error:
             refusals.append(error)
+        else:
+            refuse_blocks(token_blocks, head)
+            return head
+    try:
+        head = find_attending(model, images, recorded, output, token_blocks)
+    except HeadNotFound as error:
+        refusals = [error]
+    else:
+        if head is not None:
+            return head
     raise refusals[0] if refusals else HeadNotFound(refusal(recorded.end))
+
+
+def refuse_blocks(token_blocks: Blocks, head: Head) -> None:
+    """Refuse a number of blocks for a head that has none to follow."""
+    if token_blocks is not None:
+        raise HeadNotFound(
+            f"this head ({head.kind}) averages a map, and no class token is to be followed through blocks: leave "
+            "token_blocks (--token-blocks) out"
+        )
+
+
+def find_attending(
+    model: nn.Module, images: torch.Tensor, recorded: Recorded, output: Output | None, token_blocks: Blocks
+) -> Head | None:
+    """The head that weighs positions by attention, if there is one.
+
+    Of the vectors that attention leads to, the one taken is the first from which the logits are affine; else the last.
+    """
+    size = (images.shape[-2], images.shape[-1])
+    last: Head | None = None
+    for vector, feature_map, kind in find_attention_maps(recorded.end, recorded.trace, size, token_blocks):
+        if vector.tensor is None:
+            continue
+        calls = between([vector], recorded.end)
+        try:
+            last = build(model, calls, feature_map, (vector,), recorded.end, kind)
+        except (RuntimeError, IndexError, KeyError):  # what follows does not run by itself: images on another axis, say
+            continue
+        if last.kind != "linearised":
+            break
+    if last is None:
+        return None
+    assert last.function is not None
+    head = checked(model, with_output(last, recorded), images, recorded, output)
+    assert isinstance(head.feature_map, AttentionMap)
+    calls = [*head.feature_map.calls, *last.function.calls]
+    release(
+        calls, *head.feature_map.starts, *(row.value for row in head.feature_map.rows_and_ends), last.function.start
+    )
+    return head
 
 
 @torch.no_grad()
@@ -78,18 +138,14 @@ def settle(
     feature_map = FeatureMap(place, calls, place_value, pooled.feature, pooled.axis, IMAGES, tokens)
     head_calls = between(pooled.starts, recorded.end)
     try:
-        head = build(model, head_calls, feature_map, pooled, recorded.end)
+        head = build(model, head_calls, feature_map, pooled.starts, recorded.end, None, pooled.pool, sums=pooled.sums)
     except (RuntimeError, IndexError, KeyError) as error:
         raise HeadNotFound(
             f"what follows the pooling does not run by itself ({one_line(error)}); name the head with head="
         ) from error
-    activation = recorded.activation
-    if activation == "none" and (
-        (head.kind == "linearised" and stays_in_0_to_1(head, recorded))
-        or (head.kind == "score pooling" and not head.sums and activated(pooled.feature))
-    ):
-        activation = "probabilities"
-    head = replace(head, output=recorded.output, activation=activation)
+    head = with_output(head, recorded)
+    if head.activation == "none" and head.kind == "score pooling" and not head.sums and activated(pooled.feature):
+        head = replace(head, activation="probabilities")
     head = checked(model, head, images, recorded, output)
     release([*calls, *head_calls], *pooled.starts, place_value)
     return head
@@ -108,9 +164,19 @@ def pick_up(trace: Trace, feature: Value) -> tuple[Value, list[Call]]:
     return value, between([value], feature) if value is not feature else []
 
 
-def build(model: nn.Module, calls: list[Call], feature_map: FeatureMap, pooled: Pooled, end: Value) -> Head:
+def build(
+    model: nn.Module,
+    calls: list[Call],
+    feature_map: FeatureMap | AttentionMap,
+    starts: tuple[Value, ...],
+    end: Value,
+    attention: Kind | None = None,
+    pool: nn.Module | None = None,
+    *,
+    sums: bool = False,
+) -> Head:
     """Weights and kind of the head from its recorded operations."""
-    start, *again = pooled.starts
+    start, *again = starts
     assert start.tensor is not None
     function = HeadFunction(calls, start, end, IMAGES, start.tensor.dtype, again=tuple(again))
     function, divides = isolate_norm(function)
@@ -120,8 +186,10 @@ def build(model: nn.Module, calls: list[Call], feature_map: FeatureMap, pooled: 
     kind: Kind
     if not parts.is_affine:
         kind = "linearised"
-    elif pooled.pool is not None:
-        kind = next(kind for made, kind in POOLS.items() if isinstance(pooled.pool, made))
+    elif attention is not None:
+        kind = attention
+    elif pool is not None:
+        kind = next(kind for made, kind in POOLS.items() if isinstance(pool, made))
     elif not classifier and torch.equal(weight, torch.eye(len(weight)).to(weight)):
         kind = "score pooling"
     elif function.norm is not None or any("batch_norm" in call.name for call in calls):
@@ -137,9 +205,23 @@ def build(model: nn.Module, calls: list[Call], feature_map: FeatureMap, pooled: 
         parts.scaled_bias,
         function,
         divides,
-        pooled.pool,
-        sums=pooled.sums,
+        pool,
+        sums=sums,
+        offset="per image" if kind == "linearised" or offset_varies(feature_map, function) else "constant",
     )
+
+
+def offset_varies(feature_map: FeatureMap | AttentionMap, function: HeadFunction) -> bool:
+    """Whether the part of the logits that has no place differs between images."""
+    return function.norm is not None or (isinstance(feature_map, AttentionMap) and feature_map.has_rest)
+
+
+def with_output(head: Head, recorded: Recorded) -> Head:
+    """The head with what the model makes of its logits before it returns them."""
+    activation = recorded.activation
+    if activation == "none" and head.kind == "linearised" and stays_in_0_to_1(head, recorded):
+        activation = "probabilities"
+    return replace(head, output=recorded.output, activation=activation)
 
 
 @torch.no_grad()
@@ -175,49 +257,76 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
     places of the image.
     """
     said, spread = recorded.returned, recorded.spread
-    value = head.feature_map.value
-    assert value.tensor is not None
-    found = head.feature_map.lay_out(value.tensor, (images.shape[-2], images.shape[-1]))
+    feature_map = head.feature_map
+    if isinstance(feature_map, AttentionMap):
+        found, rest, said = run_head(model, head, images, output)
+    else:
+        assert feature_map.value.tensor is not None
+        found, rest = feature_map.lay_out(feature_map.value.tensor, (images.shape[-2], images.shape[-1])), None
     if found.ndim != 4:
         raise HeadNotFound(f"the feature map has {found.ndim - 2} axes of positions: camkit reads maps of 1 or 2")
-    errors = [complete(head, found, said, spread)]
+    errors, carried = [complete(head, found, rest, said, spread)], []
 
     def features(shown: torch.Tensor) -> torch.Tensor:
         passed = []
         for pair in shown.split(IMAGES):  # no more memory than the record took
-            maps, answered = run_head(model, head, pair, output)
-            errors.append(complete(head, maps, answered, spread))
+            maps, rest, answered = run_head(model, head, pair, output)
+            errors.append(complete(head, maps, rest, answered, spread))
+            carried.append(carries(head, maps, rest))
             if shown.shape == images[:1].shape:
                 same_alone(answered[0], said[0], spread)
             passed.append(maps)
         return torch.cat(passed)
 
-    note = check_places(images, features)
+    followed = isinstance(feature_map, AttentionMap) and feature_map.followed
+    notes = [check_places(images, features, followed=followed)]
+    tokened = head.kind == "class token"
+    share = float(torch.cat(carried).nanmean()) if carried else float("nan")
+    if isinstance(feature_map, AttentionMap) and feature_map.has_rest and share < SMALL_SHARE:
+        notes.append(
+            f"the maps carry {share:.0%} of what tells the classes apart (on noise), the offset the rest: they add up, "
+            "and may say little; "
+            + ("more blocks may carry more (--token-blocks all), and " if tokened else "")
+            + "docs/transformers.md says when to trust them"
+        )
     size = (found.shape[2], found.shape[3])
-    return replace(head, map_size=size, completeness=max(errors), notes=(note,) if note else ())
+    kept = tuple(note for note in notes if note)
+    return replace(head, map_size=size, completeness=max(errors), notes=kept, share=share)
+
+
+@torch.no_grad()
+def carries(head: Head, features: torch.Tensor, rest: torch.Tensor | None) -> torch.Tensor:
+    """The maps' share of the variance of logits over classes, (n,); NaN where that is not asked."""
+    if head.pool is not None or (head.kind == "linearised" and not head.attends):  # that takes a backward pass a class
+        return torch.full((len(features),), torch.nan)
+    rest = None if rest is None else rest.float()
+    out = Features(features.float(), head.pooled(features).float(), torch.empty(0), head, rest=rest)
+    vector = out.pooled if rest is None else out.pooled + rest
+    return replace(out, logits=head.logits(vector).float()).shares()
 
 
 @torch.no_grad()
 def run_head(
     model: nn.Module, head: Head, images: torch.Tensor, output: Output | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Feature map (n, C, h, w) of other images, and what the model says of them, (n, K)."""
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
+    """Feature map (n, C, h, w) of other images, the part without a place, and what the model says of them, (n, K)."""
     feature_map = head.feature_map
     try:
-        picked_up, returned = forward(model, images, feature_map.place, bool(feature_map.calls))
-        found = feature_map.read(picked_up, (images.shape[-2], images.shape[-1]))
+        picked_up, returned = forward(model, images, feature_map.places, feature_map.copies)
+        found, rest = feature_map.decomposed(picked_up, (images.shape[-2], images.shape[-1]))
     except (CamkitError, RuntimeError, IndexError) as error:
         what = str(error) if isinstance(error, CamkitError) else one_line(error)
         raise HeadNotFound(
             f"the model runs on {IMAGES} images, but not on {len(images)} of shape {tuple(images.shape[1:])}: {what}"
         ) from error
-    return found, one_row_an_image(logits_of(returned, output, head.output), len(images))
+    return found, rest, one_row_an_image(logits_of(returned, output, head.output), len(images))
 
 
 @torch.no_grad()
-def complete(head: Head, features: torch.Tensor, said: torch.Tensor, spread: float) -> float:
+def complete(head: Head, features: torch.Tensor, rest: torch.Tensor | None, said: torch.Tensor, spread: float) -> float:
     """By how much the maps' means and the offset miss what the model says, over the logits' range."""
     pooled = head.pooled(features)
+    pooled = pooled if rest is None else pooled + rest
     missed = float((head.answer(head.logits(pooled)) - said).abs().max())
     largest = max(float(terms(head, row)) for row in pooled.split(1))
     rounding = 4 * torch.finfo(said.dtype).eps * max(largest, float(said.abs().max()))

@@ -1,8 +1,9 @@
 """One forward pass of a model with its hand out for one tensor, beside other passes of the same model."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,37 +24,42 @@ PASSES = Passes()
 ANEW = "it was changed after CAM(model): make a new one"
 
 
-def forward(model: nn.Module, images: torch.Tensor, place: Place, copy: bool = False) -> tuple[torch.Tensor, Any]:
-    """The tensor at a place of a forward pass, and what the model returns.
+def forward(
+    model: nn.Module, images: torch.Tensor, places: Sequence[Place], copy: bool = False
+) -> tuple[list[torch.Tensor], Any]:
+    """The tensors at places of a forward pass, and what the model returns.
 
     Any number of threads may do this with one model, and a model may do it inside its own forward.
 
     Parameters
     ----------
     copy : bool
-        Copy the tensor as it passes: the model may go on to change it in place.
+        Copy each tensor as it passes: the model may go on to change it in place.
 
     Raises
     ------
     CamkitError
-        The model fails, or does not pass by that place.
+        The model fails, or does not pass by one of the places.
     """
-    held: list[torch.Tensor] = []
+    held: dict[Place, torch.Tensor] = {}
 
-    def keep(tensors: Any) -> None:
+    def keep(place: Place, tensors: Any) -> None:
         if PASSES.open and PASSES.open[-1] is held:
             tensor = list(tensors_in(tensors))[place.position]
-            held[:] = [tensor.clone() if copy else tensor]
+            held[place] = tensor.clone() if copy else tensor
 
-    with picking_up(model, place, keep), eager():
+    with ExitStack() as hooks, eager():
+        for place in places:
+            hooks.enter_context(picking_up(model, place, partial(keep, place)))
         PASSES.open.append(held)
         try:
             returned = called(model, images)
         finally:
             PASSES.open.pop()
-    if not held:
-        raise CamkitError(f"the model does not come by {place.module or 'its own hooks'} any more; {ANEW}")
-    return held[0], returned
+    for place in places:
+        if place not in held:
+            raise CamkitError(f"the model does not come by {place.module or 'its own hooks'} any more; {ANEW}")
+    return [held[place] for place in places], returned
 
 
 def called(model: nn.Module, images: torch.Tensor) -> Any:
@@ -105,34 +111,39 @@ def picking_up(model: nn.Module, place: Place, keep: Callable[[Any], None]) -> I
         handle.remove()
 
 
-class Eager:
-    """Passes that run without the compiler. PyTorch has one switch for all threads: the last one to leave resets it."""
+class Switch:
+    """A switch of PyTorch's that all threads share: set while any pass wants it, reset by the last one to leave."""
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Callable[[], Callable[[], object]]) -> None:
+        self.turn = turn  # turns it, and gives what turns it back
         self.lock, self.passes = threading.Lock(), 0
-        self.stance: Any = None
+        self.back: Callable[[], object] = bool
 
-    def enter(self) -> None:
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
         with self.lock:
             if self.passes == 0:
-                self.stance = torch.compiler.set_stance("force_eager")
+                self.back = self.turn()
             self.passes += 1
-
-    def leave(self) -> None:
-        with self.lock:
-            self.passes -= 1
-            if self.passes == 0:
-                self.stance.__exit__(None, None, None)
-
-
-EAGER = Eager()
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.passes -= 1
+                if self.passes == 0:
+                    self.back()
 
 
-@contextmanager
-def eager() -> Iterator[None]:
-    """Compiled parts of a model run as they were written: they would hide from hooks."""
-    EAGER.enter()
-    try:
-        yield
-    finally:
-        EAGER.leave()
+def _force_eager() -> Callable[[], object]:
+    stance: Any = torch.compiler.set_stance("force_eager")
+    return lambda: stance.__exit__(None, None, None)
+
+
+def _slow_attention() -> Callable[[], object]:
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    return partial(torch.backends.mha.set_fastpath_enabled, before)
+
+
+eager = Switch(_force_eager)  # compiled parts of a model run as they were written: they would hide from hooks
+slow_attention = Switch(_slow_attention)  # nn.MultiheadAttention in operations that a record can be read from

@@ -1,15 +1,30 @@
 """The head of a classifier: how a feature map becomes logits."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import nn
 
+from camkit.cam.attention_map import AttentionMap
 from camkit.cam.trace import Call, Place, Value, replay
 
-Kind = Literal["exact", "folded", "score pooling", "TAP", "max pooling", "log-sum-exp", "linearised", "given"]
+Kind = Literal[
+    "exact",
+    "folded",
+    "score pooling",
+    "TAP",
+    "max pooling",
+    "log-sum-exp",
+    "attention pooling",
+    "class token",
+    "class attention",
+    "class token and mean",
+    "linearised",
+    "given",
+]
 
 Activation = Literal["none", "softmax", "log-softmax", "sigmoid", "log-sigmoid", "probabilities"]
 
@@ -20,6 +35,10 @@ MEANING: dict[Kind, str] = {
     "TAP": "class weights over raw features; the network pools each channel over its activated positions alone",
     "max pooling": "class weights over raw features; the network pools each channel by its maximum alone",
     "log-sum-exp": "class weights over raw features; the network pools each channel by log-sum-exp",
+    "attention pooling": "logits are a sum over positions, weighed by attention that is held fixed for each image",
+    "class token": "the class token's logits, of which the maps are what attention takes from the patches",
+    "class attention": "the logits of a token that alone asks, of which the maps are what it takes from the patches",
+    "class token and mean": "the mean over patches, and beside it what attention takes from them for the class token",
     "linearised": "no linear head: the gradient of the logit at each image's pooled features serves as class weights",
     "given": "as named by the caller",
 }
@@ -52,6 +71,21 @@ class FeatureMap:
     axis: int
     images: int
     tokens: bool = False
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        return (self.place,)
+
+    @property
+    def copies(self) -> bool:
+        """Whether what is picked up may be changed in place afterwards."""
+        return bool(self.calls)
+
+    def decomposed(
+        self, picked_up: Sequence[torch.Tensor], image_size: tuple[int, int]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The feature map, and the part of the pooled features that no position has: none."""
+        return self.read(picked_up[0], image_size), None
 
     def read(self, picked_up: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
         """The feature map F, (N, C, h, w), from the tensor at `place`."""
@@ -135,7 +169,7 @@ class Head:
     ----------
     kind : Kind
         See `MEANING`.
-    feature_map : FeatureMap
+    feature_map : FeatureMap or AttentionMap
     classifier : str
         Name of the module (or parameter) that holds the class weights, "" where there is none.
     weight : Tensor (K, C)
@@ -160,10 +194,15 @@ class Head:
         `camkit.cam.logits.logits_of` takes by its form.
     notes : tuple of str
         What could not be told, one line each.
+    share : float
+        Of the logits' variance over classes, what the maps' sums carry, measured when the head was found; the rest is
+        the offset's. See `camkit.cam.share.shares`.
+    offset : {"constant", "per image"}
+        Whether the part of the logits that has no place is the same for all images.
     """
 
     kind: Kind
-    feature_map: FeatureMap
+    feature_map: FeatureMap | AttentionMap
     classifier: str
     weight: torch.Tensor
     bias: torch.Tensor
@@ -177,6 +216,13 @@ class Head:
     activation: Activation = "none"
     output: int | None = None
     notes: tuple[str, ...] = ()
+    share: float = float("nan")
+    offset: Literal["constant", "per image"] = "constant"
+
+    @property
+    def attends(self) -> bool:
+        """Whether positions are weighed by attention: the pooled vector then has a part without a place."""
+        return isinstance(self.feature_map, AttentionMap)
 
     @property
     def num_classes(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from camkit.cam.forward import one_line
+from camkit.cam.forward import one_line, slow_attention
 from camkit.cam.head import Activation
 from camkit.cam.mean import POOLS
 from camkit.cam.trace import Trace, Value, tensors_in
@@ -56,7 +56,7 @@ class Recorded:
 def record(model: nn.Module, images: torch.Tensor, output: Output | None = None) -> Recorded:
     """One forward pass, its logits, and their place in the record."""
     trace = Trace(model, atoms=tuple(POOLS))
-    with torch.no_grad(), trace:
+    with torch.no_grad(), slow_attention(), trace:
         trace.start(images)
         returned = answer(model, images)
         number = None if output else one_of_several(returned, trace)

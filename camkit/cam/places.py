@@ -51,7 +51,9 @@ def replaced(images: torch.Tensor, where: Parts) -> torch.Tensor:
     return changed
 
 
-def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.Tensor]) -> str:
+def check_places(
+    images: torch.Tensor, features: Callable[[torch.Tensor], torch.Tensor], *, followed: bool = False
+) -> str:
     """Refuse a map that is laid over places of the image that it does not show.
 
     Parameters
@@ -59,6 +61,9 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
     images : Tensor (2, channels, H, W)
     features : callable
         From images (n, channels, H, W) to their feature maps (n, C, h, w).
+    followed : bool
+        Positions were followed back to a map of rows and columns, so that they are places of the image however they
+        change.
 
     Returns
     -------
@@ -96,7 +101,7 @@ def check_places(images: torch.Tensor, features: Callable[[torch.Tensor], torch.
         _refuse_unseen(unseen, changed(edges_of(size, position)).sum((1, 2)) <= rounding, size, map_size)
     shares = changes[: len(blocks)] / changes[: len(blocks)].sum((1, 2), keepdim=True).clamp(min=1e-300)
     if apartness(shares) < APART:
-        if _follows_size(images, features, map_size):
+        if followed or _follows_size(images, features, map_size):
             return ANYWHERE
         raise HeadNotFound(
             f"a change anywhere in the image moves all positions of the {name(map_size)} map alike: its axes are no "

@@ -44,7 +44,7 @@ class Call:
         return list(tensors_in((self.args, self.kwargs)))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)  # values share calls: written out, they would never end
 class Value:
     """A tensor that depends on the images. `tensor` is kept only near the end of the pass."""
 
@@ -52,6 +52,7 @@ class Value:
     call: Call | None = None
     tensor: torch.Tensor | None = None
     places: list["Place"] = field(default_factory=list)
+    dtype: torch.dtype = torch.float32
 
     @property
     def number(self) -> int:
@@ -107,7 +108,7 @@ class Trace(TorchDispatchMode):
         super().__exit__(*error)
 
     def start(self, images: torch.Tensor) -> None:
-        self.values[images] = Value(tuple(images.shape))
+        self.values[images] = Value(tuple(images.shape), dtype=images.dtype)
 
     def value(self, tensor: torch.Tensor) -> Value | None:
         found: Value | None = self.values.get(tensor)
@@ -126,7 +127,7 @@ class Trace(TorchDispatchMode):
         self._calls += 1
         call = Call(op, args, kwargs, number=self._calls)
         for tensor in tensors_in(out):
-            value = Value(tuple(tensor.shape), call, tensor)
+            value = Value(tuple(tensor.shape), call, tensor, dtype=tensor.dtype)
             call.outputs.append(value)
             self.values[tensor] = value
             self._recent.append(value)
@@ -229,18 +230,39 @@ def release(calls: list[Call], *starts: Value) -> None:
 
 
 def replay(calls: list[Call], feeds: dict[Value, Any], end: Value, batch: tuple[int, int]) -> torch.Tensor:
-    """Run recorded calls again on other tensors.
+    """What recorded calls make of other tensors at one value; see `run_again`.
 
     Parameters
     ----------
     calls : list of Call
         As `between` gives them.
-    feeds : dict
-        Tensors for the values that the calls start from, and for those that are to be held fixed.
     end : Value
         What is wanted.
+    """
+    result: torch.Tensor = run_again(calls, feeds, batch, end)[end]
+    return result
+
+
+def run_again(
+    calls: list[Call], feeds: dict[Value, Any], batch: tuple[int, int], end: Value | None = None
+) -> dict[Value, Any]:
+    """Run recorded calls again on other tensors.
+
+    Parameters
+    ----------
+    calls : list of Call
+        In the order in which they ran.
+    feeds : dict
+        Tensors for the values that the calls start from, and for those that are to be held fixed.
     batch : tuple of int
         Images in the recorded pass, images now: sizes that were written down are adapted.
+    end : Value, optional
+        Where to stop.
+
+    Returns
+    -------
+    dict
+        The feeds, and what was made of them.
     """
     known: dict[Value, Any] = dict(feeds)
     then, now = batch
@@ -258,5 +280,4 @@ def replay(calls: list[Call], feeds: dict[Value, Any], end: Value, batch: tuple[
         out = args[0].reshape(args[1]) if call.name == "as_strided" else call.op(*args, **kwargs)
         for value, tensor in zip(call.outputs, tensors_in(out), strict=True):
             known.setdefault(value, tensor)
-    result: torch.Tensor = known[end]
-    return result
+    return known

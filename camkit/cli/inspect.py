@@ -19,6 +19,7 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
       camkit inspect --model resnet50 --weights none
       camkit inspect --model my_net.py:build --weights my.safetensors --size 320
     """
+    from camkit.cam.attention_map import AttentionMap
     from camkit.cam.head import MEANING
     from camkit.inference import Inference
 
@@ -38,6 +39,13 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
         "head": f"{found.kind}: {MEANING[found.kind]}",
         "completeness": f"{summed} miss the logits by {found.completeness:.1e} of their range",
     }
+    rows["offset"] = "one for all images" if found.offset == "constant" else "one for each image"
+    if found.share == found.share:
+        rows["share"] = (
+            f"the maps carry {found.share:.0%} of the logits' variance over classes, on noise; the offset the rest"
+        )
+    if isinstance(found.feature_map, AttentionMap):
+        rows["attention"] = attention_line(found.feature_map)
     if found.activation != "none":
         rows["output"] = f"{found.activation}: scores are the model's own" + (
             "" if found.activation == "probabilities" else ", maps add up to the logits before it"
@@ -46,3 +54,11 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
         rows["note"] = "; ".join(found.notes)
     for name, text in rows.items():
         click.echo(f"{name:<13} {text}")
+
+
+def attention_line(found: Any) -> str:
+    """What attention adds up, and what is left out of the maps."""
+    without = max(len(term.tokens.others) for term in found.terms)
+    blocks = "1 block" if found.blocks == 1 else f"{found.blocks} blocks"
+    tokens = f"; {without} of its tokens are no places of the image" if without else ""
+    return f"its weights are held fixed image by image, through {blocks}{tokens}"

@@ -101,6 +101,13 @@ def comma_separated(number: type[float] | type[int]) -> Callable[[str], tuple[fl
     return read
 
 
+def blocks(value: str) -> int | str:
+    """A number of blocks, or all."""
+    if value != "all" and not re.fullmatch("[1-9][0-9]{0,3}", value):
+        raise click.BadParameter(f"{value!r}: give a number of blocks, 1 or more, or all")
+    return value if value == "all" else int(value)
+
+
 def head_names(value: str) -> dict[str, str]:
     """``features=MODULE,classifier=MODULE``."""
     pairs = dict(part.split("=", 1) for part in value.split(",") if "=" in part)
@@ -126,6 +133,9 @@ def make_model_options(*unless: str) -> Decorator:
                help="Text file with the class names, one a line, or imagenet.  [default: the model's own]"),
         option("--head", type=head_names, metavar="features=...,classifier=...",
                help="Name the head's modules instead of searching them."),
+        option("--token-blocks", type=blocks, metavar="N|all",
+               help="Of networks with a class token: through how many of the last blocks maps follow what it takes "
+                    "from the patches.  [default: 1; all of those where it alone asks]"),
         option("--maps-by", metavar="FILE.py:NAME",
                help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
                     "a function (images, classes) -> maps (N, K, h, w)."),
@@ -267,6 +277,7 @@ def load_model(
     std: Any,
     fc: Path | None = None,
     maps_by: str | None = None,
+    token_blocks: Any = None,
     classes_from: Path | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
@@ -286,7 +297,7 @@ def load_model(
         usage = "--maps-by takes path/to/file.py:name"
         classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
     shown = classifier.input if size is None else classifier.input.at(size)
-    classifier = replace(classifier, input=replace(shown, **changes))
+    classifier = replace(classifier, input=replace(shown, **changes), token_blocks=token_blocks)
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:

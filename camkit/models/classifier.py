@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from camkit.cam import MapFunction
-from camkit.cam.extractor import example_images
+from camkit.cam.extractor import Blocks, example_images
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models.card import Card
@@ -61,6 +61,8 @@ class Classifier:
         Whether that dilated the layers after.
     maps_by : MapsBy or None
         None: its own head.
+    token_blocks : int, "all" or None
+        See `camkit.CAM`.
     """
 
     model: nn.Module
@@ -74,6 +76,7 @@ class Classifier:
     dilate: bool = True
     labels_assumed: bool = False
     maps_by: MapsBy | None = None
+    token_blocks: Blocks = None
 
     @torch.no_grad()
     def card(self, **facts: Any) -> Card:

@@ -49,6 +49,7 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
         "dilate": classifier.dilate,
         "input": asdict(classifier.input),
         "maps_by": None if classifier.maps_by is None else classifier.maps_by.name,
+        "token_blocks": classifier.token_blocks,
     }
 
 
@@ -79,6 +80,8 @@ def head_facts(inference: Inference) -> dict[str, Any]:
         "classifier": head.classifier,
         "map_size": list(head.map_size),
         "completeness": head.completeness,
+        "offset": head.offset,
+        "share": head.share,
     }
 
 

@@ -1,9 +1,9 @@
 """The network in training, as a method's step sees it: logits, features, class maps, inner layers, tails."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from camkit.cam import CAM, Fc, find_fc
+from camkit.cam.forward import picking_up
 from camkit.cam.trace import Place, tensors_in
 from camkit.errors import CamkitError
 from camkit.process_group import ProcessGroup
@@ -87,9 +88,9 @@ class Network:
             The head cannot be found (`camkit inspect` tells why), or a name is none of the model's, or its module does
             not run exactly once.
         """
-        place = self.cam.head.feature_map.place  # found before anything is recorded
+        places = self.cam.head.feature_map.places  # found before anything is recorded
         with recorded(self.model, at) as points:
-            return Pass(images, *self._run(images, place), points)
+            return Pass(images, *self._run(images, places), points)
 
     def tail(self, passed: Pass, at: str, inner: Tensor) -> Pass:
         """The layers after the module `at` once more, on another output of it; what ran before it is not run again.
@@ -103,7 +104,7 @@ class Network:
             Of the shape of ``passed.inner[at]``.
         """
         with replayed(self.model, at, passed.points[at], inner):
-            return Pass(passed.images, *self._run(passed.images, self.cam.head.feature_map.place), {})
+            return Pass(passed.images, *self._run(passed.images, self.cam.head.feature_map.places), {})
 
     def class_maps(self, features: Tensor, classes: Tensor) -> Tensor:
         """Signed class maps (N, h, w) of each image's class in `classes` (N,), with gradients to features and fc.
@@ -156,23 +157,19 @@ class Network:
             return nullcontext()
         return torch.autocast(self.group.device.type, torch.bfloat16)
 
-    def _run(self, images: Tensor, place: Place) -> tuple[Tensor, Tensor]:
-        """Logits, and features, which are picked up at `place`."""
-        held: list[Tensor] = []
+    def _run(self, images: Tensor, places: Sequence[Place]) -> tuple[Tensor, Tensor]:
+        """Logits, and features, which are picked up at `places`."""
+        held: dict[Place, Tensor] = {}
 
-        def keep(tensors: Any) -> None:
-            held[:] = [list(tensors_in(tensors))[place.position].clone()]  # the model may change it in place
+        def keep(place: Place, tensors: Any) -> None:
+            held[place] = list(tensors_in(tensors))[place.position].clone()  # the model may change it in place
 
-        module = self.model.get_submodule(place.module)
-        if place.side == "input":
-            handle = module.register_forward_pre_hook(lambda _m, a, k: keep((a, k)), with_kwargs=True)
-        else:
-            handle = module.register_forward_hook(lambda _m, _a, out: keep(out))
-        try:
+        with ExitStack() as hooks:
+            for place in places:
+                hooks.enter_context(picking_up(self.model, place, partial(keep, place)))
             logits = self(images)
-        finally:
-            handle.remove()
-        features = self.cam.head.feature_map.read(held[0], (images.shape[-2], images.shape[-1]))
+        feature_map, size = self.cam.head.feature_map, (images.shape[-2], images.shape[-1])
+        features, _ = feature_map.decomposed([held[place] for place in places], size)
         return logits, features.float()
 
 

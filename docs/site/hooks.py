@@ -13,7 +13,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
 
-from pages import commands_page, messages_page  # noqa: E402 - beside this file
+from made_pages import commands_page, messages_page  # noqa: E402 - beside this file
 
 LOG = logging.getLogger("mkdocs.hooks.camkit")
 PROJECT = {

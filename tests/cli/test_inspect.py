@@ -1,6 +1,7 @@
 """camkit inspect and camkit localize agree: what one finds the other uses, and what one refuses so does the other."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -48,6 +49,21 @@ class OfPairs(Net):
     def forward(self, x):
         return super().forward(x).squeeze().softmax(1)
 
+class Token(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.token = nn.Conv2d(3, 8, 8, 8), nn.Parameter(torch.randn(1, 1, 8))
+        self.blocks = nn.Sequential(
+            *(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, norm_first=True) for _ in range(2))
+        )
+        self.fc = nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        return self.fc(self.blocks(torch.cat([self.token.expand(len(x), -1, -1), x], 1))[:, 0])
+
+def token(): return Token().eval()
 def colour(): return Net().eval()
 def grey(): return Net(1).eval()
 def four(): return Net(4).eval()
@@ -106,6 +122,28 @@ def test_both_refuse_for_the_same_reason(place, name):
         assert REFUSED[name] in str(result.exception)
         assert "\n" not in str(result.exception)
     assert str(inspected.exception) == str(localized.exception)
+
+
+@pytest.mark.parametrize(("blocks", "says"), [([], "1 block"), (["--token-blocks", "all"], "2 blocks")])
+def test_a_class_token(place, blocks, says):
+    model = ["--model", f"{place}/nets.py:token", *blocks]
+    runner = CliRunner()
+    inspected = runner.invoke(cli, ["inspect", *model])
+    for part in ("class token", "offset        one for each image", "share", says, "1 of its tokens"):
+        assert part in inspected.output
+    run = ["localize", *model, "--images", f"{place}/photos", "--out", f"{place}/out", "--device", "cpu"]
+    assert runner.invoke(cli, run).exit_code == 0
+    facts = json.loads((place / "out" / "run.json").read_text())
+    assert '"class token"' in json.dumps(facts)
+
+
+def test_blocks_that_no_head_has(place):
+    runner = CliRunner()
+    wrong = runner.invoke(cli, ["inspect", "--model", f"{place}/nets.py:token", "--token-blocks", "0"])
+    assert (wrong.exit_code, "1 or more, or all" in wrong.output) == (2, True)
+    for model, says in (("token", "through 2"), ("colour", "averages a map")):
+        found = runner.invoke(cli, ["inspect", "--model", f"{place}/nets.py:{model}", "--token-blocks", "3"])
+        assert says in str(found.exception)
 
 
 def test_scores_of_a_network_that_ends_in_softmax(place):

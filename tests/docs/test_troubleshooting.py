@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs/site"))
 
-from pages import messages, messages_page, template  # noqa: E402 - beside the site
+from made_pages import messages, messages_page, template  # noqa: E402 - beside the site
 
 PAGE = (ROOT / "docs/troubleshooting.md").read_text("utf-8")
 QUOTED = re.findall(r"^### `(.*)`$", PAGE, re.MULTILINE)
