@@ -26,7 +26,7 @@ ELSEWHERE = ("test", "demo")  # markers of blocks that .ci/run runs itself
 CUTS = {
     r"camkit train .*--root CUB_200_2011": "--epochs 1 --batch-size 4 --size 64 --resize 64 --weights none",
     r"camkit train .*--dataset shapes": "--epochs 1",
-    r"camkit finetune-fc .*--root imagenet": "--epochs 1 --steps 1 --sets 2",
+    r"camkit finetune-fc .*--root imagenet": "--epochs 1 --steps 1 --sets 2 --crr 1 --frr 1 --size 64",
     r"camkit finetune-fc ": "--epochs 1",
 }
 BLOCK = re.compile(r"^(?:<!-- ([a-z ]+) -->\n)?```(sh|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

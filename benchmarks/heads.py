@@ -4,18 +4,21 @@ Weights are random, and nothing is left at its initial 0 or 1: gammas, betas, la
 perturbed, since a fresh network hides mistakes. Each head is found at one input size, and its class maps are then held
 against the logits of inputs it has not seen: noise and a smooth pattern, at that size and at another, not square.
 Beside that stands which share of the logits' variance over classes the maps carry, and whether the rest is the same for
-all images.
+all images. The table is written after each model, and says by which version of camkit each row was made: a run that was
+stopped goes on with `--resume`. With `--small` networks that take long have fewer blocks or smaller images, and their
+rows say so.
 
-    python benchmarks/heads.py --source torchvision --out docs/heads-torchvision.md
-    python benchmarks/heads.py --source timm --only convnext --out docs/heads-timm.md
+    python benchmarks/heads.py --source torchvision --resume --out docs/heads-torchvision.md
+    python benchmarks/heads.py --source timm --small --resume --only convnext --out docs/heads-timm.md
 """
 
 import gc
+import math
 import platform
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -25,10 +28,10 @@ import torch
 from torch import nn
 from torchvision import models
 
-from camkit import CAM
+from camkit import CAM, __version__
 from camkit.errors import CamkitError, HeadNotFound
 
-COLUMNS = ("model", "kind", "offset", "share", "features", "map", "completeness", "moved", "sizes", "note")
+COLUMNS = ("model", "camkit", "kind", "offset", "share", "features", "map", "completeness", "moved", "sizes", "note")
 # attention-pooled and class-token models beside the smallest of each family of timm
 ATTENDING = (
     "resnet50_clip",
@@ -43,7 +46,22 @@ ATTENDING = (
     "beit_base_patch16_224",
     "xcit_tiny_12_p16_224",
 )
-SECOND_SIZE = (256, 192)
+TOKENS = {"depth": 2, "embed_dim": 192, "num_heads": 3}  # what --small leaves of a vision transformer
+SMALL_TIMM = {
+    "resnet50_clip": {"img_size": 128},
+    "resnet50x4_clip": {"img_size": 128},
+    "vit_base_patch16_siglip_224": TOKENS,
+    "vit_base_patch16_siglip_256": TOKENS,
+    "vit_small_patch14_dinov2": {"img_size": 224, "depth": 4, "dynamic_img_size": True},
+    "vit_small_patch14_reg4_dinov2": {"img_size": 224, "depth": 4, "dynamic_img_size": True},
+    "beit_base_patch16_224": TOKENS,
+}
+SMALL_TORCHVISION = {
+    "vit_l_16": {"patch_size": 16, "num_heads": 16, "hidden_dim": 1024, "mlp_dim": 4096},
+    "vit_l_32": {"patch_size": 32, "num_heads": 16, "hidden_dim": 1024, "mlp_dim": 4096},
+    "vit_h_14": {"patch_size": 14, "num_heads": 16, "hidden_dim": 1280, "mlp_dim": 5120},
+}
+SECOND_SIZES = ((256, 192), (280, 196))  # the first that a network takes: patches of 14 do not divide 256
 ATTENTION = ("attention pooling", "class token", "class attention", "class token and mean")
 EXACT = 1e-4  # of the logits' range
 Row = dict[str, str]
@@ -95,9 +113,23 @@ def compare(cam: CAM, images: torch.Tensor) -> tuple[float, float, float]:
     return float((total - out.logits).abs().max() / spread), float(moved / spread), share
 
 
+@torch.no_grad()
+def takes(model: nn.Module, size: tuple[int, int]) -> bool:
+    """Whether the network runs on images of a size: some are made for one."""
+    try:
+        model(torch.zeros(1, 3, *size))
+    except (RuntimeError, AssertionError, ValueError, IndexError):
+        return False
+    return True
+
+
+def empty_row(name: str) -> Row:
+    return dict.fromkeys(COLUMNS, "") | {"model": name, "camkit": __version__}
+
+
 def examine(name: str, model: nn.Module, size: tuple[int, int]) -> Row:
     """One line of the table."""
-    row = dict.fromkeys(COLUMNS, "") | {"model": name}
+    row = empty_row(name)
     generator = torch.Generator().manual_seed(1)
     perturb(model, torch.randn(2, 3, *size, generator=generator))
     try:
@@ -106,19 +138,15 @@ def examine(name: str, model: nn.Module, size: tuple[int, int]) -> Row:
         return row | {"kind": "refused", "note": str(error)}
     place = cam.head.feature_map.place
     found, sizes = [], []
-    for side in (size, SECOND_SIZE):
-        try:
-            found.append(compare(cam, unseen(side)))
-        except (RuntimeError, AssertionError, ValueError, IndexError):
-            if side == size:
-                raise
-            continue  # the network itself takes one size
+    second = next((side for side in SECOND_SIZES if takes(model, side)), None)
+    for side in (size, second) if second else (size,):
+        found.append(compare(cam, unseen(side)))
         sizes.append("x".join(map(str, side)))
     errors, movements, shares = zip(*found, strict=True)
     return row | {
         "kind": cam.head.kind,
         "offset": cam.head.offset,
-        "share": f"{sum(shares) / len(shares):.0%}",
+        "share": percent(sum(shares) / len(shares)),
         "features": f"{place.module or 'the model'} ({place.side}), {cam.head.channels}",
         "map": "x".join(map(str, cam.head.map_size)),
         "completeness": ", ".join(f"{error:.1e}" + ("" if error <= EXACT else " (!)") for error in errors),
@@ -128,10 +156,14 @@ def examine(name: str, model: nn.Module, size: tuple[int, int]) -> Row:
     }
 
 
-def torchvision_models() -> list[tuple[str, float]]:
-    """Names with the gigabytes of their parameters, small ones first."""
-    sizes = {n: models.get_model_weights(n).DEFAULT.meta["num_params"] * 4 / 1e9 for n in models.list_models(models)}
-    return sorted(sizes.items(), key=lambda one: one[1])
+def percent(share: float) -> str:
+    return "" if math.isnan(share) else f"{round(100 * share)}%"
+
+
+def torchvision_models() -> list[str]:
+    """Small ones first."""
+    sizes = {name: models.get_model_weights(name).DEFAULT.meta["num_params"] for name in models.list_models(models)}
+    return sorted(sizes, key=sizes.__getitem__)
 
 
 def settings(name: str) -> dict[str, bool]:
@@ -145,41 +177,59 @@ def extra_timm() -> ModuleType:
     return timm
 
 
-def timm_models(done: set[str]) -> Iterator[tuple[str, float]]:
-    """The smallest model of each of timm's families (its modules), by counting parameters without memory for them.
+def timm_models(known: set[str]) -> Iterator[str]:
+    """The smallest model of each of timm's families (its modules), and those that attend.
 
-    Families with a model in `done` are left out before the counting, which takes longer than the rest.
+    Families with a model in `known` have that one, without counting parameters, which takes longer than the rest.
     """
     timm = extra_timm()
     for family in timm.list_modules():
-        if done & set(timm.list_models(module=family)):
+        members = timm.list_models(module=family)
+        before = known & (set(members) - set(ATTENDING)) or known & set(members)
+        if before:
+            yield from sorted(before)
             continue
         sizes = {}
-        for name in timm.list_models(module=family):
-            with suppress(Exception), torch.device("meta"):  # some cannot be made without numbers
-                sizes[name] = gigabytes(timm.create_model(name))
-        names = sizes or dict.fromkeys(timm.list_models(module=family)[:1], 0.0)
+        for name in members:
+            with suppress(Exception):  # some cannot be made without numbers
+                sizes[name] = gigabytes("timm", name)
+        names = sizes or dict.fromkeys(members[:1], 0.0)
         if names:
-            smallest = min(names, key=names.__getitem__)
-            yield smallest, names[smallest]
-    for name in set(ATTENDING) & set(timm.list_models()) - done:
-        with torch.device("meta"):
-            yield name, gigabytes(timm.create_model(name))
+            yield min(names, key=names.__getitem__)
+    yield from ATTENDING
 
 
-def gigabytes(model: nn.Module) -> float:
-    return sum(p.numel() for p in model.parameters()) * 4 / 1e9
+def gigabytes(source: str, name: str) -> float:
+    """Of parameters, without memory for them."""
+    with torch.device("meta"):
+        made = models.get_model(name, **settings(name)) if source == "torchvision" else extra_timm().create_model(name)
+    return sum(p.numel() for p in made.parameters()) * 4 / 1e9
 
 
-def build(source: str, name: str) -> tuple[nn.Module, tuple[int, int]]:
-    """A random network in eval mode, and the size of its images."""
+def covered(source: str, names: set[str]) -> str:
+    """How much of a library some models stand for."""
+    if source == "torchvision":
+        return f"of {len(models.list_models(models))}"
+    timm = extra_timm()
+    families = [set(timm.list_models(module=family)) for family in timm.list_modules()]
+    return f"of {sum(bool(family & names) for family in families)} of {len(families)} families"
+
+
+def build(source: str, name: str, *, small: bool) -> tuple[nn.Module, tuple[int, int], str]:
+    """A random network in eval mode, the size of its images, and what was made smaller."""
     torch.manual_seed(0)
     if source == "torchvision":
-        return models.get_model(name, weights=None, **settings(name)).eval(), (224, 224)
+        if small and name in SMALL_TORCHVISION:
+            side = 8 * SMALL_TORCHVISION[name]["patch_size"]
+            model = models.VisionTransformer(side, num_layers=4, **SMALL_TORCHVISION[name])
+            return model.eval(), (side, side), "made with 4 blocks"
+        return models.get_model(name, weights=None, **settings(name)).eval(), (224, 224), ""
     timm = extra_timm()
-    model = timm.create_model(name).eval()
+    changed = SMALL_TIMM.get(name, {}) if small else {}
+    model = timm.create_model(name, **changed).eval()
     _, height, width = timm.data.resolve_model_data_config(model)["input_size"]
-    return model, (height, width)
+    said = "made with " + ", ".join(f"{key}={value}" for key, value in changed.items()) if changed else ""
+    return model, (changed.get("img_size", height), changed.get("img_size", width)), said
 
 
 def read_table(path: Path) -> list[Row]:
@@ -187,10 +237,11 @@ def read_table(path: Path) -> list[Row]:
     lines = path.read_text().splitlines() if path.exists() else []
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
     rows = [dict(zip(cells[0], row, strict=True)) for row in cells[1:]] if cells else []
-    return [dict.fromkeys(COLUMNS, "") | {c: row[c] for c in COLUMNS if c in row} for row in rows]
+    return [dict.fromkeys(COLUMNS, "") | row for row in rows]
 
 
-def write_table(path: Path, source: str, command: str, rows: list[Row], total: int) -> None:
+def write_table(path: Path, source: str, command: str, rows: list[Row]) -> None:
+    old = sum(row["camkit"] != __version__ for row in rows)
     kinds = Counter(row["kind"] for row in rows)
     handled = sum(n for kind, n in kinds.items() if kind not in {"refused", "failed", "skipped"})
     exact = {"exact", "folded", "score pooling", *ATTENTION}
@@ -208,13 +259,14 @@ def write_table(path: Path, source: str, command: str, rows: list[Row], total: i
         "Completeness: the largest `|maps.mean + offset - logits|` of all classes over the logits' range, over two "
         "inputs that the search did not see (noise, a smooth picture), at each of the sizes; (!) marks one above 1e-4. "
         "Share: of the logits' variance over classes, what the maps carry on these inputs; offset: whether the rest is "
-        "the same for all images. "
+        "the same for all images; camkit: the version that made the row (older rows have no share). "
         "Moved: the largest difference between the logits of the two inputs, over the same range (the smaller of the "
         "two sizes): the maps add up although the image moves the logits that far.",
         "",
-        f"n = {len(rows)} of {total}: {handled} handled, "
+        f"n = {len(rows)} {covered(source, {row['model'] for row in rows})}: {handled} handled, "
         + ", ".join(f"{n} {kind}" for kind, n in kinds.most_common())
-        + f". {within} exact, folded, score pooling or by attention within 1e-4.",
+        + f". {within} exact, folded, score pooling or by attention within 1e-4. "
+        f"{len(rows) - old} rows are of camkit {__version__}, {old} of versions before it.",
         "",
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "---|" * len(COLUMNS),
@@ -226,33 +278,41 @@ def write_table(path: Path, source: str, command: str, rows: list[Row], total: i
 
 @click.command()
 @click.option("--source", type=click.Choice(["torchvision", "timm"]), default="torchvision", show_default=True)
-@click.option("--only", multiple=True, help="Models whose name contains this; rows of the others stay as they are.")
-@click.option("--resume", is_flag=True, help="Leave out models that --out has a row of already.")
+@click.option("--only", multiple=True, help="Models whose name contains this, in this order; other rows stay.")
+@click.option("--resume", is_flag=True, help="Leave out models that --out has a row of, by this version.")
+@click.option("--small", is_flag=True, help="Fewer blocks or a smaller image for some large networks; rows say so.")
 @click.option("--largest", default=6.0, show_default=True, help="Gigabytes of parameters; larger models are skipped.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
-def main(source: str, only: tuple[str, ...], resume: bool, largest: float, out: Path) -> None:
+def main(source: str, only: tuple[str, ...], resume: bool, small: bool, largest: float, out: Path) -> None:
     """Look at every model and write the table after each."""
     rows = {row["model"]: row for row in read_table(out)}
-    done = set(rows) if resume else set()
-    total = len(models.list_models(models)) if source == "torchvision" else len(extra_timm().list_modules())
-    for name, size in torchvision_models() if source == "torchvision" else timm_models(done):
-        if (only and not any(part in name for part in only)) or name in done:
+    done = {name for name, row in rows.items() if resume and row["camkit"] == __version__}
+    names: Iterable[str] = torchvision_models() if source == "torchvision" else timm_models(set(rows))
+    if only:
+        matched = {name: [number for number, part in enumerate(only) if part in name] for name in names}
+        names = sorted((name for name, numbers in matched.items() if numbers), key=lambda name: matched[name][0])
+    for name in names:
+        if name in done:
             continue
+        done.add(name)
         start = time.perf_counter()
+        size = 0.0 if small and name in SMALL_TIMM | SMALL_TORCHVISION else gigabytes(source, name)
+        if size > largest and name in rows:
+            continue
         if size > largest:
-            row = dict.fromkeys(COLUMNS, "") | {"model": name, "kind": "skipped"}
-            row["note"] = f"{size:.1f} GB of parameters"
+            row = empty_row(name) | {"kind": "skipped", "note": f"{size:.1f} GB of parameters"}
         else:
             try:
-                row = examine(name, *build(source, name))
+                model, side, changed = build(source, name, small=small)
+                row = examine(name, model, side)
+                row["note"] = "; ".join(note for note in (changed, row["note"]) if note)
             except (Exception, CamkitError) as error:  # a network that fails is a row too
                 reason = str(error).strip().splitlines() or [""]
-                row = dict.fromkeys(COLUMNS, "") | {"model": name, "kind": "failed"}
-                row["note"] = f"{type(error).__name__}: {reason[0][:200]}"
+                row = empty_row(name) | {"kind": "failed", "note": f"{type(error).__name__}: {reason[0][:200]}"}
         gc.collect()
         rows[name] = row
         click.echo(f"{time.perf_counter() - start:6.1f} s  {' | '.join(row.values())}")
-        write_table(out, source, f"python {' '.join(sys.argv)}", [rows[model] for model in sorted(rows)], total)
+        write_table(out, source, f"python {' '.join(sys.argv)}", [rows[model] for model in sorted(rows)])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from camkit.cam import CAM, FunctionMaps, MapSource, Prediction
+from camkit.cam import CAM, MapSource, Prediction
 from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
@@ -81,7 +81,7 @@ class Inference:
             raise CamkitError(f"maps by {maps_by.name} do not come from a head: leave out --head")
         if self.classifier.token_blocks is not None:
             raise CamkitError(f"maps by {maps_by.name} follow no class token: leave out --token-blocks")
-        return FunctionMaps(model, maps_by.make, maps_by.name, size)
+        return maps_by.source(model, size)
 
     @property
     def cam(self) -> CAM:

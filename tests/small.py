@@ -1,5 +1,7 @@
 """Small real networks for the tests."""
 
+import gc
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -31,6 +33,13 @@ def state(model: nn.Module) -> dict[str, list[object]]:
         "places": [(t.data_ptr(), t.dtype, t.device) for t in (*model.parameters(), *model.buffers())],
         "attributes": [sorted(vars(module)) for module in model.modules()],
     }
+
+
+def tensors() -> tuple[int, int]:
+    """Number and bytes of all tensors that are alive."""
+    gc.collect()
+    alive = [t for t in gc.get_objects() if isinstance(t, torch.Tensor)]
+    return len(alive), sum(t.numel() * t.element_size() for t in alive)
 
 
 class Plain(nn.Module):

@@ -8,7 +8,7 @@ from camkit.cam.features import Features
 from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
-from camkit.cam.source import FunctionMaps, MapFunction, MapSource
+from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
 from camkit.cam.weightings import (
     WEIGHTINGS,
     ClassWeights,
@@ -34,6 +34,8 @@ __all__ = [
     "Head",
     "MapFunction",
     "MapSource",
+    "MapsBy",
+    "MapsByFunction",
     "Pooling",
     "Prediction",
     "Weighting",

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from camkit.cam.rows import MEANS, Row, broadcast, reduced, without_layouts
+from camkit.cam.layouts import broadcast, without_layouts
+from camkit.cam.rows import MEANS, Row, reduced
 from camkit.cam.trace import Call, Value
 from camkit.cam.walk import IMAGES
 

@@ -111,8 +111,12 @@ def describe(rows: list[Row], terms: list[Term], trace: Trace, image_size: tuple
     used = set(below_through(needed[-1], carries))
     ends = tuple(row for row in used if not carries[row])
     needed = [row for row in needed if row in used]
+    for row in ends:  # read as they are: what they were made of goes
+        row.step, row.parents = None, ()
     wanted = [value for term in terms for value in term.total.needs] + [row.value for row in ends]
     starts, calls = handed_on(trace, wanted)
+    weighed, _ = handed_on(trace, [terms[0].total.values])
+    starts = weighed | starts  # the head's place is the first
     order = positions_of(terms, image_size)
     axes = [start for start in starts if IMAGES not in start.shape]
     if axes:

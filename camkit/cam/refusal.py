@@ -53,8 +53,8 @@ def reason_of(call: Call, feature: Value) -> tuple[int, str] | None:
         )
     if call.name in ONE:
         return 2, (
-            "the classifier reads one position (of tokens: a class token) and no mean over positions; a variant that "
-            "averages its tokens works"
+            "the classifier reads one position (of tokens: a class token), and neither a mean over positions nor a "
+            "softmax over them leads to it by linear steps; a variant that averages its tokens works"
         )
     if call.name in PRODUCTS | {"convolution"}:
         layer = "convolution" if call.name == "convolution" else "linear layer"

@@ -4,9 +4,9 @@ A network's own head (`camkit.CAM`) is the one whose maps add up to the logits. 
 library is another (`FunctionMaps`). Who localizes, evaluates or calibrates asks a map source and never knows which.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -47,6 +47,29 @@ class MapSource(Protocol):
         """One forward pass of images (N, channels, H, W), after the model's own preprocessing."""
 
 
+class MapsBy(Protocol):
+    """What makes a network's class maps instead of its own head, before there is a network."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in results."""
+
+    def source(self, network: nn.Module, input_size: tuple[int, int]) -> "FunctionMaps":
+        """The maps of a network, for images of that size."""
+
+
+@dataclass(frozen=True)
+class MapsByFunction:
+    """A `MapsBy` of a function's: `make` takes the network and gives a `MapFunction`."""
+
+    name: str
+    make: Callable[[nn.Module], MapFunction]
+
+    def source(self, network: nn.Module, input_size: tuple[int, int]) -> "FunctionMaps":
+        """See `FunctionMaps`."""
+        return FunctionMaps(network, self.make, self.name, input_size)
+
+
 class FunctionMaps:
     """Class maps by a function: any method, camkit's or not, of any network.
 
@@ -59,6 +82,12 @@ class FunctionMaps:
     name : str
         What the source is called in results.
     input_size : tuple of int
+    map_size : tuple of int, optional
+        Where it is known, the function is not asked for it.
+    facts : mapping, optional
+        What a run records beside the name.
+    notes : sequence of str
+        Lines that a run says of the maps.
 
     Raises
     ------
@@ -74,8 +103,13 @@ class FunctionMaps:
         make: Callable[[nn.Module], MapFunction],
         name: str,
         input_size: tuple[int, int] = (224, 224),
+        *,
+        map_size: tuple[int, int] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.model, self.kind = unwrap(model), name
+        self.facts, self.notes = dict(facts or {}), notes
         refuse_training(self.model)
         with user_errors(name, "make"):
             self.function = make(self.model)
@@ -83,9 +117,11 @@ class FunctionMaps:
         self.channels = images.shape[1]
         recorded = record(self.model, images)
         self.output, self.activation = recorded.output, recorded.activation
-        found = self.predict(images).class_maps()
-        self.num_classes = found.logits.shape[1]
-        self.map_size = (found.maps.shape[2], found.maps.shape[3])
+        self.num_classes = recorded.returned.shape[1]
+        if map_size is None:
+            found = self.predict(images).class_maps().maps
+            map_size = (found.shape[2], found.shape[3])
+        self.map_size = map_size
 
     def predict(self, images: torch.Tensor) -> "FunctionPrediction":
         """One forward pass; the maps are made when they are asked for."""
@@ -124,4 +160,5 @@ class FunctionPrediction(Prediction):
             raise CamkitError(
                 f"maps by {name} are {gives}: give a tensor (N, K, h, w) for classes {tuple(chosen.shape)}"
             )
-        return ClassMaps(maps.detach().float(), chosen, self.logits, None)
+        maps = maps.detach().float().masked_fill(self.logits.isnan().any(1)[:, None, None, None], torch.nan)
+        return ClassMaps(maps, chosen, self.logits, None)

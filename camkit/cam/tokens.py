@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from camkit.cam.rows import numel, one_step_back, parts_of
+from camkit.cam.layouts import numel, one_step_back, parts_of
 from camkit.cam.trace import Call, Value
 from camkit.cam.walk import source
 

@@ -14,12 +14,14 @@ from camkit.cli.groups import Group
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
 from camkit.cli.models import models
+from camkit.cli.report import report
 from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
 
 SECTIONS = {
     "Find objects": (localize, compare, demo),
     "Measure": (evaluate, ablate, calibrate, analyze),
+    "Look at results": (report,),
     "Train": (train, finetune_fc),
     "Look up": (inspect, models, reproduce, env),
 }

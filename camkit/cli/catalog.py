@@ -6,10 +6,15 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
+
+if TYPE_CHECKING:
+    Kind = click.ParamType[str]
+else:
+    Kind = click.ParamType  # no generic before Click 8.5
 
 DATASETS = ("coco", "csv", "cub", "ilsvrc", "openimages", "shapes", "tiny-imagenet", "voc", "wsol")
 DRAWN = ("shapes",)  # their root is no folder
@@ -44,7 +49,7 @@ def near(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {', '.join(found)}?" if found else ""
 
 
-class Name(click.ParamType):
+class Name(Kind):
     """One of some names, or several with commas between them; what is near is offered.
 
     Parameters
@@ -73,7 +78,7 @@ class Name(click.ParamType):
         return [CompletionItem(f"{begun}{comma}{name}") for name in self.known if name.startswith(last)]
 
 
-class Model(click.ParamType):
+class Model(Kind):
     """What --model takes: an unknown name and a file that is not there are refused before torch is loaded."""
 
     name = "text"
@@ -93,7 +98,7 @@ class Model(click.ParamType):
         return names or [CompletionItem(incomplete, type="file")]
 
 
-class Preset(click.ParamType):
+class Preset(Kind):
     """A preset of `camkit train`."""
 
     name = "name"

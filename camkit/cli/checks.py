@@ -44,7 +44,7 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
     if options.get("maps") is not None:
         if options.get("model") is not None:
             raise click.UsageError("give --model or --maps, one of them")
-        if idle := given_options((*MODEL_OPTIONS, "head", "fit", "precision")):
+        if idle := given_options((*MODEL_OPTIONS, "head", "fit", "precision", "save_maps")):
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     if options.get("tap") is not None and options.get("maps") is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")

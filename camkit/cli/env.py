@@ -12,7 +12,7 @@ from camkit._version import __version__
 from camkit.cli.groups import command, option_group
 from camkit.cli.screen import screen_options, wants_json, write_json
 
-LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-image", "pandas", "numba", "pillow", "simplejpeg",
+LIBRARIES = ("torchvision", "numpy", "scipy", "scikit-image", "pandas", "numba", "pillow", "simplejpeg",
              "matplotlib", "torchmetrics", "safetensors", "click")  # fmt: skip
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
@@ -44,7 +44,7 @@ def environment() -> dict[str, Any]:
         "camkit": __version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
         "platform": platform.platform(),
-        "libraries": {name: version_of(name) for name in LIBRARIES},
+        "libraries": {"torch": torch.__version__, **{name: version_of(name) for name in LIBRARIES}},
         "device": device(),
         "threads": {
             "cores": os.cpu_count(),
@@ -60,8 +60,10 @@ def version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     """Print what `--version` says, and stop."""
     if not wanted or context.resilient_parsing:
         return
+    import torch
+
     click.echo(f"camkit {__version__}")
-    click.echo(f"torch {version_of('torch')}, torchvision {version_of('torchvision')}, device {device()}")
+    click.echo(f"torch {torch.__version__}, torchvision {version_of('torchvision')}, device {device()}")
     click.echo(f"extras: {', '.join(f'{name} {there}' for name, there in extras().items())}")
     context.exit()
 

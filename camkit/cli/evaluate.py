@@ -65,6 +65,10 @@ calibrate_data_options = make_data_options(
 )
 data_options, result_options, run_options = make_data_options(limit_option), make_result_options(), make_run_options()
 
+map_result_options = make_result_options(
+    option("--save-maps", is_flag=True, help="Keep the class maps, for the sliders of camkit report."),
+)
+
 
 @command(short_help="Measure localization on annotated images.")
 @model_options
@@ -72,7 +76,7 @@ data_options, result_options, run_options = make_data_options(limit_option), mak
 @data_options
 @recipe_options
 @measure_options
-@result_options
+@map_result_options
 @run_options
 def evaluate(**options: Any) -> None:
     """Measure localization on annotated images: OUT gets metrics.json, per_image.csv, curve.csv and its plot.
@@ -86,13 +90,14 @@ def evaluate(**options: Any) -> None:
       camkit evaluate --maps maps/ --dataset wsol --root metadata/ --split test --out measured --protocol wsol
     """
     prepare(options)
-    settings, source = pop_settings(options), pop_source(options)
+    settings, source, save_maps = pop_settings(options), pop_source(options), options.pop("save_maps")
     from camkit.runs.evaluate import run_evaluate
 
     note_other_source(settings, source)
     other, weights = options.pop("classifier"), options.pop("classifier_weights")
     classifier = None if other is None else _second_model(other, weights)
-    finish(run_evaluate(source, settings.recipe, _run_options(options), chosen_on=settings.chosen_on, other=classifier))
+    finish(run_evaluate(source, settings.recipe, _run_options(options), chosen_on=settings.chosen_on, other=classifier,
+                        save_maps=save_maps))  # fmt: skip
 
 
 @command(short_help="Hold CAM, NWC, PaS and both against each other.")
@@ -101,7 +106,7 @@ def evaluate(**options: Any) -> None:
 @grid_options
 @data_options
 @measure_options
-@result_options
+@map_result_options
 @run_options
 def ablate(**options: Any) -> None:
     """Hold CAM, +NWC, +PaS and both against each other on annotated images, from one forward pass of each model.
@@ -120,10 +125,10 @@ def ablate(**options: Any) -> None:
     from camkit.runs.evaluate import run_ablate
 
     tap, weights = options.pop("tap"), options.pop("tap_weights")
-    grid, source = pop_grid(options), pop_source(options)
+    grid, source, save_maps = pop_grid(options), pop_source(options), options.pop("save_maps")
     other = None if tap is None else _second_model(tap, weights)
     recipes = {} if grid is None else {"recipes": grid}
-    finish(run_ablate(source, _run_options(options), tap=other, **recipes))
+    finish(run_ablate(source, _run_options(options), tap=other, save_maps=save_maps, **recipes))
 
 
 @command(short_help="Choose a threshold on one split, and say what it gains on another.")

@@ -52,7 +52,7 @@ class Argument(click.Argument):
     unless = ()
 
     def __init__(self, *args: Any, needed: str, **kwargs: Any) -> None:
-        super().__init__(*args, required=False, **kwargs)
+        super().__init__(*args, **{"required": False, **kwargs})
         self.needed = self.example = needed
 
     @property

@@ -42,7 +42,8 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
     rows["offset"] = "one for all images" if found.offset == "constant" else "one for each image"
     if found.share == found.share:
         rows["share"] = (
-            f"the maps carry {found.share:.0%} of the logits' variance over classes, on noise; the offset the rest"
+            f"the maps carry {round(100 * found.share)}% of the logits' variance over classes, on noise; the offset "
+            "the rest"
         )
     if isinstance(found.feature_map, AttentionMap):
         rows["attention"] = attention_line(found.feature_map)

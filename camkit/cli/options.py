@@ -136,9 +136,10 @@ def make_model_options(*unless: str) -> Decorator:
         option("--token-blocks", type=blocks, metavar="N|all",
                help="Of networks with a class token: through how many of the last blocks maps follow what it takes "
                     "from the patches.  [default: 1; all of those where it alone asks]"),
-        option("--maps-by", metavar="FILE.py:NAME",
-               help="Class maps by a function of yours instead of the network's own head: NAME(network) gives "
-                    "a function (images, classes) -> maps (N, K, h, w)."),
+        option("--maps-by", metavar="SOURCE",
+               help="Class maps by another tool instead of the network's own head: torchcam:NAME, grad-cam:NAME, "
+                    "captum:NAME (torchcam: alone lists them; NAME@LAYER names the layer), or FILE.py:NAME, a function "
+                    "of yours whose NAME(network) gives (images, classes) -> maps (N, K, h, w)."),
         option("--output-stride", type=click.Choice(["16", "8"]),
                help="Pixels to one map position: the last strided layers at stride 1.  [default: the model's own]"),
         option("--dilation/--no-dilation", default=True, show_default=True,
@@ -283,9 +284,8 @@ def load_model(
     dilation: bool = True,
 ) -> Any:
     """The classifier that the options name, with what they override."""
-    from camkit.models import MapsBy, load_classifier, set_output_stride, with_fc
+    from camkit.models import load_classifier, set_output_stride, with_fc
     from camkit.models.class_names import read_class_names
-    from camkit.models.python_file import function_from
 
     classifier = load_classifier(model, weights, classes_from)
     if fc is not None:
@@ -294,8 +294,7 @@ def load_model(
     if names is not None:
         classifier = replace(classifier, labels=read_class_names(names), labels_assumed=False)
     if maps_by is not None:
-        usage = "--maps-by takes path/to/file.py:name"
-        classifier = replace(classifier, maps_by=MapsBy(maps_by, function_from(maps_by, usage)))
+        classifier = replace(classifier, maps_by=maps_by_named(maps_by))
     shown = classifier.input if size is None else classifier.input.at(size)
     classifier = replace(classifier, input=replace(shown, **changes), token_blocks=token_blocks)
     if output_stride is None or int(output_stride) == classifier.output_stride:
@@ -304,3 +303,19 @@ def load_model(
         raise CamkitError(f"{model} was trained at output stride {classifier.output_stride}: leave --output-stride out")
     fine = set_output_stride(classifier.model, int(output_stride), dilation, classifier.input.size)
     return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
+
+
+def maps_by_named(spec: str) -> Any:
+    """What makes the class maps, by an extractor's name or from a file."""
+    from camkit.adapters import LIBRARIES, peer_named
+    from camkit.cam import MapsByFunction
+    from camkit.models.python_file import function_from
+
+    peer = peer_named(spec)
+    if peer is not None:
+        return peer
+    if not re.search(r"\.py(:|$)", spec):
+        names = [f"{name}:NAME{'' if one.installed else ' (not installed)'}" for name, one in LIBRARIES.items()]
+        listed = f"{next(iter(LIBRARIES))}: alone lists what a library has"
+        raise CamkitError(f"--maps-by {spec}: give {', '.join(names)} or path/to/file.py:name; {listed}")
+    return MapsByFunction(spec, function_from(spec, "--maps-by takes path/to/file.py:name"))

@@ -136,7 +136,7 @@ def train(
     if list_presets:
         click.echo("\n".join(presets()))
         return
-    where = {"out": out, "resume": resume, "overwrite": overwrite}
+    where: dict[str, Any] = {"out": out, "resume": resume, "overwrite": overwrite}
     prepare(where)
     layers = [preset(preset_name)] if preset_name else []
     out = Path(where["out"])

@@ -1,6 +1,6 @@
 """From annotated images and a source of class maps to figures: everything from one pass."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from camkit.evaluation.classes import ClassMatch
 from camkit.evaluation.differences import gt_loc_differences, pxap_differences, same_images
 from camkit.evaluation.html import evaluation_html
 from camkit.evaluation.image_evaluation import ImageEvaluation, ImageEvaluator
+from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.measures import Classification, Curves, GroundTruth, RecipeMeasures, Results, curve_measures
 from camkit.evaluation.predicted_classes import PredictedClasses
 from camkit.evaluation.protocols import protocol_named
@@ -125,6 +126,7 @@ def evaluate(
     threshold_split: str | Mapping[str, str] = FIXED,
     progress: Progress = no_progress,
     group: ProcessGroup = ALONE,
+    keep: Callable[[ImagePrediction], None] | None = None,
 ) -> Evaluation:
     """Measure localization of every recipe on one split.
 
@@ -154,6 +156,8 @@ def evaluate(
     group : ProcessGroup
         Each evaluates its share of the images; figures and failures are of all, the table per image and the comparison
         of recipes by GT-known Loc are of the share, and that by PxAP is left out. Not beside `classes`.
+    keep : callable, optional
+        Called with each image that is measured, in the order of the table per image; it may save the maps.
 
     Raises
     ------
@@ -166,7 +170,7 @@ def evaluate(
     match = match_source(source, dataset, classes)  # all processes refuse it, or none
     check_weightings(source, (recipe.weighting for recipe in recipes.values()))
     k_max = num_predicted(source) if classes is None else classes.k
-    measures = _Measures(dataset, recipes, protocol, k_max, step, threshold_split)
+    measures = _Measures(dataset, recipes, protocol, k_max, step, threshold_split, keep)
     share = replace(dataset, records=dataset.records[group.rank :: group.world_size])
     results = measure_images(source, share, measures.weightings, measures.evaluate_image, classes=classes, fit=fit,
                              batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
@@ -185,6 +189,7 @@ class _Measures:
         k_max: int,
         step: float,
         threshold_split: str | Mapping[str, str],
+        keep: Callable[[ImagePrediction], None] | None,
     ) -> None:
         chosen = protocol_named(protocol)
         for recipe in recipes.values():
@@ -192,8 +197,9 @@ class _Measures:
         self.dataset, self.recipes, self.truth = dataset, recipes, GroundTruth.of(dataset)
         self.weightings: list[str] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
         self.evaluate_image = ImageEvaluator(
-            chosen, recipes if self.truth.boxes else {}, curve_measures(step, self.truth)
+            chosen, recipes if self.truth.boxes else {}, curve_measures(step, self.truth), keep is not None
         )
+        self.keep = keep
         self.classification = Classification(k_max)
         self.curves = {weighting: Curves(weighting, step, self.truth) for weighting in self.weightings}
         split = dict.fromkeys(recipes, threshold_split) if isinstance(threshold_split, str) else threshold_split
@@ -210,6 +216,8 @@ class _Measures:
                 failures.append(result)
                 continue
             measured_any = True
+            if self.keep is not None and result.prediction is not None:
+                self.keep(result.prediction)
             for measure in measures:
                 measure.update(result)
         failures = group.all_gather(failures)

@@ -47,6 +47,8 @@ class ImageEvaluation:
     boxes : dict from recipe name to BoxEvaluation
     outcomes : dict from weighting to dict from measure to Tensor (1, columns)
         What MaxBoxAcc, MaxBoxAccV2 and PxAP keep of the image.
+    prediction : ImagePrediction or None
+        With the maps, where somebody takes them on before the next image comes.
     """
 
     image: str
@@ -54,6 +56,7 @@ class ImageEvaluation:
     predicted: torch.Tensor | None
     boxes: dict[str, BoxEvaluation]
     outcomes: dict[str, dict[str, torch.Tensor]]
+    prediction: ImagePrediction | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +70,14 @@ class ImageEvaluator:
         Empty where there are no boxes to judge by.
     curves : mapping from name to MaxBoxAcc, MaxBoxAccV2 or PxAP
         The measures that try every threshold. They are asked for outcomes and not changed.
+    with_prediction : bool
+        Leave the maps with each image.
     """
 
     protocol: EvaluationProtocol
     recipes: Mapping[str, Recipe]
     curves: Mapping[str, MaxBoxAcc | MaxBoxAccV2 | PxAP]
+    with_prediction: bool = False
 
     def __call__(self, prediction: ImagePrediction) -> ImageEvaluation:
         return ImageEvaluation(
@@ -82,6 +88,7 @@ class ImageEvaluator:
             outcomes={
                 weighting: self._outcomes(prediction, class_map) for weighting, class_map in prediction.maps.items()
             },
+            prediction=prediction if self.with_prediction else None,
         )
 
     def _boxes(self, prediction: ImagePrediction) -> dict[str, BoxEvaluation]:

@@ -3,7 +3,7 @@
 from camkit.models.architecture import build
 from camkit.models.card import Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
-from camkit.models.classifier import Classifier, MapsBy
+from camkit.models.classifier import Classifier
 from camkit.models.embeddings import ClassEmbeddings, read_embeddings, write_embeddings
 from camkit.models.fc import fc_file, with_fc
 from camkit.models.new_fc import with_new_fc
@@ -22,7 +22,6 @@ __all__ = [
     "Card",
     "ClassEmbeddings",
     "Classifier",
-    "MapsBy",
     "TinyResNet",
     "build",
     "fc_file",

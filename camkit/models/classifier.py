@@ -1,13 +1,12 @@
 """What a loaded classifier is: the network, and all that must be known to show it a photograph."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from camkit.cam import MapFunction
+from camkit.cam import MapsBy
 from camkit.cam.extractor import Blocks, example_images
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
@@ -15,22 +14,6 @@ from camkit.models.card import Card
 
 DEFAULT, NONE = "DEFAULT", "none"  # the two values of `weights` that are not a file or a published name
 RANDOM = "none (random)"
-
-
-@dataclass(frozen=True)
-class MapsBy:
-    """What makes a classifier's class maps instead of its own head.
-
-    Attributes
-    ----------
-    name : str
-        What it is called in results.
-    make : callable
-        From the network to a `camkit.cam.MapFunction`.
-    """
-
-    name: str
-    make: Callable[[nn.Module], MapFunction]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +43,7 @@ class Classifier:
     dilate : bool
         Whether that dilated the layers after.
     maps_by : MapsBy or None
-        None: its own head.
+        What makes the class maps. None: its own head.
     token_blocks : int, "all" or None
         See `camkit.CAM`.
     """

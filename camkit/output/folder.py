@@ -127,7 +127,11 @@ class RunFolder:
         """The damaged images of which a result was made all the same."""
         return [file.name for file in self.files if self.journal.entries.get(file.name, {}).get("filled")]
 
-    def add(self, file: ImageFile, result: Result, *, filled: bool = False) -> None:
+    def left_out(self) -> int:
+        """How many classes were left out of the images' results."""
+        return sum(self.journal.entries.get(file.name, {}).get("left_out", 0) for file in self.files)
+
+    def add(self, file: ImageFile, result: Result, *, filled: bool = False, left_out: int = 0) -> None:
         """Write one image's pictures and maps, then its line of the journal.
 
         Parameters
@@ -136,6 +140,8 @@ class RunFolder:
         result : list of Localization, or Failure
         filled : bool
             Whether the image is damaged, and what is missing of it was filled.
+        left_out : int
+            How many of its classes are not among the result, because they are weak.
 
         Raises
         ------
@@ -150,7 +156,8 @@ class RunFolder:
             else:
                 rows = [row_of(found) for found in result]
                 line = {"image": file.name, "rows": rows, "source": source_of(file.path)}
-                self.journal.write({**line, "filled": True} if filled else line)
+                more = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
+                self.journal.write(line | more)
         except OSError as error:
             raise self._full(error) from error
 

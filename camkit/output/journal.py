@@ -1,8 +1,9 @@
 """The journal of a run: a line for each finished image, written at once, so that a killed run goes on from there.
 
 The first line says what the run is; it is written whole, so that a journal without it is none. Each other line is a
-JSON object: ``rows`` of a finished image and of which file it was made, the ``reason`` of a failed one, the ``files``
-that are about to be drawn for one, or what a ``session`` ran on. The last line may have been cut by a kill.
+JSON object: ``rows`` of a finished image, of which file it was made and how many were ``left_out``, the ``reason`` of a
+failed one, the ``files`` that are about to be drawn for one, or what a ``session`` ran on. The last line may have been
+cut by a kill.
 """
 
 import json
@@ -131,7 +132,8 @@ def _is_line(line: Line) -> bool:
         return False
     if "rows" in line:
         rows, source = line["rows"], line.get("source")
-        return isinstance(rows, list) and bool(rows) and all(map(_is_row, rows)) and isinstance(source, dict)
+        some = bool(rows) or type(line.get("left_out")) is int  # of an image every class may have been left out
+        return isinstance(rows, list) and some and all(map(_is_row, rows)) and isinstance(source, dict)
     if "files" in line:
         return isinstance(line["files"], list) and all(isinstance(name, str) for name in line["files"])
     return isinstance(line.get("reason"), str)

@@ -23,7 +23,12 @@ def picture_files(result: Sequence[Localization], *, overlays: bool, maps: bool)
     """The files that `draw` writes, relative to the run's folder."""
     image, several = result[0].image, len(result) > 1
     names = [picture_name(image, found.rank if several else None) for found in result] if overlays else []
-    return [_inside("overlays", name) for name in names] + ([_inside("maps", f"{image}.npy")] if maps else [])
+    return [_inside("overlays", name) for name in names] + ([map_file(image)] if maps else [])
+
+
+def map_file(image: str) -> str:
+    """The file of an image's score maps, relative to the run's folder."""
+    return _inside("maps", f"{image}.npy")
 
 
 def picture_name(image: str, rank: int | None = None) -> str:

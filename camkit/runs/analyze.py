@@ -22,6 +22,7 @@ from camkit.runs.facts import (
     head_facts,
     model_facts,
     outcome_facts,
+    source_lines,
     versions,
 )
 from camkit.runs.measured import write_json, write_table
@@ -94,7 +95,8 @@ def run_analyze(
     }
     with publishing(out) as new:
         write(new, found, record)
-    lines = [*class_lines([match], annotated), *filled_lines(record["filled"]), *closing_lines(out, found, record)]
+    lines = [*source_lines(inference), *class_lines([match], annotated), *filled_lines(record["filled"])]
+    lines += closing_lines(out, found, record)
     failures = failure_lines([asdict(failure) for failure in found.failures], out)
     return Report(lines, len(found.failures), failures, facts_of(out, found, record))
 

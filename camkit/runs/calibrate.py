@@ -101,7 +101,7 @@ def run_calibrate(
         lines.insert(0, f"note: fit keep was not tried: {source_name(maps_of)} takes one input size")
     for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
-    lines = [*filled_lines(record["filled"]), *run.unread_lines(), *lines]
+    lines = [*filled_lines(record["filled"]), *run.source_lines(), *lines]
     facts = {name: record[name] for name in ("before", "calibrated", "calibrated_fit", "splits")}
     return Report(lines, len(failures), failure_lines(failures, out), outcome_facts(out, record) | facts)
 

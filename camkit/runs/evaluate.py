@@ -24,14 +24,17 @@ from camkit.figures import plot_grid
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
+from camkit.output.class_maps import CLASS_MAPS
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts, outcome_facts
 from camkit.runs.grid_table import grid_rows, lines_of_grid
+from camkit.runs.kept_maps import KeptMaps, keeping_maps
 from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
 
+TAP_MAPS = f"tap_{CLASS_MAPS}"
 FILES = (
     "metrics.json",
     "per_image.csv",
@@ -41,6 +44,8 @@ FILES = (
     "ablation.png",
     "failures.csv",
     "run.json",
+    CLASS_MAPS,
+    TAP_MAPS,
 )
 
 
@@ -52,6 +57,7 @@ def run_evaluate(
     *,
     chosen_on: str = FIXED,
     other: Classifier | None = None,
+    save_maps: bool = False,
 ) -> Report:
     """Measure one recipe's boxes.
 
@@ -65,6 +71,8 @@ def run_evaluate(
         The split on which the recipe's threshold was chosen.
     other : Classifier, optional
         Names the classes.
+    save_maps : bool
+        Keep the class maps in the folder, for `camkit report`.
 
     Raises
     ------
@@ -76,18 +84,19 @@ def run_evaluate(
     source = run.source(maps_of)
     classes = None if other is None else _predict_classes(other, dataset, options)
     split = options.split_of(chosen_on, dataset)
-    found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
-                     threshold_split=split, progress=options.progress("evaluate"),
-                     **options.measuring(source))  # fmt: skip
-    matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
-    settings = {
-        **source_facts(maps_of),
-        "classifier": None if other is None else model_facts(other),
-        "recipe": recipe.to_dict(),
-        "threshold_split": split,
-    }
-    lines = [*run.unread_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
-    return _report(run, found, matches, settings, lines)
+    with keeping_maps(options.out, [CLASS_MAPS] if save_maps else []) as kept:
+        found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
+                         threshold_split=split, progress=options.progress("evaluate"), keep=kept.keep.get(CLASS_MAPS),
+                         **options.measuring(source))  # fmt: skip
+        matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
+        settings = {
+            **source_facts(maps_of),
+            "classifier": None if other is None else model_facts(other),
+            "recipe": recipe.to_dict(),
+            "threshold_split": split,
+        }
+        lines = [*run.source_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
+        return _report(run, found, matches, settings, lines, kept)
 
 
 @held(FILES)
@@ -97,11 +106,12 @@ def run_ablate(
     *,
     recipes: Mapping[str, Recipe] | Grid = RECIPES,
     tap: Classifier | None = None,
+    save_maps: bool = False,
 ) -> Report:
     """Hold recipes against each other, one forward pass for all; with `tap`, of a second model besides.
 
     Of maps without class weights, as those in a folder are, the recipes that differ in more than the weighting. A grid
-    is shown as one, with its picture.
+    is shown as one, with its picture. With `save_maps` the class maps stay in the folder, for `camkit report`.
 
     Raises
     ------
@@ -113,24 +123,27 @@ def run_ablate(
     models = [maps_of] if tap is None else [maps_of, tap]
     sources = [run.source(model) for model in models]
     crossed, chosen = _of_sources(sources, recipes, options.protocol)
-    evaluations = [
-        evaluate(source, dataset, chosen, step=options.step, seed=options.seed,
-                 progress=options.progress(source_name(model)), **options.measuring(source))
-        for model, source in zip(models, sources, strict=True)
-    ]  # fmt: skip
-    matches = [of.match for of in evaluations if of.match is not None]
-    found = evaluations[0] if tap is None else merge_evaluations(evaluations[0], evaluations[1], "tap:")
-    settings = {
-        **source_facts(maps_of),
-        "tap": None if tap is None else model_facts(tap),
-        "recipes": {name: recipe.to_dict() for name, recipe in chosen.items()},
-    }
-    shown = crossed if crossed is not None and has_curves(found) else None  # of masks alone thresholds say nothing
-    prefixes = ("",) if tap is None else ("", "tap:")
-    table = lines_of_ablation(found) if shown is None else lines_of_grid(found, shown, prefixes)
-    notes = [] if crossed is None else crossed.notes
-    lines = [*run.unread_lines(), *notes, *class_lines(matches, dataset), *table]
-    return _report(run, found, matches, settings, lines, None if shown is None else grid_rows(found, shown, prefixes))
+    files = [CLASS_MAPS, TAP_MAPS][: len(models)]
+    with keeping_maps(options.out, files if save_maps else []) as kept:
+        evaluations = [
+            evaluate(source, dataset, chosen, step=options.step, seed=options.seed, keep=kept.keep.get(file),
+                     progress=options.progress(source_name(model)), **options.measuring(source))
+            for model, source, file in zip(models, sources, files, strict=True)
+        ]  # fmt: skip
+        matches = [of.match for of in evaluations if of.match is not None]
+        found = evaluations[0] if tap is None else merge_evaluations(evaluations[0], evaluations[1], "tap:")
+        settings = {
+            **source_facts(maps_of),
+            "tap": None if tap is None else model_facts(tap),
+            "recipes": {name: recipe.to_dict() for name, recipe in chosen.items()},
+        }
+        shown = crossed if crossed is not None and has_curves(found) else None  # of masks alone thresholds say nothing
+        prefixes = ("",) if tap is None else ("", "tap:")
+        table = lines_of_ablation(found) if shown is None else lines_of_grid(found, shown, prefixes)
+        notes = [] if crossed is None else crossed.notes
+        lines = [*run.source_lines(), *notes, *class_lines(matches, dataset), *table]
+        rows = None if shown is None else grid_rows(found, shown, prefixes)
+        return _report(run, found, matches, settings, lines, kept, rows)
 
 
 def _of_sources(
@@ -158,6 +171,7 @@ def _report(
     matches: list[ClassMatch],
     settings: dict[str, Any],
     lines: list[str],
+    kept: KeptMaps,
     grid: pd.DataFrame | None = None,
 ) -> Report:
     """Write the run's files, and say what is in them; of a grid of recipes the picture of its rows."""
@@ -169,6 +183,7 @@ def _report(
     }
     with publishing(out) as new:
         write(new, found, record)
+        kept.publish(new)
         if grid is not None:
             with whole(new / "ablation.png", "wb") as file:
                 plot_grid(grid, next(iter(found.localization))).figure.savefig(file, dpi=150)

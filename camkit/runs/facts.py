@@ -11,7 +11,7 @@ import torch
 import torchvision
 
 from camkit._version import __version__
-from camkit.cam import CAM
+from camkit.cam import CAM, FunctionMaps
 from camkit.data import AnnotatedSet
 from camkit.evaluation import ClassMatch, left_out_notes
 from camkit.inference import Inference
@@ -71,7 +71,8 @@ def head_facts(inference: Inference) -> dict[str, Any]:
     """What a run records of the map source."""
     source = inference.source
     if not isinstance(source, CAM):
-        return {"kind": source.kind, "map_size": list(source.map_size), "completeness": source.completeness}
+        own = source.facts if isinstance(source, FunctionMaps) else {}
+        return {"kind": source.kind, **own, "map_size": list(source.map_size), "completeness": source.completeness}
     head = source.head
     place = head.feature_map.place
     return {
@@ -89,6 +90,12 @@ def outcome_facts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     """What the closing lines of every run say, for scripts: where the results are, of how many images, how long."""
     counted = {name: record[name] for name in ("images", "seconds", "forward_seconds", "filled") if name in record}
     return {"out": str(out), **counted}
+
+
+def source_lines(*sources: Any) -> list[str]:
+    """What should be known of map sources other than a head: which library's, at which layer."""
+    made = [source.source for source in sources if isinstance(source, Inference)]
+    return [printable(f"note: {note}") for one in made if isinstance(one, FunctionMaps) for note in one.notes]
 
 
 def versions() -> dict[str, str]:

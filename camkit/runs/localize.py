@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
-from camkit.data.names import written_path
+from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
 from camkit.inference import Precision
 from camkit.localization import Failure, Result
@@ -29,6 +29,7 @@ from camkit.runs.facts import (
     model_facts,
     name_lines,
     outcome_facts,
+    source_lines,
     versions,
 )
 from camkit.runs.fingerprint import fingerprint
@@ -92,19 +93,18 @@ def run_localize(
             results = unfinished(folder, localizer, known, keep_image=overlays)
             bar = tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress)
             add_all(folder, bar, min_score, fail=on_error == "fail")
-            facts = {"images": len(files), "resumed": before, "completeness": inference.source.completeness,
-                     "filled": folder.filled(),
+            facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
+                     "completeness": inference.source.completeness, "filled": folder.filled(),
                      **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
-    notes += name_lines(classifier) + mixed(folder.journal.sessions)
-    found = len(rows) if labels else (len(files) - len(failures)) * min(topk, inference.source.num_classes)
-    weak = weak_lines(rows, found, len(files) - len(failures), min_score)
+    notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
+    weak = weak_lines(rows, folder.left_out(), len(files) - len(failures), min_score)
     lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
     told = outcome_facts(out, facts) | {
         "resumed": before,
         "boxes": len(rows),
         "empty": len(without_region(rows)),
-        "below_min_score": found - len(rows),
+        "below_min_score": folder.left_out(),
     }
     return Report(lines, len(failures), failure_lines(failures, out), told)
 
@@ -116,18 +116,20 @@ def add_all(
     for file, result, filled in results:
         if fail and isinstance(result, Failure):
             raise CamkitError(f"{written_path(result.image)}: {result.reason}")
-        strong = result if isinstance(result, Failure) else [found for found in result if found.score >= min_score]
-        folder.add(file, strong, filled=filled)
+        if isinstance(result, Failure):
+            folder.add(file, result, filled=filled)
+            continue
+        strong = [found for found in result if found.score >= min_score]
+        folder.add(file, strong, filled=filled, left_out=len(result) - len(strong))
 
 
-def weak_lines(rows: Sequence[Row], found: int, images: int, min_score: float) -> list[str]:
+def weak_lines(rows: Sequence[Row], left_out: int, images: int, min_score: float) -> list[str]:
     """How many classes were left out as weak, and how many images have none left."""
-    left_out = found - len(rows)
     if not left_out:
         return []
     bare = images - len({row["image"] for row in rows})
     none_left = f"; {bare} of {images} images have none left" if bare else ""
-    return [f"{left_out} of {found} classes below --min-score {min_score:g} are left out{none_left}"]
+    return [f"{left_out} of {len(rows) + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
 
 
 def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], list[str]]:
@@ -154,6 +156,12 @@ def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], l
         if any(folder.resolve().is_relative_to(place) for place in drawn_into):
             raise CamkitError(f"--images {said} lies where --out {out} draws its pictures: give another --out")
     return files, told
+
+
+def common_root(files: Sequence[ImageFile]) -> str | None:
+    """The folder below which every image lies under its name; None where there is no one folder."""
+    roots = {str(file.path.absolute()).removesuffix(f"/{file.name}") for file in files}
+    return written_text(roots.pop()) if len(roots) == 1 else None
 
 
 def unfinished(

@@ -8,7 +8,7 @@ from camkit.data import MapFolder
 from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference
 from camkit.models import Classifier
-from camkit.runs.facts import model_facts, versions
+from camkit.runs.facts import head_facts, model_facts, source_lines, versions
 from camkit.runs.options import RunOptions
 
 MapsOf = Classifier | Path
@@ -54,6 +54,7 @@ class Measurement:
         networks = [source for source in self.sources if isinstance(source, Inference)]
         return {
             "images": sum(len(dataset.records) + len(dataset.problems) for dataset in self.datasets),
+            "heads": [head_facts(network) for network in networks],
             "filled": self.options.filled.names(),
             "seconds": round(time.perf_counter() - self.started, 3),
             "forward_seconds": round(sum(network.seconds for network in networks), 3),
@@ -61,12 +62,13 @@ class Measurement:
             "versions": versions(),
         }
 
-    def unread_lines(self) -> list[str]:
-        """How many maps of a folder belong to no image, where there are any."""
+    def source_lines(self) -> list[str]:
+        """What should be known of the sources; of a folder how many maps belong to no image, where there are any."""
         folders = [source for source in self.sources if isinstance(source, MapFolder) and source.unread()]
         splits = "split" if len(self.datasets) == 1 else "splits"
-        return [f"{folder.unread()} of the maps in {folder.root} belong to no image of the {splits}"
-                for folder in folders]  # fmt: skip
+        unread = [f"{folder.unread()} of the maps in {folder.root} belong to no image of the {splits}"
+                  for folder in folders]  # fmt: skip
+        return source_lines(*self.sources) + unread
 
 
 def source_name(maps_of: MapsOf) -> str:

@@ -5,14 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from attending import GRID, SIZE, ClassAttention, Latent, Pool, ViT
+import torch.nn.functional as F
+from attending import GRID, SIZE, Attention, ClassAttention, Latent, Pool, ViT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import Plain, perturb, state
+from small import Plain, perturb, state, tensors
 
 from camkit import CAM, CamkitError, HeadNotFound
 from camkit.cam import find_fc
-from camkit.cam.find import run_head
+from camkit.cam.check import run_head
 
 
 def images(n=3, seed=7):
@@ -219,3 +220,52 @@ def test_random_transformers(depth, registers, fused, bias, read, data):
     assert completeness(cam, images()) < 1e-6
     maps = cam(images(), "all").maps.double()
     torch.testing.assert_close(maps, model.reference(images(), blocks), rtol=1e-4, atol=1e-5)
+
+
+class Hidden(Attention):
+    """A patch is hidden from all tokens, by a mask of truth values."""
+
+    def forward(self, asks, x):
+        parts = (self.heads(layer(one)) for layer, one in ((self.q, asks), (self.k, x), (self.v, x)))
+        mask = (torch.arange(x.shape[1]) != 5).expand(len(x), 1, x.shape[1], x.shape[1])
+        return self.proj(F.scaled_dot_product_attention(*parts, mask).transpose(1, 2).flatten(2))
+
+
+def test_a_mask_of_truth_values():
+    """A hidden patch adds nothing; with the others the logits add up."""
+    model = ViT(1)
+    model.blocks[0].attention = Hidden()
+    cam = CAM(perturb(model).double(), SIZE)
+    assert completeness(cam, images()) < 1e-6
+    seen = cam(images(), "all").maps.flatten(2).abs().amax((0, 1)) > 1e-9
+    assert seen.tolist() == [patch != 4 for patch in range(12)]
+
+
+class InPlace(ViT):
+    """Blocks that add to the stream in place."""
+
+    def forward(self, x):
+        x = self.start(x)
+        for block in self.blocks:
+            y = block.norm1(x)
+            x += block.scale1 * block.attention(y, y)
+            x += block.scale2 * block.mlp(block.norm2(x))
+        return self.fc(self.norm(x)[:, 0])
+
+
+def test_streams_that_are_changed_in_place():
+    model = perturb(InPlace(3, 1)).double()
+    for blocks in (1, 3):
+        cam = CAM(model, SIZE, token_blocks=blocks)
+        maps = cam(images(), "all").maps.double()
+        torch.testing.assert_close(maps, model.reference(images(), blocks), rtol=1e-4, atol=1e-5)
+        assert completeness(cam, images()) < 1e-6
+
+
+def test_an_extractor_keeps_no_images():
+    model = perturb(ViT(3)).double()
+    before = tensors()[1]
+    cam = CAM(model, SIZE)
+    cam(images(), "all")
+    assert tensors()[1] - before < 150_000  # of places and the head's weights; see `Row`
+    assert cam.kind == "class token"

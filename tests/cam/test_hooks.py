@@ -1,21 +1,13 @@
 """The model is given back as it was: hooks, gradients, mode, memory, also after an exception."""
 
-import gc
 import weakref
 
 import pytest
 import torch
-from small import Functional, Plain, perturb, state
+from small import Functional, Plain, perturb, state, tensors
 from torch import nn
 
 from camkit import CAM, CamkitError
-
-
-def tensors():
-    """Bytes of every tensor that is alive."""
-    gc.collect()
-    alive = [t for t in gc.get_objects() if isinstance(t, torch.Tensor)]
-    return len(alive), sum(t.numel() * t.element_size() for t in alive)
 
 
 def mlp():

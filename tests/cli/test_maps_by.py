@@ -1,6 +1,7 @@
 """Class maps by a function from a file, through every command that takes a map source."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -96,3 +97,33 @@ def test_what_needs_a_head_says_so(place, command, more, said):
 def test_a_broken_function_is_named(place):
     done = run(place, "localize", "broken", "--images", str(place / "photos"), "--maps-by", f"{place}/net.py:broken")
     assert "net.py:broken are (2, 3, 64, 64): give a tensor (N, K, h, w)" in str(done.exception)
+
+
+def test_what_there_is_is_listed(place):
+    done = run(place, "localize", "listed", "--images", str(place / "photos"), "--maps-by", "list")
+    assert "torchcam:NAME" in str(done.exception)
+    assert "path/to/file.py:name; torchcam: alone lists what a library has" in str(done.exception)
+
+
+def test_an_extractor_of_another_library(place):
+    """Its boxes are the head's where its maps are; layer and version are of the run, and --resume holds it to them."""
+    pytest.importorskip("torchcam", reason="needs torchcam: pip install 'camkit[peers]'")
+    photos = ["--images", str(place / "photos"), "--no-overlays"]
+    for name, options in (("signed", ["--no-nwc"]), ("peer", ["--maps-by", "torchcam:CAM"])):
+        done = run(place, "localize", name, *photos, *options)
+        assert done.exit_code == 0, done.output
+    columns = ["image", "label", "x0", "y0", "x1", "y1"]
+    head, peer = (pd.read_csv(place / name / "boxes.csv") for name in ("signed", "peer"))
+    pd.testing.assert_frame_equal(head[columns], peer[columns])
+    assert re.search(r"CAM, at \S+ \(\d+x\d+ positions\), the feature map of the network's head", done.output)
+    kept = json.loads((place / "peer/run.json").read_text())["settings"]["head"]
+    assert kept["library"].startswith("torchcam 0.")
+    assert kept["layer_by"] == "the feature map of the network's head"
+    again = run(place, "localize", "peer", *photos, "--maps-by", "torchcam:CAM@features.4", "--resume")
+    assert "maps_by" in str(again.exception) or "layer" in str(again.exception)
+    for command, file in (("evaluate", "metrics.json"), ("analyze zipf", "zipf.csv")):
+        name = f"peer-{command[:4]}"
+        done = run(place, command, name, *SHAPES, "--maps-by", "torchcam:GradCAM")
+        assert done.exit_code == 0, done.output
+        assert (place / name / file).exists()
+        assert "maps by torchcam" in done.output

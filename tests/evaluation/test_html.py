@@ -55,8 +55,8 @@ def test_an_evaluation_plots_the_curve_of_a_recipe():
 
 
 def test_a_calibration_is_a_line_and_a_picture():
-    surface = pd.DataFrame([("stretch", "signed", p, t, p + t) for p in (80, 90) for t in (0.1, 0.2)],
-                           columns=["fit", "weighting", "percentile", "theta", "gt_loc"])  # fmt: skip
+    tried = [("stretch", "signed", "pas", p, t, p + t) for p in (80, 90) for t in (0.1, 0.2)]
+    surface = pd.DataFrame(tried, columns=["fit", "weighting", "threshold", "percentile", "theta", "gt_loc"])
     found = Calibration(Recipe("signed", PercentileThreshold(0.2, 90)), "stretch", surface, "cub val", 9, [])
     assert len(repr(found).splitlines()) == 1
     assert "gt_loc 90.20 on cub val; 9 images" in repr(found)

@@ -1,7 +1,7 @@
 """YOLO labels: numbers by hand, boxes that come back to the pixel, names that YAML reads as they are written."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camkit.data.names import read_text
@@ -30,6 +30,7 @@ def test_by_hand():
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_boxes_come_back_to_the_pixel(data):
     height, width = data.draw(st.tuples(st.integers(1, 65535), st.integers(1, 65535)))
     x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
@@ -50,6 +51,7 @@ def test_two_images_of_one_file_of_labels_are_refused():
     assert label_file("a.b/c") == "labels/a.b/c.txt"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec=None, categories=None), max_size=8), min_size=1, max_size=5))
 def test_names_are_yaml(names):
     yaml = pytest.importorskip("yaml")
