@@ -17,7 +17,6 @@ from typing import Any
 
 import click
 import pandas as pd
-import torch
 from torch.utils.data import DataLoader
 
 from camkit.data import AnnotatedSet, Preprocess, RecordDataset, collate, read_dataset
@@ -99,5 +98,4 @@ def table(rows: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
     main()

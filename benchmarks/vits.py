@@ -2,7 +2,7 @@
 
     python benchmarks/vits.py --root TINY_IMAGENET --out OUT
 
-Each is trained from nothing on 20 of the 100 classes, the first in each five, 5,000 photographs of 64 x 64, for 40
+Each is trained from nothing on 20 of the 100 classes, the first in each five, 5,000 photographs of 64 x 64, for 20
 epochs; OUT gets `token.safetensors` and `map.safetensors`, and the screen Top-1 Cls on the 500 photographs of `val`
 that are of these classes. `camkit` takes a network with its weights as
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from camkit.data import read_dataset, read_image
 
 SIDE, EVERY, CLASSES = 64, 5, 20
-EPOCHS, BATCH, RATE, DECAY, SHIFT = 40, 100, 1e-3, 0.05, 8
+EPOCHS, BATCH, RATE, DECAY, SHIFT = 20, 100, 1e-3, 0.05, 8
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

@@ -37,14 +37,9 @@ def make_place(folder):
 
 def call(place, *options, images=None):
     """Exit status, standard output, the last line of standard error."""
-    arguments = [
-        "--model",
-        f"{place}/net.py:build",
-        "--images",
-        str(images or place / "photos"),
-        "--out",
-        str(place / "out"),
-    ]
+    arguments = ["--model", f"{place}/net.py:build", "--out", str(place / "out")]
+    if "--images" not in options:
+        arguments += ["--images", str(images or place / "photos")]
     return run("localize", *arguments, *options)
 
 
