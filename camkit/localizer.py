@@ -13,7 +13,7 @@ from torch import nn
 
 from camkit.boxes import pixels_inside
 from camkit.cam import CAM, refuse_undefined, refuse_unfit
-from camkit.cam.extractor import Blocks
+from camkit.cam.find_attention import Blocks
 from camkit.data import (
     MAX_PIXELS,
     Batch,

@@ -232,7 +232,7 @@ class EverySetting:
         names, percentiles = (np.array(column)[:, None] for column in zip(*self.rules, strict=True))
         level = np.percentile(score_map, percentiles)
         lo, hi = np.where(names == "ivr", level, 0.0), np.where(names == "ivr", score_map.max(), level)
-        levels = ((lo + THETAS * (hi - lo)) * (LEVELS - 1)).astype(np.int64)
+        levels: NDArray[np.int64] = ((lo + THETAS * (hi - lo)) * (LEVELS - 1)).astype(np.int64)
         if "max" in self.thresholds:
             levels[names[:, 0] == "max"] = self.protocol.levels_of_maximum(prediction, recipe, THETAS)
         return levels

@@ -33,7 +33,7 @@ def plot_surface(surface: pd.DataFrame, chosen: tuple[str, float, float] | None 
         image = draw_surface(panel, table, low, high)
         if chosen is not None and chosen[0] == weighting:
             panel.plot(chosen[2], chosen[1], **CROSS)
-        panel.set_title(f"{TITLES.get(weighting, weighting)}: at most {table['gt_loc'].max():.1f} %", fontsize="medium")
+        panel.set_title(f"{TITLES.get(weighting, weighting)}\nat most {table['gt_loc'].max():.1f} %", fontsize="medium")
         panel.set_xlabel("theta")
     row[0].set_ylabel("percentile (100: the maximum)")
     part.legend(handles=keys(chosen is not None), loc="outside lower center", ncols=4, frameon=False)
