@@ -130,7 +130,7 @@ def test_settings_reach_the_other_commands_with_where_they_were_chosen(place):
 
 
 def test_wrong_calls(place):
-    assert "both 'val'" in str(run(place, "--test-split", "val", expect=1).exception)
+    assert "both 'val'" in run(place, "--test-split", "val", expect=2).output
     (place / "s.json").write_text("{}")
     call = [
         "localize",
