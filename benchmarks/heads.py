@@ -162,8 +162,7 @@ def percent(share: float) -> str:
 
 def torchvision_models() -> list[str]:
     """Small ones first."""
-    sizes = {name: models.get_model_weights(name).DEFAULT.meta["num_params"] for name in models.list_models(models)}
-    return sorted(sizes, key=sizes.__getitem__)
+    return sorted(models.list_models(models), key=lambda name: gigabytes("torchvision", name))
 
 
 def settings(name: str) -> dict[str, bool]:
@@ -201,9 +200,10 @@ def timm_models(known: set[str]) -> Iterator[str]:
 
 def gigabytes(source: str, name: str) -> float:
     """Of parameters, without memory for them."""
+    if source == "torchvision":
+        return models.get_model_weights(name).DEFAULT.meta["num_params"] * 4 / 1e9
     with torch.device("meta"):
-        made = models.get_model(name, **settings(name)) if source == "torchvision" else extra_timm().create_model(name)
-    return sum(p.numel() for p in made.parameters()) * 4 / 1e9
+        return sum(p.numel() for p in extra_timm().create_model(name).parameters()) * 4 / 1e9
 
 
 def covered(source: str, names: set[str]) -> str:

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -84,10 +85,15 @@ def measured(classifier: Classifier, dataset: AnnotatedSet, settings: argparse.N
     own = Timed(classifier, "cpu", "fp32")
     rows_of(own, dataset.evenly(32), settings.fit, OWN["camkit CAM"], 1)  # what is compiled or read once is so now
     for name, recipes in OWN.items():
+        if (settings.out / f"{name.replace(' ', '-')}.json").exists():
+            yield {"source": name}
+            continue
         yield {"source": name, "layer": "", **rows_of(own, dataset, settings.fit, recipes, 1)}
     for library in LIBRARIES.values():
         for name in library.methods() if library.installed else ():
             spec = f"{library.name}:{name}"
+            if not re.search(settings.only, spec):
+                continue
             if (settings.out / f"{spec.replace(':', '-')}.json").exists():
                 yield {"source": spec}
                 continue
@@ -138,6 +144,7 @@ def main() -> None:
     parser.add_argument("--fit", default="keep")
     parser.add_argument("--limit", type=int, default=300, help="photographs, evenly spaced")
     parser.add_argument("--budget", type=int, default=6000, help="images through the network, of a method of many")
+    parser.add_argument("--only", type=re.compile, default="", help="regular expression of LIBRARY:METHOD")
     parser.add_argument("--out", type=Path, required=True)
     settings = parser.parse_args()
     if settings.model:

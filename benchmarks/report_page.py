@@ -62,12 +62,12 @@ def make_run(folder: Path, images: int) -> Path:
     rows, listing = [], ["image,label,x0,y0,x1,y1"]
     with ClassMapWriter(out / CLASS_MAPS) as writer:
         for i in range(images):
-            name, size = f"photographs/{i:05}.jpg", (180, 240)
+            name, size = f"photographs/{i:05}.jpg", (60, 80)
             coarse = rng.integers(0, 255, (6, 8, 3), np.uint8)
             Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC).save(folder / name, quality=85)
             maps = {weighting: torch.from_numpy(rng.random((7, 7), np.float32)) for weighting in ("signed", "positive")}
             writer.add(SavedMaps(size, None, maps))
-            truth = (40, 30, 40 + int(rng.integers(40, 150)), 30 + int(rng.integers(40, 120)))
+            truth = (10, 10, 10 + int(rng.integers(10, 60)), 10 + int(rng.integers(10, 45)))
             listing.append(f"{name},{i % 100},{','.join(map(str, truth))}")
             for recipe in recipes:
                 iou = float(rng.random())
@@ -83,6 +83,7 @@ def make_run(folder: Path, images: int) -> Path:
     (out / "metrics.json").write_text(json.dumps(metrics))
     held = {name: recipe.to_dict() for name, recipe in recipes.items()}
     settings = {"model": "made", "recipes": held, "dataset": "csv", "root": str(folder), "split": "val"}
+    table.assign(n=images)[["recipe", "n"]].drop_duplicates().to_csv(out / "ablation.csv", index=False)
     (out / "run.json").write_text(json.dumps({"settings": settings, "images": images}))
     return out
 

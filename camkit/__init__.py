@@ -1,7 +1,8 @@
 """camkit: where in the picture is the class?
 
 Class activation maps and boxes from any classifier whose logits are a linear function of pooled features. What is
-named here is the whole public surface; it is loaded when it is first used, so that importing camkit costs nothing.
+named here is the whole public surface, rooms such as `camkit.models` included; it is loaded when it is first used, so
+that importing camkit costs nothing.
 """
 
 from importlib import import_module
@@ -11,10 +12,24 @@ from camkit._version import __version__
 from camkit.errors import CamkitError, HeadNotFound, UnreadableImage
 
 if TYPE_CHECKING:
-    from camkit import analysis, metrics, training
+    from camkit import (
+        analysis,
+        boxes,
+        cam,
+        data,
+        evaluation,
+        figures,
+        imagenet,
+        inference,
+        metrics,
+        models,
+        nn,
+        output,
+        training,
+    )
     from camkit.boxes import MaxThreshold, PercentileThreshold, Threshold, boxes_from_maps
     from camkit.cam import CAM, ClassMaps, register_weighting
-    from camkit.localization import Localization
+    from camkit.localization import Failure, Localization
     from camkit.localizer import Localizer
     from camkit.models import load_classifier
     from camkit.nn import ThresholdedAvgPool2d
@@ -23,6 +38,7 @@ if TYPE_CHECKING:
 ROOM_OF = {
     "CAM": "camkit.cam",
     "ClassMaps": "camkit.cam",
+    "Failure": "camkit.localization",
     "Localization": "camkit.localization",
     "Localizer": "camkit.localizer",
     "MaxThreshold": "camkit.boxes",
@@ -36,12 +52,27 @@ ROOM_OF = {
     "load_classifier": "camkit.models",
 }
 
-ROOMS = ("analysis", "metrics", "training")
+ROOMS = (
+    "analysis",
+    "boxes",
+    "cam",
+    "data",
+    "evaluation",
+    "figures",
+    "imagenet",
+    "inference",
+    "metrics",
+    "models",
+    "nn",
+    "output",
+    "training",
+)
 
 __all__ = [
     "CAM",
     "CamkitError",
     "ClassMaps",
+    "Failure",
     "HeadNotFound",
     "Localization",
     "Localizer",
@@ -53,9 +84,19 @@ __all__ = [
     "UnreadableImage",
     "__version__",
     "analysis",
+    "boxes",
     "boxes_from_maps",
+    "cam",
+    "data",
+    "evaluation",
+    "figures",
+    "imagenet",
+    "inference",
     "load_classifier",
     "metrics",
+    "models",
+    "nn",
+    "output",
     "register_threshold",
     "register_weighting",
     "training",

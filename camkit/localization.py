@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -44,7 +44,9 @@ class Localization:
         What of the image the class map covers.
     recipe : Recipe
     pixels : Tensor (3, H, W), uint8, or None
-        The original image, where it was kept.
+        The original image, where it was kept. Without it the result's pictures show the map alone.
+    error : None
+        A `Failure` says here why there is no result.
     """
 
     image: str
@@ -59,14 +61,18 @@ class Localization:
     view: View
     recipe: Recipe
     pixels: torch.Tensor | None = None
+    error: ClassVar[None] = None
+
+    def __repr__(self) -> str:
+        return f"Localization({self.image!r:.120}: {self.name!r:.80} {self.score:.2f}, box {self.box})"
 
     @property
     def map(self) -> NDArray[np.float32]:
         """The score map over the whole image, (H, W); outside the part that the model saw, its minimum."""
-        return self._map_at(self.size)
+        return self.map_at(self.size)
 
-    def _map_at(self, size: tuple[int, int]) -> NDArray[np.float32]:
-        """The score map over the whole image, sampled at that many pixels."""
+    def map_at(self, size: tuple[int, int]) -> NDArray[np.float32]:
+        """The score map over the whole image, sampled at a height and width of pixels."""
         (height, width), (x0, y0, x1, y1) = self.size, self.view.window
         down, across = size[0] / height, size[1] / width
         view = View(size, (x0 * across, y0 * down, x1 * across, y1 * down))
@@ -78,10 +84,16 @@ class Localization:
         return whole.numpy()
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the image, the score map over it, its contour at tau and the box into a matplotlib Axes; returns it."""
+        """Draw the image, the score map over it, its contour at tau and the box into a matplotlib Axes.
+
+        Returns
+        -------
+        Axes
+            The given one, or that of a new figure, which is not pyplot's: ``found.plot().figure.savefig(...)``.
+        """
         from camkit.figures import plot_localization  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        return plot_localization(self.kept(), self.map, self.box, self.title, self.tau, ax)
+        return plot_localization(self.pixels, self.map, self.box, self.title, self.tau, ax)
 
     def kept(self) -> torch.Tensor:
         """The original image's pixels; `CamkitError` where they were not kept."""
@@ -102,13 +114,13 @@ class Localization:
         """
         from camkit.figures import overlay, picture_size  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        size, pixels = picture_size(self.size), self.kept()
-        box, score_map = rescaled(self.box, self.size, size), self.map if size >= self.size else self._map_at(size)
+        size, pixels = picture_size(self.size), self.pixels
+        box, score_map = rescaled(self.box, self.size, size), self.map if size >= self.size else self.map_at(size)
         if size > self.size:
             times = size[0] // self.size[0]
-            pixels = pixels.repeat_interleave(times, 1).repeat_interleave(times, 2)
+            pixels = None if pixels is None else pixels.repeat_interleave(times, 1).repeat_interleave(times, 2)
             score_map = score_map.repeat(times, 0).repeat(times, 1)
-        elif size < self.size:
+        elif size < self.size and pixels is not None:
             pixels = F.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0]
         return overlay(pixels, score_map, box, self.title, self.tau, name_of(self.recipe.threshold))
 
@@ -122,10 +134,26 @@ class Localization:
 
 @dataclass(frozen=True)
 class Failure:
-    """An image without a result, and why."""
+    """An image without a result, and why.
+
+    Attributes
+    ----------
+    image, reason : str
+    label, name, score, box : None
+        What a `Localization` has there.
+    """
 
     image: str
     reason: str
+    label: ClassVar[None] = None
+    name: ClassVar[None] = None
+    score: ClassVar[None] = None
+    box: ClassVar[None] = None
+
+    @property
+    def error(self) -> str:
+        """The reason; None of a `Localization`."""
+        return self.reason
 
 
 Result = list[Localization] | Failure

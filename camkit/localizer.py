@@ -1,11 +1,11 @@
 """The main job: image -> class map -> box, for any number of images."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import nn
 
 from camkit.boxes import pixels_inside
 from camkit.cam import CAM, refuse_undefined, refuse_unfit
-from camkit.cam.extractor import Blocks
+from camkit.cam.find_attention import Blocks
 from camkit.data import (
     MAX_PIXELS,
     Batch,
@@ -21,14 +21,14 @@ from camkit.data import (
     Fit,
     ImageDataset,
     ImageFile,
+    PreparedImages,
     Preprocess,
     Sample,
     Truncated,
-    collate,
     find_images,
 )
 from camkit.errors import CamkitError, UnreadableImage
-from camkit.inference import Chunks, Inference, Precision, as_classifier, in_order
+from camkit.inference import Inference, Precision, as_classifier, in_order
 from camkit.input_spec import InputSpec
 from camkit.localization import Failure, Localization, Result, window_of
 from camkit.models import Classifier
@@ -109,35 +109,57 @@ class Localizer:
             refuse_unfit(self.recipe.weighting, self.inference.source.head)
         self.preprocess = Preprocess(classifier.input, fit or self.inference.default_fit)
 
-    def __call__(self, images: Any, labels: Sequence[int] | None = None) -> list[Localization]:
-        """Localize images.
+    @overload
+    def __call__(
+        self,
+        images: str | Path | Sequence[str | Path],
+        labels: Sequence[int] | None = None,
+        *,
+        keep_image: bool = False,
+    ) -> Iterator[Localization | Failure]: ...
+
+    @overload
+    def __call__(
+        self, images: Any, labels: Sequence[int] | None = None, *, keep_image: bool = False
+    ) -> list[Localization]: ...
+
+    def __call__(self, images: Any, labels: Sequence[int] | None = None, *, keep_image: bool = False) -> Any:
+        """Localize images: those in memory at once, files one batch after the other.
 
         Parameters
         ----------
         images : path, glob, "@list.txt", array (H, W, 3) uint8, Tensor (3, H, W) uint8, PIL image, or a list of them
         labels : sequence of int, optional
             One class an image; without it the predicted ones.
+        keep_image : bool
+            Keep the pixels of files with their results, for pictures; those of images in memory are kept anyway.
 
         Returns
         -------
-        list of Localization
-            `topk` of them for each image, in the images' order.
+        iterator of Localization and Failure, or list of Localization
+            `topk` of them for each image, in the images' order. Where a file is among the images, an iterator that
+            reads as it goes, and an image without a result is a `Failure`, whose `error` says why. A list of images
+            that are all in memory.
 
         Raises
         ------
+        CamkitError
+            A file is not there, or the labels are not one for each image: at the call, before the first image.
         UnreadableImage
-            If one image has no result; `stream` goes on with the others instead.
+            An image in memory has no result.
         """
-        samples = list(self._samples(images))
-        if labels is not None and len(labels) != len(samples):
-            raise CamkitError(f"{len(labels)} labels for {len(samples)} images: give one for each")
+        given = self._given(images)
+        if labels is not None and len(labels) != len(given):
+            raise CamkitError(f"{len(labels)} labels for {len(given)} images: give one for each")
         wanted = None if labels is None else (lambda sample: labels[sample.index])  # two files may have one name
-        chunks = (collate(samples[i : i + self.batch_size]) for i in range(0, len(samples), self.batch_size))
+        results = self._results(self._dataset(given, keep_image), wanted, {"": self.recipe})
+        if any(isinstance(image, ImageFile) for image in given):
+            return (one for result in results for one in ([result] if isinstance(result, Failure) else result[""]))
         found: list[Localization] = []
-        for result in self._results(chunks, wanted):
+        for result in results:
             if isinstance(result, Failure):
                 raise UnreadableImage(f"{result.image}: {result.reason}")
-            found += result
+            found += result[""]
         return found
 
     def stream(
@@ -153,60 +175,108 @@ class Localizer:
         keep_image : bool
             Keep the original pixels with each result, for pictures.
         """
-        dataset = ImageDataset(files, self.preprocess, self.max_pixels, keep_image, self.filled)
         wanted = None if labels is None else (lambda sample: labels.get(sample.name))
-        yield from self._results(self.inference.batches(dataset, self.batch_size, self.workers), wanted)
+        for result in self._results(self._dataset(files, keep_image), wanted, {"": self.recipe}):
+            yield result if isinstance(result, Failure) else result[""]
 
-    def _samples(self, images: Any) -> Iterator[Sample]:
-        """Images in memory, or files, as one list of samples."""
+    def compare(
+        self,
+        images: Any,
+        recipes: Mapping[str, Recipe],
+        labels: Sequence[int] | None = None,
+        *,
+        keep_image: bool = False,
+    ) -> Iterator[dict[str, Localization] | Failure]:
+        """One class of each image under several recipes, from one forward pass.
+
+        Parameters
+        ----------
+        images : as of a call, or a data set of `camkit.data` made with this localizer's `preprocess`
+        recipes : mapping from name to Recipe
+            Instead of the localizer's own.
+        labels : sequence of int, optional
+            One class an image; without it the predicted one.
+        keep_image : bool
+            As of a call.
+
+        Returns
+        -------
+        iterator of dict from recipe name to Localization, or Failure
+            One an image, in their order.
+        """
+        dataset = images if isinstance(images, PreparedImages) else self._dataset(self._given(images), keep_image)
+        if labels is not None and len(labels) != len(dataset):
+            raise CamkitError(f"{len(labels)} labels for {len(dataset)} images: give one for each")
+        wanted = None if labels is None else (lambda sample: labels[sample.index])
+        return (
+            result if isinstance(result, Failure) else {name: found[0] for name, found in result.items()}
+            for result in self._results(dataset, wanted, recipes)
+        )
+
+    def _given(self, images: Any) -> list[ImageFile | torch.Tensor]:
+        """Files and images in memory, as one list; `CamkitError` where there is no such file."""
         many = images if isinstance(images, (list, tuple)) else [images]
-        count = 0
-        for image in many:
-            if isinstance(image, (str, Path)):
-                dataset = ImageDataset(find_images(image), self.preprocess, self.max_pixels, True, self.filled)
-                read = [dataset[i] for i in range(len(dataset))]
-            else:
-                pixels = as_pixels(image)
-                read = [Sample(count, f"image {count}", pixels, *self.preprocess(pixels))]
-            for sample in read:
-                yield Sample(count, sample.name, sample.image, sample.input, sample.view, sample.error)
-                count += 1
+        named = [image for image in many if isinstance(image, (str, Path))]
+        if len(named) == len(many):
+            return list(find_images(named))
+        return [
+            one
+            for image in many
+            for one in (find_images(image) if isinstance(image, (str, Path)) else [as_pixels(image)])
+        ]
 
-    def _results(self, chunks: Chunks, wanted: Wanted | None) -> Iterator[Result]:
-        def start(batch: Batch) -> list[Callable[[], Result]]:
+    def _dataset(self, images: Sequence[ImageFile | torch.Tensor], keep_image: bool) -> ImageDataset:
+        return ImageDataset(images, self.preprocess, self.max_pixels, keep_image, self.filled)
+
+    def _results(
+        self, dataset: PreparedImages, wanted: Wanted | None, recipes: Mapping[str, Recipe]
+    ) -> Iterator[dict[str, list[Localization]] | Failure]:
+        weightings = {recipe.weighting for recipe in recipes.values()}
+
+        def start(batch: Batch) -> list[Callable[[], dict[str, list[Localization]] | Failure]]:
             labels = None if wanted is None else [wanted(sample) for sample in batch.samples]
             known = [labels is None or labels[i] is not None for i in range(len(batch.samples))]
-            maps, classes, scores = self._class_maps(batch, labels)
-            return [
-                partial(self._localize, sample, maps[i], classes[i].tolist(), scores[i].tolist())
-                if known[i]
-                else partial(Failure, sample.name, "no label for it: add the image to the labels")
-                for i, sample in enumerate(batch.samples)
-            ]
+            maps, classes, scores = self._class_maps(batch, labels, weightings)
 
+            def localized(i: int, sample: Sample) -> dict[str, list[Localization]] | Failure:
+                if not known[i]:
+                    return Failure(sample.name, "no label for it: add the image to the labels")
+                its = {weighting: stack[i] for weighting, stack in maps.items()}
+                try:
+                    return {
+                        name: self._localize(sample, its[recipe.weighting], classes[i], scores[i], recipe)
+                        for name, recipe in recipes.items()
+                    }
+                except CamkitError as error:
+                    return Failure(sample.name, str(error))
+
+            return [partial(localized, i, sample) for i, sample in enumerate(batch.samples)]
+
+        chunks = self.inference.batches(dataset, self.batch_size, self.workers)
         yield from in_order(chunks, start, lambda sample: Failure(sample.name, sample.error or ""))
 
     def _class_maps(
-        self, batch: Batch, labels: Sequence[int | None] | None
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Class maps (n, K, h, w), classes and their probabilities (n, K), on the CPU."""
+        self, batch: Batch, labels: Sequence[int | None] | None, weightings: Iterable[str]
+    ) -> tuple[dict[str, torch.Tensor], list[list[int]], list[list[float]]]:
+        """Class maps (n, K, h, w) of each weighting, on the CPU; classes and their probabilities (n, K)."""
         prediction = self.inference.forward(batch)
         classes = prediction.top(self.topk)
         if labels is not None:
             classes = torch.tensor([[0 if label is None else label] for label in labels])
-        out = prediction.class_maps(classes, self.recipe.weighting)
-        return out.maps.cpu(), out.classes.cpu(), prediction.probabilities().gather(1, out.classes).cpu()
+        out = {weighting: prediction.class_maps(classes, weighting) for weighting in weightings}
+        chosen = prediction.choose(classes)
+        scores = prediction.probabilities().gather(1, chosen)
+        return {name: of.maps.cpu() for name, of in out.items()}, chosen.tolist(), scores.tolist()
 
-    def _localize(self, sample: Sample, maps: torch.Tensor, classes: list[int], scores: list[float]) -> Result:
+    def _localize(
+        self, sample: Sample, maps: torch.Tensor, classes: list[int], scores: list[float], recipe: Recipe
+    ) -> list[Localization]:
         assert sample.view is not None
         view, names = sample.view, self.inference.classifier.labels
-        try:
-            if all(map(math.isfinite, scores)):
-                refuse_undefined(self.recipe.weighting, maps)
-            score_maps = self.recipe.score_maps(maps, view.size, window_of(view))
-            boxes, taus = self.recipe.boxes(score_maps)
-        except CamkitError as error:
-            return Failure(sample.name, str(error))
+        if all(map(math.isfinite, scores)):
+            refuse_undefined(recipe.weighting, maps)
+        score_maps = recipe.score_maps(maps, view.size, window_of(view))
+        boxes, taus = recipe.boxes(score_maps)
         rows, columns = pixels_inside(view.window, view.size)
         empty = (boxes[:, 2] <= boxes[:, 0])[:, None]
         boxes = np.where(empty, boxes, boxes + np.array([columns.start, rows.start] * 2))
@@ -222,7 +292,7 @@ class Localizer:
                 tau=float(tau),
                 class_map=class_map,
                 view=view,
-                recipe=self.recipe,
+                recipe=recipe,
                 pixels=sample.image,
             )
             for rank, (label, score, box, tau, class_map) in enumerate(

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from camkit.boxes import (
+    THRESHOLDS,
     Interpolation,
     MaxThreshold,
     Normalization,
@@ -75,16 +76,31 @@ class Recipe:
 
     @classmethod
     def named(cls, name: str) -> "Recipe":
-        """One of the four: "cam", "nwc", "pas", "nwc+pas", with the thresholds of the paper and the field.
+        """A recipe by its name.
+
+        "cam", "nwc", "pas" and "nwc+pas" are the papers', with the thresholds of the paper and the field. All others
+        are ``WEIGHTING+THRESHOLD``: a name in `camkit.cam.WEIGHTINGS` (or cam and nwc, for signed and positive), and a
+        threshold as `threshold_named` takes it, with its own theta. "max" cuts maps as they are, all others cut
+        min-max normalised ones, as ``--threshold`` does.
 
         Raises
         ------
         CamkitError
             If there is no recipe of that name.
+
+        Examples
+        --------
+        >>> print(Recipe.named("positive+ivr"))
+        positive weights, 0.2 of the way from the percentile 60 to the maximum, min-max
         """
-        if name not in RECIPES:
-            raise CamkitError(f"no recipe is called {name!r}: choose one of {', '.join(RECIPES)}, or build a Recipe")
-        return RECIPES[name]
+        if name in RECIPES:
+            return RECIPES[name]
+        weighting, plus, threshold = name.rpartition("+")
+        if not (plus and threshold):
+            raise CamkitError(f"no recipe is called {name!r}: give {', '.join(RECIPES)}, or WEIGHTING+THRESHOLD, "
+                              "such as positive+ivr")  # fmt: skip
+        rule = threshold_named(threshold)
+        return cls(SHORT.get(weighting, weighting), rule, "none" if threshold == "max" else "minmax")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it; `from_dict` reads it back."""
@@ -140,6 +156,39 @@ class Recipe:
         return tau
 
 
+def threshold_named(name: str) -> ThresholdRule:
+    """A threshold by its name, with its own theta.
+
+    Parameters
+    ----------
+    name : str
+        A key of `camkit.boxes.THRESHOLDS`, one that is registered, or ``LO:HI``, each a number, min, max or a
+        percentile, such as "p30:max".
+
+    Raises
+    ------
+    CamkitError
+        There is none.
+    """
+    if name in OWN_RULES:
+        return OWN_RULES[name]
+    if name in THRESHOLDS:
+        return THRESHOLDS[name](None, None)
+    lo, colon, hi = name.partition(":")
+    if not colon:
+        known = ", ".join((*THRESHOLDS, *OWN_RULES))
+        raise CamkitError(f"no threshold is called {name!r}: give {known}, or LO:HI such as p30:max")
+    return Threshold(lo=level(lo), hi=level(hi))
+
+
+def level(text: str) -> float | str:
+    """A number, or the name of a level."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def register_threshold(name: str, rule: ThresholdRule) -> None:
     """Let recipes be written and read with a rule of your own; an earlier one of that name is replaced.
 
@@ -172,6 +221,7 @@ def threshold_to_dict(rule: ThresholdRule) -> dict[str, Any]:
     return {"rule": "Threshold", **vars(rule)} if isinstance(rule, Threshold) else {"rule": name_of(rule)}
 
 
+SHORT = {"cam": "signed", "nwc": "positive"}  # the papers' words for weightings
 RECIPES = {
     "cam": Recipe("signed", MaxThreshold()),
     "nwc": Recipe("positive", MaxThreshold()),

@@ -9,7 +9,7 @@ from camkit.cli import cli
 MODEL = """
 import torch
 from torch import nn
-SIZE, MEAN, STD, LABELS = 64, (0.5,) * 3, (0.5,) * 3, ["warm</script><script>alert(1)</script>", "=cold<b>"]
+SIZE, MEAN, STD, LABELS = 64, (0.0,) * 3, (1.0,) * 3, ["warm</script><script>alert(1)</script>", "=cold<b>"]
 def build():
     torch.manual_seed(3)
     net = nn.Sequential(nn.Conv2d(3, 12, 9, 6, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 2))

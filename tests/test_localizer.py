@@ -124,8 +124,10 @@ def test_one_broken_file_loses_nothing_else(folder):
     results = list(localizer(batch_size=4).stream(find_images(folder)))
     assert [isinstance(result, Failure) for result in results] == [i == 4 for i in range(9)]
     assert results[4].image == "4.png"
-    with pytest.raises(UnreadableImage, match=r"4\.png"):
-        localizer()(folder)
+    found = list(localizer(batch_size=4)(folder))
+    assert [one.image for one in found] == [f"{i}.png" for i in range(9)]
+    assert [one.error is None for one in found] == [i != 4 for i in range(9)]
+    assert (found[4].box, found[4].name, found[4].error) == (None, None, results[4].reason)
 
 
 def test_a_missing_label_is_a_failure_of_that_image(folder):
@@ -214,7 +216,7 @@ def test_two_files_of_one_name_keep_their_own_labels(tmp_path):
         Image.fromarray(image).save(paths[-1])
     (red,), (blue,) = (localizer()(image, labels=[label]) for label in (0, 1))
     for labels in ([0, 1, 0], [1, 0, 0], [1, 1, 0]):
-        found = localizer(batch_size=2)(paths, labels=labels)
+        found = list(localizer(batch_size=2)(paths, labels=labels))
         assert [one.label for one in found] == labels
         assert [one.box for one in found] == [(red, blue)[label].box for label in labels]
 
@@ -239,3 +241,70 @@ def test_a_large_image_is_drawn_smaller():
         corners = np.array([(left - x0) / w, (top - y0) / h, (right - x0) / w, (bottom - y0) / h])
         assert np.abs(corners - [0.25, 0.25, 0.5, 0.5]).max() < 0.002
         assert found.map.shape == (height, width)
+
+
+def test_files_stream_and_images_in_memory_are_answered_at_once(folder):
+    """A folder, a glob, a file, or a list with one among images: an iterator, of as many results as images."""
+    pipeline = localizer(batch_size=2)
+    for spec in (folder, str(folder), f"{folder}/*.png", folder / "1.png", sorted(folder.iterdir())):
+        found = pipeline(spec)
+        assert iter(found) is found
+        assert next(found).error is None
+    mixed = list(pipeline([folder / "2.png", picture((1, 1, 9, 9)), str(folder / "3.png")]))
+    assert [one.image for one in mixed] == ["2.png", "image 1", "3.png"]
+    assert isinstance(pipeline([picture((1, 1, 9, 9))]), list)
+
+
+def test_a_stream_reads_no_further_than_it_is_asked(folder):
+    """Of files that are taken away behind its back, those that were read in time have a result."""
+    found = localizer(batch_size=1)(folder)
+    assert next(found).image == "0.png"
+    for file in folder.iterdir():
+        file.unlink()
+    rest = list(found)
+    assert len(rest) == 8
+    assert sum(one.error is not None for one in rest) >= 6  # at most two batches are on their way
+
+
+def test_what_is_wrong_with_a_call_is_said_at_the_call(folder):
+    for images, labels in ((folder / "nothing", None), (folder, [0] * 8), (["nothing.png"], None)):
+        with pytest.raises(CamkitError):
+            localizer()(images, labels)
+
+
+def test_pixels_are_kept_when_they_are_asked_for(folder):
+    pipeline = localizer()
+    assert all(one.pixels is None for one in pipeline(folder))
+    kept = list(pipeline(folder, keep_image=True))
+    assert all(one.pixels.shape == (3, *one.size) for one in kept)
+    (given,) = pipeline(picture((1, 1, 9, 9)))
+    assert given.pixels is not None
+    (bare,) = pipeline(folder / "3.png")
+    assert bare.overlay().shape == kept[3].overlay().shape  # the map alone
+    assert bare._repr_png_() != kept[3]._repr_png_()
+    assert bare.plot().get_title() == bare.title
+
+
+def test_several_recipes_from_one_pass_are_those_one_by_one(folder):
+    recipes = {name: Recipe.named(name) for name in ("cam", "nwc", "positive+max", "signed+ivr")}
+    together = list(localizer(batch_size=4).compare(folder, recipes, labels=[0, 1] * 4 + [0]))
+    assert len(together) == 9
+    for name, recipe in recipes.items():
+        alone = localizer(recipe=recipe, batch_size=4)(folder, labels=[0, 1] * 4 + [0])
+        assert [(one.image, one.label, one.box, one.tau) for one in alone] == [
+            (of[name].image, of[name].label, of[name].box, of[name].tau) for of in together
+        ]
+    (folder / "4.png").write_bytes(b"no picture")
+    again = list(localizer(batch_size=4).compare(folder, recipes))
+    assert [isinstance(one, Failure) for one in again] == [i == 4 for i in range(9)]
+    with pytest.raises(CamkitError, match="labels"):
+        localizer().compare(folder, recipes, labels=[1])
+
+
+def test_results_are_one_line_each(folder):
+    (found,) = localizer(labels=["red\n" * 50, "blue"])(picture((24, 16, 60, 40)))
+    assert len(repr([found, found]).splitlines()) == 1
+    assert len(repr(found)) < 300
+    assert str(found.box) in repr(found)
+    (folder / "4.png").write_bytes(b"no picture")
+    assert len(repr(list(localizer()(folder))).splitlines()) == 1

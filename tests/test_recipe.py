@@ -15,6 +15,8 @@ from camkit import (
     register_threshold,
     register_weighting,
 )
+from camkit.boxes import THRESHOLDS
+from camkit.cam import WEIGHTINGS
 
 
 def test_the_four_names():
@@ -24,6 +26,23 @@ def test_the_four_names():
     assert Recipe.named("nwc+pas") == Recipe() == Recipe("positive", PercentileThreshold(0.35, 90))
     with pytest.raises(CamkitError, match="nwc"):
         Recipe.named("nwc,pas")
+
+
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_every_weighting_and_threshold_has_a_name(weighting, threshold):
+    recipe = Recipe.named(f"{weighting}+{threshold}")
+    assert (recipe.weighting, recipe.threshold) == (weighting, THRESHOLDS[threshold](None, None))
+    assert recipe.normalization == ("none" if threshold == "max" else "minmax")
+
+
+def test_names_by_hand():
+    assert Recipe.named("nwc+ivr") == Recipe("positive", Threshold(0.2, "p60", "max"))
+    assert Recipe.named("negative+p30:max") == Recipe("negative", Threshold(0.2, "p30", "max"))
+    assert Recipe.named("cam+-1.5:p99") == Recipe("signed", Threshold(0.2, -1.5, "p99"))
+    for wrong in ("signed", "signed+", "+max", "signed+maximum", "no+max", "", "signed+max:"):
+        with pytest.raises(CamkitError):
+            Recipe.named(wrong)
 
 
 def test_boxes_and_thresholds_by_hand():

@@ -81,7 +81,23 @@ def test_help_does_not_load_torch():
     assert "camkit demo" in done.stdout
 
 
+def test_rooms_are_there_after_import_camkit_and_cost_nothing_before():
+    code = (
+        "import sys, camkit; dir(camkit); print('torch' in sys.modules); "
+        "print(camkit.nn.ThresholdedAvgPool2d.__name__, camkit.boxes.Threshold.__name__); "
+        "print(camkit.models.Classifier.__name__, camkit.figures.grid.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "ThresholdedAvgPool2d", "Threshold", "Classifier", "grid"]
+
+
+def test_no_figure_is_pyplots():
+    """Then none has to be closed, and none is shown by itself."""
+    assert not [path for path in FILES if any(name.startswith("matplotlib.pyplot") for name in imports(path))]
+
+
 def test_the_public_surface_is_there():
+    assert dir(camkit) == camkit.__all__
     for name in camkit.__all__:
         assert getattr(camkit, name) is not None
     with pytest.raises(AttributeError):

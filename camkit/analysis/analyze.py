@@ -1,8 +1,10 @@
 """Several analyses at once: every image is read once and goes through the network once for all of them."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from html import escape
 from typing import Any
 
 from camkit.analysis.channels import Channels
@@ -51,6 +53,18 @@ class Findings:
     def verdict(self) -> Verdict:
         """Which of the papers' problems the classifier has; `camkit.analysis.verdict` has the rule."""
         return verdict_of(self.findings)
+
+    def __repr__(self) -> str:
+        return f"Findings({', '.join(self.findings)}; {len(self.failures)} failed)"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<div><code>{escape(repr(self))}</code></div>"]
+        for finding in self.findings.values():
+            notes = "".join(f"<div>{escape(note)}</div>" for note in finding.notes)
+            picture = b64encode(finding._repr_png_()).decode()
+            parts.append(f"<div><code>{escape(repr(finding))}</code>{notes}"
+                         f'<img alt="{escape(finding.name)}" src="data:image/png;base64,{picture}"></div>')  # fmt: skip
+        return "".join(parts)
 
 
 def requirements_of(*names: str) -> Requirements:

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
-from io import BytesIO
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -12,8 +11,9 @@ from numpy.typing import NDArray
 
 from camkit.analysis.observation import MapObservation, Requirements
 from camkit.errors import CamkitError
-from camkit.figures import save_figure
+from camkit.figures import as_png
 from camkit.localization import Failure
+from camkit.metrics import Estimate
 
 T = TypeVar("T")
 Summary = dict[str, Any]
@@ -34,7 +34,7 @@ class Finding:
         Figures by name: `camkit.metrics.Estimate` with its 95 % interval and n, or plain numbers; dicts group them.
         Shares are in [0, 1], accuracies in percent.
     figure : callable
-        Draws the figure.
+        Draws the figure in the place of a matplotlib Axes (``ax``), or on a page of its own; gives the Axes.
     series : dict from name to DataFrame
         What else the figure shows: curves, maps.
     notes : tuple of str
@@ -44,18 +44,26 @@ class Finding:
     name: str
     table: pd.DataFrame
     summary: Summary
-    figure: Callable[[], Any]
+    figure: Callable[..., Any]
     series: dict[str, pd.DataFrame] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def plot(self) -> Any:
-        """The figure, a matplotlib Figure."""
-        return self.figure()
+    def __repr__(self) -> str:
+        return f"Finding({self.name!r}: {len(self.table)} rows, {self.headline})"
+
+    @property
+    def headline(self) -> str:
+        """The first figure of the summary, with its interval."""
+        found = ((name, value) for name, value in self.summary.items() if isinstance(value, Estimate))
+        return next((f"{name} {value.value:.3f} ({value.low:.3f} to {value.high:.3f})" for name, value in found),
+                    f"summary of {', '.join(self.summary)}")  # fmt: skip
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the figure in the place of a matplotlib Axes, or on a page of its own; returns the Axes."""
+        return self.figure(ax=ax)
 
     def _repr_png_(self) -> bytes:
-        file = BytesIO()
-        save_figure(self.plot(), file, "png")
-        return file.getvalue()
+        return as_png(self.plot())
 
     def as_json(self) -> Summary:
         """Summary and notes in JSON's types; what could not be measured is null."""

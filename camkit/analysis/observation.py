@@ -20,7 +20,7 @@ from camkit.recipe import Recipe
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MapObservation:
     """One annotated image and the class map of its own class, by whatever source. Tensors are float32, on the CPU.
 
@@ -47,6 +47,9 @@ class MapObservation:
     logits: Tensor
     own_map: Tensor
     pixels: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.record.image!r:.120}, label {self.label})"
 
     @property
     def weightings(self) -> tuple[str, ...]:
@@ -88,7 +91,7 @@ class MapObservation:
         return inside[pixels_inside(self.view.window, self.view.size)]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Observation(MapObservation):
     """One annotated image as a network with a head of its own sees it.
 

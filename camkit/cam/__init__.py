@@ -1,12 +1,13 @@
 """From a model to class maps: finding the head, picking up the features, weighing the channels."""
 
 import camkit.cam.combinations  # noqa: F401 - registers its weightings
+from camkit.cam.class_maps import ClassMaps
 from camkit.cam.extractor import CAM
 from camkit.cam.fc import Fc, find_fc
 from camkit.cam.features import Features
 from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
-from camkit.cam.prediction import ClassMaps, Prediction
+from camkit.cam.prediction import Prediction
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
 from camkit.cam.weightings import (
     WEIGHTINGS,

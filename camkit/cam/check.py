@@ -1,5 +1,6 @@
 """A head that was found, held against images that its record does not have: completeness, places, share."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -44,12 +45,13 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
             errors.append(complete(head, maps, rest, answered, spread))
             carried.append(carries(head, maps, rest))
             if shown.shape == images[:1].shape:
-                same_alone(answered[0], said[0], spread)
+                same_alone(answered[0], said[0], spread, lambda: wobble(model, head, images, output, said))
             passed.append(maps)
         return torch.cat(passed)
 
+    attends = isinstance(feature_map, AttentionMap)
     followed = isinstance(feature_map, AttentionMap) and feature_map.followed
-    notes = [check_places(images, features, followed=followed)]
+    notes = [check_places(images, features, followed=followed, weighed=attends)]
     tokened = head.kind == "class token"
     share = float(torch.cat(carried).nanmean()) if carried else float("nan")
     if isinstance(feature_map, AttentionMap) and feature_map.has_rest and share < SMALL_SHARE:
@@ -108,10 +110,24 @@ def complete(head: Head, features: torch.Tensor, rest: torch.Tensor | None, said
     return missed / spread
 
 
-def same_alone(alone: torch.Tensor, together: torch.Tensor, spread: float) -> None:
-    """Refuse a model that looks from one image of a batch at another."""
-    if float((alone - together).abs().max()) > max(MIXED, tolerance(alone)) * spread:
+def same_alone(alone: torch.Tensor, together: torch.Tensor, spread: float, wobble: Callable[[], float]) -> None:
+    """Refuse a model that looks from one image of a batch at another.
+
+    One that magnifies the rounding of its input as much as the difference is (deep networks of random weights do, whose
+    kernels round one image otherwise than two) is not meant; `wobble` measures that.
+    """
+    missed = float((alone - together).abs().max())
+    if missed > max(MIXED, tolerance(alone)) * spread and missed > 10 * wobble():
         raise HeadNotFound(
             "what the model says of an image depends on the other images of its batch, and so would its maps: show it "
             "one at a time"
         )
+
+
+@torch.no_grad()
+def wobble(model: nn.Module, head: Head, images: torch.Tensor, output: Output | None, said: torch.Tensor) -> float:
+    """By how much the logits change when the images change by a few units of rounding."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(images.shape, generator=generator).to(images)
+    *_, shaken = run_head(model, head, images + 4 * torch.finfo(images.dtype).eps * noise * images.abs().amax(), output)
+    return float((shaken - said).abs().max())

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from camkit.cam.attention_map import AttentionMap
+from camkit.cam.class_maps import ClassMaps
 from camkit.cam.current import plain_weights, refuse_stale_answer
 from camkit.cam.features import Features
 from camkit.cam.find import find_head
@@ -14,7 +15,7 @@ from camkit.cam.forward import ANEW, eager, forward, one_line
 from camkit.cam.given import find_given
 from camkit.cam.head import Head
 from camkit.cam.logits import Output, logits_of, one_row_an_image
-from camkit.cam.prediction import Classes, ClassMaps, Prediction
+from camkit.cam.prediction import Classes, Prediction
 from camkit.cam.walk import IMAGES
 from camkit.errors import CamkitError, HeadNotFound
 

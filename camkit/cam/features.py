@@ -5,10 +5,11 @@ from functools import cached_property
 
 import torch
 
+from camkit.cam.class_maps import ClassMaps
 from camkit.cam.class_weights import AffineWeights, GradientWeights
 from camkit.cam.current import refuse_stale
 from camkit.cam.head import Head
-from camkit.cam.prediction import Classes, ClassMaps, Prediction
+from camkit.cam.prediction import Classes, Prediction
 from camkit.cam.share import shares
 from camkit.cam.weightings import refuse_unfit, weighting_named
 from camkit.errors import CamkitError, user_errors
@@ -60,7 +61,7 @@ class Features(Prediction):
             maps = torch.bmm(weighed.to(self.features), self.features.flatten(2))
             maps.masked_fill_(self.logits.isnan().any(1)[:, None, None], torch.nan)  # they add up to no logit
             offset = weights.offset(chosen)
-        return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset)
+        return ClassMaps(maps.unflatten(2, self.features.shape[2:]), chosen, self.logits, offset, weighting)
 
     def shares(self) -> torch.Tensor:
         """Which share of each image's variance of logits over classes the maps carry, (N,); see `shares`."""
@@ -76,6 +77,10 @@ class Features(Prediction):
         """What each channel counts for in each image's wanted classes, (N, K, C): ``maps = weights @ features``."""
         with torch.autocast(self.features.device.type, enabled=False):
             return self._weights[self.choose(classes)]
+
+    def __repr__(self) -> str:
+        n, c, h, w = self.features.shape
+        return f"Features({n} images, {c} channels of {h}x{w}, {self.logits.shape[1]} classes, head {self.head.kind})"
 
     @cached_property
     def _weights(self) -> AffineWeights | GradientWeights:

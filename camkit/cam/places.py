@@ -52,7 +52,11 @@ def replaced(images: torch.Tensor, where: Parts) -> torch.Tensor:
 
 
 def check_places(
-    images: torch.Tensor, features: Callable[[torch.Tensor], torch.Tensor], *, followed: bool = False
+    images: torch.Tensor,
+    features: Callable[[torch.Tensor], torch.Tensor],
+    *,
+    followed: bool = False,
+    weighed: bool = False,
 ) -> str:
     """Refuse a map that is laid over places of the image that it does not show.
 
@@ -64,6 +68,9 @@ def check_places(
     followed : bool
         Positions were followed back to a map of rows and columns, so that they are places of the image however they
         change.
+    weighed : bool
+        Positions have a weight of attention each, which may differ by orders: the change of each counts in shares of
+        what it was and is, so that the heaviest do not outweigh the place that was replaced.
 
     Returns
     -------
@@ -89,16 +96,17 @@ def check_places(
     narrow = (NARROW, NARROW) if precise else (position[0] / 2, position[1] / 2)
     blocks, edges = blocks_of(size), edges_of(size, narrow)
 
-    def changed(where: Parts) -> torch.Tensor:
-        return (features(replaced(images, where)) - before).double().square().sum(1)
-
-    changes = changed(blocks + edges)
-    rounding = float((16 * torch.finfo(before.dtype).eps) ** 2 * before.double().square().sum())
+    after = features(replaced(images, blocks + edges))
+    changes = _squares(after - before)
+    rounding = float((16 * torch.finfo(before.dtype).eps) ** 2 * _squares(before).sum())
     if float(changes.sum((1, 2)).max()) <= 100 * rounding:
         return UNMOVED
     unseen = changes[len(blocks) :].sum((1, 2)) <= rounding
     if unseen.any():
-        _refuse_unseen(unseen, changed(edges_of(size, position)).sum((1, 2)) <= rounding, size, map_size)
+        whole = _squares(features(replaced(images, edges_of(size, position))) - before).sum((1, 2))
+        _refuse_unseen(unseen, whole <= rounding, size, map_size)
+    if weighed:
+        changes = changes / (_squares(before) + _squares(after)).clamp(min=1e-300)
     shares = changes[: len(blocks)] / changes[: len(blocks)].sum((1, 2), keepdim=True).clamp(min=1e-300)
     if apartness(shares) < APART:
         if followed or _follows_size(images, features, map_size):
@@ -114,6 +122,11 @@ def check_places(
             "image as it is (a crop, a border, tokens before the patches or in another order), and boxes would be wrong"
         )
     return ""
+
+
+def _squares(features: torch.Tensor) -> torch.Tensor:
+    """Of all channels together, (n, h, w)."""
+    return features.double().square().sum(1)
 
 
 def _refuse_unseen(narrow: torch.Tensor, whole: torch.Tensor, size: tuple[int, int], map_size: tuple[int, int]) -> None:

@@ -2,36 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
+from camkit.cam.class_maps import ClassMaps
 from camkit.errors import CamkitError
 
 Classes = torch.Tensor | Sequence[int] | int | str | None
-
-
-@dataclass(frozen=True, eq=False)
-class ClassMaps:
-    """Class maps of a batch.
-
-    Attributes
-    ----------
-    maps : Tensor (N, K, h, w), float32
-        Before any normalisation. With signed weighting and average pooling ``maps.mean((-2, -1)) + offset`` equals the
-        logits of `classes`.
-    classes : Tensor (N, K), int64
-    logits : Tensor (N, all classes), float32
-    offset : Tensor (N, K), float32, or None
-        The part of the logit that has no place in the image: biases, a norm's shift, what a class token has from
-        elsewhere than the patches. None of maps that do not add up
-        to the logits.
-    """
-
-    maps: torch.Tensor
-    classes: torch.Tensor
-    logits: torch.Tensor
-    offset: torch.Tensor | None
 
 
 class Prediction(ABC):

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from camkit.cam.class_maps import ClassMaps
 from camkit.cam.extractor import example_images, refuse_training, unwrap
 from camkit.cam.logits import answer, logits_of, one_row_an_image, record
-from camkit.cam.prediction import Classes, ClassMaps, Prediction
+from camkit.cam.prediction import Classes, Prediction
 from camkit.errors import CamkitError, user_errors
 
 MapFunction = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -4,6 +4,7 @@ import click
 
 from camkit.cli.allocator import keep_freed_memory
 from camkit.cli.analyze import analyze
+from camkit.cli.compare import compare
 from camkit.cli.demo import demo
 from camkit.cli.ending import run
 from camkit.cli.env import env, version
@@ -18,7 +19,7 @@ from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
 
 SECTIONS = {
-    "Find objects": (localize, demo),
+    "Find objects": (localize, compare, demo),
     "Measure": (evaluate, ablate, calibrate, analyze),
     "Look at results": (report,),
     "Train": (train, finetune_fc),

@@ -92,7 +92,7 @@ def pop_settings(options: dict[str, Any]) -> Any:
 def threshold_of(chosen: dict[str, Any]) -> Any:
     """The threshold that --threshold, --pas, --theta and --percentile name."""
     from camkit.boxes import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold
-    from camkit.recipe import OWN_RULES
+    from camkit.recipe import OWN_RULES, level
 
     name, theta, percentile = chosen["threshold"], chosen["theta"], chosen["percentile"]
     if name in OWN_RULES:
@@ -109,14 +109,6 @@ def threshold_of(chosen: dict[str, Any]) -> Any:
     if not colon:
         raise CamkitError(f"--threshold {name}: give {', '.join(THRESHOLDS)}, LO:HI such as p30:max, or FILE.py:name")
     return Threshold(lo=level(lo), hi=level(hi), **share)
-
-
-def level(text: str) -> float | str:
-    """A number, or the name of a level."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def register_own(kind: str, name: str | None) -> None:

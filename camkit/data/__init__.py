@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from camkit.data.annotations import AnnotatedSet
     from camkit.data.class_map import map_classes
-    from camkit.data.dataset import Batch, ImageDataset, RecordDataset, Sample, collate, quiet_worker
+    from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate, quiet_worker
     from camkit.data.filled import FilledImages
     from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
     from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
@@ -26,6 +26,7 @@ MODULE_OF = {
     "ImageFile": "listing",
     "MAX_PIXELS": "images",
     "MapFolder": "map_files",
+    "PreparedImages": "dataset",
     "Preprocess": "preprocess",
     "READERS": "formats",
     "Record": "records",
@@ -56,6 +57,7 @@ __all__ = [
     "ImageDataset",
     "ImageFile",
     "MapFolder",
+    "PreparedImages",
     "Preprocess",
     "Record",
     "RecordDataset",

@@ -78,6 +78,11 @@ class AnnotatedSet:
     class_map_file: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        classes = "" if self.labels is None else f"{len(self.labels)} classes, "
+        return (f"AnnotatedSet({self.name} {self.split}: {len(self.records)} records, {classes}"
+                f"{len(self.problems)} problems)")  # fmt: skip
+
     @property
     def has_boxes(self) -> bool:
         """Whether an image has a ground-truth box."""

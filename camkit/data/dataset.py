@@ -87,6 +87,9 @@ class PreparedImages(Dataset[Sample]):
             self._damaged[index] = True
         return pixels
 
+    def keeps_image(self, index: int) -> bool:  # noqa: ARG002 - a subclass may keep some
+        return self.keep_image
+
     def __getitem__(self, index: int) -> Sample:
         name = self.name(index)
         try:
@@ -98,15 +101,16 @@ class PreparedImages(Dataset[Sample]):
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
             short = "not enough memory for it; leave it out, or lower --max-pixels"
             return Sample(index, name, error=short if is_out_of_memory(error) else reason)
-        return Sample(index, name, image if self.keep_image else None, pixels, view)
+        return Sample(index, name, image if self.keeps_image(index) else None, pixels, view)
 
 
 class ImageDataset(PreparedImages):
-    """Image files, read and preprocessed.
+    """Images, from files or from memory, read and preprocessed.
 
     Parameters
     ----------
-    files : sequence of ImageFile
+    images : sequence of ImageFile, or of Tensor (3, H, W), uint8
+        What is in memory is called by its place, "image 0", and stays with its sample whatever `keep_image` says.
     preprocess : Preprocess
     max_pixels : int
         Larger images are refused.
@@ -118,25 +122,33 @@ class ImageDataset(PreparedImages):
 
     def __init__(
         self,
-        files: Sequence[ImageFile],
+        images: Sequence[ImageFile | Tensor],
         preprocess: Preprocess,
         max_pixels: int = MAX_PIXELS,
         keep_image: bool = False,
         filled: FilledImages | None = None,
     ) -> None:
-        super().__init__(len(files), preprocess, max_pixels, keep_image, filled)
-        self.files = list(files)
+        super().__init__(len(images), preprocess, max_pixels, keep_image, filled)
+        self.images = list(images)
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.images)
 
     def name(self, index: int) -> str:
         """The image's name in every output."""
-        return self.files[index].name
+        image = self.images[index]
+        return image.name if isinstance(image, ImageFile) else f"image {index}"
+
+    def keeps_image(self, index: int) -> bool:
+        """Whether the sample has its original image."""
+        return self.keep_image or not isinstance(self.images[index], ImageFile)
 
     def load(self, index: int) -> Decoded:
         """The image, and what is wrong with it."""
-        return load_image(self.files[index].path, self.max_pixels, truncated=self.truncated)
+        image = self.images[index]
+        if not isinstance(image, ImageFile):
+            return Decoded(image, None)
+        return load_image(image.path, self.max_pixels, truncated=self.truncated)
 
 
 class RecordDataset(PreparedImages):

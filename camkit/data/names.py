@@ -3,7 +3,8 @@ r"""Image names and class names in tables: one rule, which loses nothing and whi
 A name is written as it is, but for three things.
 
 1. Control characters, line breaks, the backslash and what is no UTF-8 (a byte of a file name, half a surrogate pair)
-   are written as JSON writes them in a string: ``\n``, ``\r``, ``\t``, ``\\``, ``\u001b``, ``\udcff``.
+   are written as JSON writes them in a string: ``\n``, ``\r``, ``\t``, ``\\``, ``\u001b``, ``\udcff``. So is a space
+   that begins or ends a text other than a path, which readers would strip: ``\u0020``.
 2. A path that begins with ``=``, ``+``, ``-`` or ``@`` begins with ``./`` instead: the same file, no formula.
 3. Any other text that begins so has that character written as in 1: ``\u003d``.
 
@@ -24,7 +25,9 @@ _LONG = {escape[1]: character for character, escape in _SHORT.items()}
 def written_text(text: str) -> str:
     """A class name, or a sentence, as it stands in tables; `read_text` gives it back."""
     escaped = _UNWRITABLE.sub(lambda match: _escape(match[0]), text)
-    return f"\\u{ord(text[0]):04x}{escaped[1:]}" if text.startswith(FORMULA) else escaped
+    if text.startswith(FORMULA) or escaped[:1].isspace():
+        escaped = f"\\u{ord(escaped[0]):04x}{escaped[1:]}"
+    return f"{escaped[:-1]}\\u{ord(escaped[-1]):04x}" if escaped[-1:].isspace() else escaped
 
 
 def written_path(name: str) -> str:

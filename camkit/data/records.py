@@ -37,3 +37,7 @@ class Record:
     boxes: NDArray[np.float64] = field(default_factory=no_boxes)
     size: tuple[int, int] | None = None
     read_mask: Callable[[], tuple[NDArray[np.bool_], NDArray[np.bool_]]] | None = None
+
+    def __repr__(self) -> str:
+        masked = "" if self.read_mask is None else ", with a mask"
+        return f"Record({self.image!r:.120}, label {self.label}, {len(self.boxes)} boxes{masked})"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -80,6 +80,28 @@ class Calibration:
         assert hi is not None
         name = "max" if self.recipe.normalization == "none" else "minmax" if hi == 100 else "pas"
         return self.recipe.weighting, name, hi, rule.theta
+
+    def __repr__(self) -> str:
+        best = self.surface["gt_loc"].max()
+        return (f"Calibration({self.recipe}, fit {self.fit}: gt_loc {best:.2f} on {self.chosen_on}; {self.n} images, "
+                f"{len(self.failures)} failed)")  # fmt: skip
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw what was tried under the chosen fit, and the choice, in the place of a matplotlib Axes.
+
+        Returns
+        -------
+        Axes
+            The given one, or that of a page of its own.
+        """
+        from camkit.figures import plot_calibration  # noqa: PLC0415 - matplotlib only where a picture is wanted
+
+        return plot_calibration(self.surface[self.surface["fit"] == self.fit], self.setting, ax)
+
+    def _repr_png_(self) -> bytes:
+        from camkit.figures import as_png  # noqa: PLC0415
+
+        return as_png(self.plot())
 
 
 def calibrate(
@@ -210,7 +232,7 @@ class EverySetting:
         names, percentiles = (np.array(column)[:, None] for column in zip(*self.rules, strict=True))
         level = np.percentile(score_map, percentiles)
         lo, hi = np.where(names == "ivr", level, 0.0), np.where(names == "ivr", score_map.max(), level)
-        levels = ((lo + THETAS * (hi - lo)) * (LEVELS - 1)).astype(np.int64)
+        levels: NDArray[np.int64] = ((lo + THETAS * (hi - lo)) * (LEVELS - 1)).astype(np.int64)
         if "max" in self.thresholds:
             levels[names[:, 0] == "max"] = self.protocol.levels_of_maximum(prediction, recipe, THETAS)
         return levels

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 import torch
@@ -10,6 +11,7 @@ from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
 from camkit.errors import CamkitError
 from camkit.evaluation.classes import ClassMatch
 from camkit.evaluation.differences import gt_loc_differences, pxap_differences, same_images
+from camkit.evaluation.html import evaluation_html
 from camkit.evaluation.image_evaluation import ImageEvaluation, ImageEvaluator
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.measures import Classification, Curves, GroundTruth, RecipeMeasures, Results, curve_measures
@@ -69,6 +71,43 @@ class Evaluation:
     failures: list[Failure]
     notes: list[str]
     match: ClassMatch | None = None
+
+    def __repr__(self) -> str:
+        first = next(iter(self.localization.values()), {})
+        name = next((one for one in ("gt_loc", *first) if one in first), None)
+        said = [f"{recipe} {of[name].value:.2f}" for recipe, of in self.localization.items() if name in of]
+        return f"Evaluation({name} {', '.join(said)}; {self.n} images, {len(self.failures)} failed)"
+
+    @property
+    def n(self) -> int:
+        """Images that were measured."""
+        return int(self.per_image["image"].nunique()) if "image" in self.per_image else 0
+
+    def _repr_html_(self) -> str:
+        return evaluation_html(self.classification, self.localization, self.notes, repr(self))
+
+    def plot(self, ax: Any = None, recipe: str | None = None) -> Any:
+        """Draw MaxBoxAccV2's accuracies over the threshold into a matplotlib Axes, a new one by default; returns it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+        recipe : str, optional
+            Whose maps; the first by default.
+
+        Raises
+        ------
+        CamkitError
+            There is no such recipe, or without boxes no curve.
+        """
+        from camkit.figures import plot_curve  # noqa: PLC0415 - matplotlib only where a picture is wanted
+
+        name = next(iter(self.localization)) if recipe is None else recipe
+        if name not in self.localization:
+            raise CamkitError(f"recipe {name!r} was not measured: give one of {', '.join(self.localization)}")
+        if "threshold" not in self.curves:
+            raise CamkitError("without boxes there are no accuracies over thresholds to draw")
+        return plot_curve(self.curves[self.curves["recipe"] == name], ax)
 
 
 def evaluate(

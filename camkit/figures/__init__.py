@@ -3,15 +3,18 @@
 from camkit.figures.ablation import plot_ablation
 from camkit.figures.calibration import plot_calibration
 from camkit.figures.channels import plot_channels
+from camkit.figures.class_maps import plot_class_maps
+from camkit.figures.comparison import ComparisonRow, plot_comparison
 from camkit.figures.curves import plot_curve, plot_curves
 from camkit.figures.examples import Example
 from camkit.figures.forest import plot_forest
-from camkit.figures.grid import plot_grid
+from camkit.figures.gains import plot_grid
+from camkit.figures.grid import grid
 from camkit.figures.ioa import plot_ioa
 from camkit.figures.localization import plot_localization
 from camkit.figures.overlap import plot_overlap
 from camkit.figures.overlay import overlay, picture_size
-from camkit.figures.palette import save_figure
+from camkit.figures.palette import as_png, save_figure
 from camkit.figures.pooled_features import plot_dispersion, plot_intensity, plot_masking
 from camkit.figures.recipes import plot_recipes
 from camkit.figures.surfaces import plot_surface
@@ -20,12 +23,17 @@ from camkit.figures.training import plot_training
 from camkit.figures.zipf import plot_zipf
 
 __all__ = [
+    "ComparisonRow",
     "Example",
+    "as_png",
+    "grid",
     "overlay",
     "picture_size",
     "plot_ablation",
     "plot_calibration",
     "plot_channels",
+    "plot_class_maps",
+    "plot_comparison",
     "plot_curve",
     "plot_curves",
     "plot_dispersion",

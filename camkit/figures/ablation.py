@@ -5,12 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.figures.palette import FIRST, SECOND, new_figure, on_paper
+from camkit.figures.palette import FIRST, SECOND, on_paper
+from camkit.figures.panels import panels
 
 
 @on_paper
-def plot_ablation(table: pd.DataFrame, figures: Mapping[str, str]) -> Any:
-    """Draw every recipe of an ablation, an Axes for each figure; returns the matplotlib figure.
+def plot_ablation(table: pd.DataFrame, figures: Mapping[str, str], ax: Any = None) -> Any:
+    """Draw every recipe of an ablation, a panel for each figure.
 
     Parameters
     ----------
@@ -18,15 +19,17 @@ def plot_ablation(table: pd.DataFrame, figures: Mapping[str, str]) -> Any:
         A row a recipe: recipe, and for each of `figures` its value, ``NAME_low`` and ``NAME_high``, in percent.
     figures : mapping
         From a column to its title.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
-    figure, axes = new_figure(1, len(figures), 0.6 + 0.28 * len(table), sharey=True)
+    place, _, axes = panels(ax, 1, len(figures), 0.6 + 0.28 * len(table), sharey=True)
     places = range(len(table))
-    for ax, (column, title) in zip(axes[0], figures.items(), strict=True):
+    for panel, (column, title) in zip(axes[0], figures.items(), strict=True):
         values = table[column]
         reach = [values - table[f"{column}_low"], table[f"{column}_high"] - values]
-        ax.errorbar(values, places, xerr=reach, fmt=FIRST.marker, color=FIRST.colour, markersize=4, capsize=2)
-        ax.axvline(values.iloc[0], color=SECOND.colour, linestyle=SECOND.line, linewidth=0.8)  # the first recipe's
-        ax.set(title=title, xlabel="%")
+        panel.errorbar(values, places, xerr=reach, fmt=FIRST.marker, color=FIRST.colour, markersize=4, capsize=2)
+        panel.axvline(values.iloc[0], color=SECOND.colour, linestyle=SECOND.line, linewidth=0.8)  # the first recipe's
+        panel.set(title=title, xlabel="%")
     axes[0][0].set_yticks(places, table["recipe"])
     axes[0][0].invert_yaxis()
-    return figure
+    return place

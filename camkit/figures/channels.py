@@ -4,13 +4,14 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.figures.palette import FIRST, REFERENCE, SECOND, legend_above, new_figure, on_paper
+from camkit.figures.palette import FIRST, REFERENCE, SECOND, legend_above, on_paper
+from camkit.figures.panels import panels
 
 QUANTITIES = {"area": "area", "maximum": "maximum", "gap": "GAP", "tap": "TAP"}
 
 
 @on_paper
-def plot_channels(table: pd.DataFrame, images: pd.DataFrame) -> Any:
+def plot_channels(table: pd.DataFrame, images: pd.DataFrame, ax: Any = None) -> Any:
     """What Rethinking CAM's Fig. 2 says of two channels, of all.
 
     Parameters
@@ -19,8 +20,10 @@ def plot_channels(table: pd.DataFrame, images: pd.DataFrame) -> Any:
         Columns area, gap, tap, weight; a row a channel.
     images : DataFrame
         Columns rank_area, rank_maximum, rank_gap, rank_tap, and the same with variation; a row an image.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
-    figure, ((area, pooled), (ranks, variations)) = new_figure(2, 2, 5.6)
+    place, _, ((area, pooled), (ranks, variations)) = panels(ax, 2, 2, 5.6)
     area.scatter(table["area"], table["weight"], s=6, color=FIRST.colour, marker=FIRST.marker, linewidths=0)
     area.set(xlabel="activated area, share of the map", ylabel="class weight, root mean square")
     for name, style in (("gap", FIRST), ("tap", SECOND)):
@@ -37,13 +40,13 @@ def plot_channels(table: pd.DataFrame, images: pd.DataFrame) -> Any:
         )
     pooled.set(xlabel="pooled value, over the channels' mean", ylabel="class weight, root mean square")
     legend_above(pooled, 2)
-    for ax, kind, label in (
+    for panel, kind, label in (
         (ranks, "rank", "rank correlation with the weight"),
         (variations, "variation", "coefficient of variation"),
     ):
         columns = [images[f"{kind}_{quantity}"].dropna() for quantity in QUANTITIES]
-        ax.boxplot(columns, showfliers=False, whis=(5, 95), medianprops={"color": FIRST.colour, "linewidth": 2})
-        ax.set_xticks(range(1, len(QUANTITIES) + 1), list(QUANTITIES.values()))
-        ax.set_ylabel(f"{label},\nover channels of an image")
+        panel.boxplot(columns, showfliers=False, whis=(5, 95), medianprops={"color": FIRST.colour, "linewidth": 2})
+        panel.set_xticks(range(1, len(QUANTITIES) + 1), list(QUANTITIES.values()))
+        panel.set_ylabel(f"{label},\nover channels of an image")
     ranks.axhline(0, color=REFERENCE.colour, linestyle=REFERENCE.line)
-    return figure
+    return place

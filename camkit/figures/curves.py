@@ -3,10 +3,10 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from camkit.figures.palette import STYLES as OF_RECIPES
-from camkit.figures.palette import new_figure, on_paper
+from camkit.figures.palette import on_paper
+from camkit.figures.panels import one_panel, panels
 
 STYLES = {"iou_0.3": ("0.55", ":"), "iou_0.5": ("black", "-"), "iou_0.7": ("0.3", "--")}  # told apart in grey
 
@@ -19,8 +19,7 @@ def plot_curve(curve: pd.DataFrame, ax: Any = None) -> Any:
     curve : DataFrame
         Columns threshold and iou_0.3, iou_0.5, iou_0.7, in percent.
     """
-    if ax is None:
-        ax = Figure(figsize=(5, 3.4), layout="constrained").subplots()
+    ax = one_panel(ax, 5, 3.4)
     for column, (colour, line) in STYLES.items():
         best = curve[column].max()
         label = f"IoU ≥ {column.removeprefix('iou_')}: at most {best:.1f} %"
@@ -31,26 +30,28 @@ def plot_curve(curve: pd.DataFrame, ax: Any = None) -> Any:
 
 
 @on_paper
-def plot_curves(curves: pd.DataFrame) -> Any:
-    """Draw the accuracies of several recipes over the threshold, an Axes for each IoU; returns the figure.
+def plot_curves(curves: pd.DataFrame, ax: Any = None) -> Any:
+    """Draw the accuracies of several recipes over the threshold, a panel for each IoU.
 
     Parameters
     ----------
     curves : DataFrame
         Columns recipe, threshold and iou_0.3, iou_0.5, iou_0.7, in percent.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
-    figure, axes = new_figure(1, len(STYLES), 2.8)
-    for ax, column in zip(axes[0], STYLES, strict=True):
+    place, _, axes = panels(ax, 1, len(STYLES), 2.8)
+    for panel, column in zip(axes[0], STYLES, strict=True):
         for number, (recipe, curve) in enumerate(_told_apart(curves)):
             style = OF_RECIPES[number % len(OF_RECIPES)]
             width = 1.6 if number < len(OF_RECIPES) else 0.8  # a second model's recipes are drawn thin
-            ax.plot(curve["threshold"], curve[column], color=style.colour, linestyle=style.line, linewidth=width,
+            panel.plot(curve["threshold"], curve[column], color=style.colour, linestyle=style.line, linewidth=width,
                     label=recipe)  # fmt: skip
-        ax.set(title=f"IoU ≥ {column.removeprefix('iou_')}", xlim=(0, 1), ylim=(0, 100))
-        ax.set_xlabel("threshold, share of the map's maximum")
+        panel.set(title=f"IoU ≥ {column.removeprefix('iou_')}", xlim=(0, 1), ylim=(0, 100))
+        panel.set_xlabel("threshold, share of the map's maximum")
     axes[0][0].set_ylabel("images localized, %")
     axes[0][0].legend(frameon=False)
-    return figure
+    return place
 
 
 def _told_apart(curves: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

@@ -37,17 +37,23 @@ class Example:
     values: NDArray[np.float64] | None = None
 
 
-def draw_example(ax: Any, example: Example) -> None:
+def draw_example(ax: Any, example: Example, width: float = 2.0) -> None:
     """Image, heat and boxes into a matplotlib Axes; boxes carry labels for a legend."""
-    height, width = example.score_map.shape
-    ax.imshow(heat(example.pixels, example.score_map.astype(np.float32)), extent=(0, width, height, 0))
-    for name, boxes in example.boxes.items():
+    down, across = example.score_map.shape
+    ax.imshow(heat(example.pixels, example.score_map.astype(np.float32)), extent=(0, across, down, 0))
+    draw_boxes(ax, example.boxes, width)
+    ax.set_axis_off()
+
+
+def draw_boxes(ax: Any, boxes: Mapping[str, ArrayLike], width: float = 2.0) -> None:
+    """Boxes into a matplotlib Axes, as `BOXES` has their kinds, with lines of so many points."""
+    for name, its in boxes.items():
         colour, line, label = BOXES[name]
-        for x0, y0, x1, y1 in np.asarray(boxes, float):
+        for x0, y0, x1, y1 in np.asarray(its, float).reshape(-1, 4):
             if x1 > x0:
-                frame = Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colour, linestyle=line, linewidth=2)
-                frame.set_path_effects([effects.withStroke(linewidth=3.5, foreground="black")])
+                style: dict[str, Any] = {"edgecolor": colour, "linestyle": line, "linewidth": width}
+                frame = Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, **style)
+                frame.set_path_effects([effects.withStroke(linewidth=1.75 * width, foreground="black")])
                 frame.set_label(label)
                 ax.add_patch(frame)
                 label = "_nolegend_"
-    ax.set_axis_off()

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
+
+from camkit.figures.panels import one_panel
 
 # Told apart in grey and by their marks.
 MARKS = {"shown": ("o", "black"), "contradicted": ("x", "black"), "open": ("o", "0.6"), "does not count": (".", "0.8")}
@@ -18,8 +19,7 @@ def plot_forest(rows: pd.DataFrame, ax: Any = None) -> Any:
     rows : DataFrame
         Columns label, value, low, high, in one unit, bound (a number, or NaN), and outcome, one of `MARKS`.
     """
-    if ax is None:
-        ax = Figure(figsize=(7.5, 1 + HEIGHT * len(rows)), layout="constrained").subplots()
+    ax = one_panel(ax, 7.5, 1 + HEIGHT * len(rows))
     places = range(len(rows))[::-1]
     for place, row in zip(places, rows.itertuples(), strict=True):
         mark, colour = MARKS[str(row.outcome)]

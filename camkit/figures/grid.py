@@ -1,41 +1,89 @@
-"""Recipes of a grid against one of them: a block a weighting, a mark a threshold."""
+"""Pictures side by side on one page."""
 
+from collections.abc import Iterable
+from textwrap import fill
 from typing import Any
 
-import pandas as pd
+import numpy as np
+import torch
 
-from camkit.figures.palette import REFERENCE, STYLES, new_figure, on_paper
+from camkit.errors import CamkitError
+from camkit.figures.palette import on_paper
+from camkit.figures.panels import WIDTH, panels
 
-LINE = 0.11  # inches
+COLUMNS = 4
+LETTERS = 15  # of a title, an inch
+LOWEST, HIGHEST = 0.4, 1.5  # of a place, over its width
+MOST = 400  # pictures on a page
 
 
 @on_paper
-def plot_grid(rows: pd.DataFrame, baseline: str) -> Any:
-    """Differences in GT-known Loc with their intervals; returns the figure.
+def grid(pictures: Iterable[Any], columns: int = COLUMNS, ax: Any = None) -> Any:
+    """Draw pictures side by side.
 
     Parameters
     ----------
-    rows : DataFrame
-        Columns weighting, threshold, gain, gain_low, gain_high in points; NaN for the baseline.
-    baseline : str
-        What the others are compared with.
+    pictures : iterable
+        Of what draws itself, ``plot(ax)`` (a `camkit.Localization`, class maps, findings), of images, uint8 tensors
+        (3, H, W) or arrays (H, W, 3), and of `camkit.Failure`, whose reason stands in its place.
+    columns : int
+        How many stand side by side.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned: ``grid(found).figure.savefig("found.pdf")``.
+
+    Raises
+    ------
+    CamkitError
+        There are none, more than 400, or something that is none of these.
     """
-    weightings, thresholds = rows["weighting"].unique().tolist(), rows["threshold"].unique().tolist()
-    block = len(thresholds) + 1.5
-    figure, ((ax,),) = new_figure(1, 1, 0.9 + LINE * block * len(weightings))
-    for i, threshold in enumerate(thresholds):
-        style = STYLES[i % len(STYLES)]
-        of_rule = rows[rows["threshold"] == threshold].set_index("weighting")
-        places = [-(block * j + i) for j in range(len(weightings))]
-        values = of_rule.loc[weightings].fillna({"gain": 0, "gain_low": 0, "gain_high": 0})
-        ax.hlines(places, values["gain_low"], values["gain_high"], color=style.colour, linewidth=1)
-        ax.plot(values["gain"], places, style.marker, color=style.colour, markersize=3.5, label=threshold)
-    ax.axvline(0, color=REFERENCE.colour, linewidth=0.8, zorder=0)
-    middles = [-(block * j + (len(thresholds) - 1) / 2) for j in range(len(weightings))]
-    ax.set_yticks(middles, weightings)
-    ax.tick_params(axis="y", length=0)
-    ax.set(xlabel=f"GT-known Loc against {baseline}, points, with 95 % intervals", ylim=(middles[-1] - block / 2, 1.5))
-    for edge in ("top", "right", "left"):
-        ax.spines[edge].set_visible(False)
-    figure.legend(loc="outside upper center", ncols=min(len(thresholds), 6), frameon=False)
-    return figure
+    many = []
+    for picture in pictures:  # of a folder's stream not more than a page bears
+        many.append(picture)
+        if len(many) > MOST:
+            raise CamkitError(
+                f"more than {MOST} pictures on one page: give fewer, such as itertools.islice(found, {MOST})"
+            )
+    if not many or columns < 1:
+        raise CamkitError(f"{len(many)} pictures in {columns} columns: give at least one of each")
+    across = min(columns, len(many))
+    side, rows = WIDTH / across, [many[i : i + across] for i in range(0, len(many), across)]
+    heights = [side * max(map(_shape, row)) for row in rows]
+    place, _, cells = panels(ax, len(rows), across, sum(heights) + 0.25 * len(rows), WIDTH, height_ratios=heights)
+    for cell, picture in zip(cells.flat, many, strict=False):
+        _draw(cell, picture)
+        cell.set_title(fill(cell.get_title(), max(8, int(side * LETTERS))), fontsize="small")
+    for cell in cells.flat[len(many) :]:
+        cell.set_axis_off()
+    return place
+
+
+def _shape(picture: Any) -> float:
+    """How high a picture's place is, over its width."""
+    if getattr(picture, "error", None):
+        return LOWEST
+    size = getattr(picture, "size", None) if hasattr(picture, "plot") else as_rows(picture).shape[:2]
+    return min(max(size[0] / size[1], LOWEST), HIGHEST) if isinstance(size, tuple) else 1.0
+
+
+def _draw(cell: Any, picture: Any) -> None:
+    if reason := getattr(picture, "error", None):
+        cell.set_axis_off()
+        text = fill(f"{picture.image}: {reason}", 24)
+        cell.text(0.5, 0.5, text, ha="center", va="center", fontsize="small", transform=cell.transAxes)
+    elif hasattr(picture, "plot"):
+        picture.plot(cell)
+    else:
+        cell.imshow(as_rows(picture))
+        cell.set_axis_off()
+
+
+def as_rows(picture: Any) -> Any:
+    """An image as matplotlib takes it, (H, W, 3); `CamkitError` where it is none."""
+    if isinstance(picture, torch.Tensor):
+        picture = picture.movedim(0, -1).numpy() if picture.ndim == 3 else None
+    if not isinstance(picture, np.ndarray) or picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise CamkitError(
+            "a picture on the page is neither a result that draws itself nor an image: give uint8 (H, W, 3) arrays, "
+            "(3, H, W) tensors, or results of camkit"
+        )
+    return picture

@@ -36,17 +36,20 @@ def share_of(value: float, score_map: NDArray[np.float32]) -> float:
     return (value - low) / (high - low) if high > low else float("nan")
 
 
-def heat(pixels: torch.Tensor, score_map: NDArray[np.float32]) -> NDArray[np.uint8]:
+def heat(pixels: torch.Tensor | None, score_map: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The image with the score map laid over it, (H, W, 3).
 
     Parameters
     ----------
-    pixels : Tensor (3, H, W), uint8
+    pixels : Tensor (3, H, W), uint8, or None
+        Without them the colours alone.
     score_map : ndarray (H, W)
         Any range: the colours span it.
     """
     low, high = float(score_map.min()), float(score_map.max())
     level = ((score_map - low) * ((LEVELS - 1) / ((high - low) or 1.0)) + 0.5).astype(np.uint8)
+    if pixels is None:
+        return colours()[level]
     # in 256ths, in whole numbers: half the time and memory of floats
     strength = round(256 * STRENGTH)
     glow = colours().astype(np.uint16) * np.uint16(strength)

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from camkit.figures.palette import REFERENCE, STYLES, legend_above, new_figure, on_paper, paired_histogram
+from camkit.figures.palette import REFERENCE, STYLES, legend_above, on_paper, paired_histogram
+from camkit.figures.panels import panels
 
 PARTS = ("positive", "negative")
 
 
 @on_paper
-def plot_ioa(table: pd.DataFrame, rule: str, bins: ArrayLike) -> Any:
+def plot_ioa(table: pd.DataFrame, rule: str, bins: ArrayLike, ax: Any = None) -> Any:
     """Histograms of IoA under one rule, and the means under every rule (Rethinking CAM, Fig. 3b).
 
     Parameters
@@ -22,8 +23,10 @@ def plot_ioa(table: pd.DataFrame, rule: str, bins: ArrayLike) -> Any:
     rule : str
         The one whose histograms are shown.
     bins : array_like
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
-    figure, ((left, right),) = new_figure(1, 2, 3.1, width_ratios=(1.35, 1))
+    place, _, ((left, right),) = panels(ax, 1, 2, 3.1, width_ratios=(1.35, 1))
     chosen = table[table["rule"] == rule]
     paired_histogram(left, {part: chosen.loc[chosen["part"] == part, "ioa"] for part in PARTS}, bins)
     truth = float(chosen["truth"].mean())
@@ -41,4 +44,4 @@ def plot_ioa(table: pd.DataFrame, rule: str, bins: ArrayLike) -> Any:
     right.set(xlim=(0, 1), xlabel="IoA, mean over images", ylim=(-0.6, len(means) - 0.4))
     right.set_yticks(places, [name.replace(", ", ",\n") for name in means.index])
     legend_above(right, 2)
-    return figure
+    return place

@@ -4,20 +4,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from camkit.figures.heat import heat
 from camkit.figures.overlay import BOX, Box
+from camkit.figures.panels import one_panel
 
 
 def plot_localization(
-    pixels: torch.Tensor, score_map: NDArray[np.float32], box: Box, title: str, tau: float, ax: Any = None
+    pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Box, title: str, tau: float, ax: Any = None
 ) -> Any:
     """Draw image, heat, contour at tau and box into a matplotlib Axes, a new one where none is given, and return it."""
-    if ax is None:
-        ax = Figure(layout="constrained").subplots()
+    ax = one_panel(ax, 6.4, 4.8)
     height, width = score_map.shape
     extent = (0, width, height, 0)
     ax.imshow(heat(pixels, score_map), extent=extent)

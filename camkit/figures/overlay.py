@@ -37,13 +37,14 @@ def picture_size(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def overlay(
-    pixels: torch.Tensor, score_map: NDArray[np.float32], box: Box, title: str, tau: float, rule: str
+    pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Box, title: str, tau: float, rule: str
 ) -> torch.Tensor:
     """The image under its heat, with contour and box, between its title and a colour bar, (3, H', W'), uint8.
 
     Parameters
     ----------
-    pixels : Tensor (3, H, W), uint8
+    pixels : Tensor (3, H, W), uint8, or None
+        None: the map alone.
     score_map : ndarray (H, W)
     box : tuple of int
         ``x0, y0, x1, y1`` in these pixels, half open. An empty one is left out, and the bar says so.

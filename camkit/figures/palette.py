@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
+from io import BytesIO
 from typing import IO, Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 
@@ -29,11 +29,11 @@ STYLES = (FIRST, SECOND, THIRD, REFERENCE)
 # The papers' boxes: red the truth, green from the maximum, yellow from the percentile.
 BOXES = {
     "truth": ("#e41a1c", "-", "ground truth"),
+    "prediction": ("#35d04a", "-", "prediction"),
     "max": ("#35d04a", "--", "from the maximum"),
     "percentile": ("#ffd60a", ":", "from the percentile"),
 }
 SURFACE = "cividis"  # rises evenly in lightness
-WIDTH = 7.2  # inches: a page's text
 PAPER = {"font.size": 8.5, "axes.titlesize": "medium"}
 PRINTED = {"pdf.fonttype": 42, "savefig.dpi": 200, "hatch.linewidth": 0.7}  # 42: fonts that publishers take
 
@@ -49,16 +49,17 @@ def on_paper(draw: Callable[..., Any]) -> Callable[..., Any]:
     return drawn
 
 
-def save_figure(figure: Any, file: IO[bytes], suffix: str) -> None:
-    """Write a figure as "png" or "pdf", as it goes into a paper."""
+def save_figure(ax: Any, file: IO[bytes], suffix: str) -> None:
+    """Write the page that an Axes is on as "png" or "pdf", as it goes into a paper."""
     with mpl.rc_context(PRINTED):
-        figure.savefig(file, format=suffix)
+        ax.figure.savefig(file, format=suffix)
 
 
-def new_figure(rows: int, columns: int, height: float, width: float = WIDTH, **settings: Any) -> tuple[Any, Any]:
-    """A figure of so many inches, by default as wide as a page, and its Axes as an array (rows, columns)."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **settings)
+def as_png(ax: Any) -> bytes:
+    """The page that an Axes is on, for a notebook to show."""
+    file = BytesIO()
+    save_figure(ax, file, "png")
+    return file.getvalue()
 
 
 def paired_histogram(ax: Any, samples: Mapping[str, ArrayLike], bins: ArrayLike) -> None:

@@ -5,21 +5,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from camkit.figures.palette import FIRST, REFERENCE, SECOND, band, legend_above, new_figure, on_paper, paired_histogram
+from camkit.figures.palette import FIRST, REFERENCE, SECOND, band, legend_above, on_paper, paired_histogram
+from camkit.figures.panels import panels
 
 REFERENCE_LINE = {"color": REFERENCE.colour, "linestyle": REFERENCE.line}
 
 
 @on_paper
-def plot_dispersion(table: pd.DataFrame) -> Any:
+def plot_dispersion(table: pd.DataFrame, ax: Any = None) -> Any:
     """Distances to the class centre, image by image and class by class.
 
     Parameters
     ----------
     table : DataFrame
         Columns label, distance_image, distance_object; a row an image.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
-    figure, ((images, classes),) = new_figure(1, 2, 3.2, width_ratios=(1.4, 1))
+    place, _, ((images, classes),) = panels(ax, 1, 2, 3.2, width_ratios=(1.4, 1))
     both = ["distance_image", "distance_object"]
     samples = dict(zip(("image, $f^o$", "image × map, $f$"), (table[name] for name in both), strict=True))
     highest = max(1.0, float(np.nan_to_num(table[both].to_numpy(), nan=0).max(initial=0)))
@@ -36,11 +39,11 @@ def plot_dispersion(table: pd.DataFrame) -> Any:
         low, high = centred.to_numpy().min(), centred.to_numpy().max()
         margin = 0.1 * (high - low) + 0.01
         classes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin))
-    return figure
+    return place
 
 
 @on_paper
-def plot_intensity(table: pd.DataFrame, between_images: float) -> Any:
+def plot_intensity(table: pd.DataFrame, between_images: float, ax: Any = None) -> Any:
     """How far the features move, how much they turn and shrink, over the input's intensity.
 
     Parameters
@@ -49,8 +52,10 @@ def plot_intensity(table: pd.DataFrame, between_images: float) -> Any:
         Columns intensity, distance, cosine, length; a row an image and intensity.
     between_images : float
         The distance of two images, on the scale of `distance`.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
-    figure, ((distance, parts),) = new_figure(1, 2, 3.2)
+    place, _, ((distance, parts),) = panels(ax, 1, 2, 3.2)
     _over_intensity(distance, table, "distance", FIRST, 0.0)
     ends = np.array([0.0, max(1.0, table["intensity"].max())])
     distance.plot(ends, abs(1 - ends), **REFERENCE_LINE, label="in proportion: |1 − intensity|")
@@ -60,10 +65,10 @@ def plot_intensity(table: pd.DataFrame, between_images: float) -> Any:
     _over_intensity(parts, table, "length", SECOND, 1.0)
     parts.plot(ends, ends, **REFERENCE_LINE, label="length in proportion")
     parts.set(ylabel="cosine; length over the image's", ylim=(0, None))
-    for ax in (distance, parts):
-        ax.set(xlabel="intensity of the input", xlim=tuple(ends))
-        legend_above(ax)
-    return figure
+    for panel in (distance, parts):
+        panel.set(xlabel="intensity of the input", xlim=tuple(ends))
+        legend_above(panel)
+    return place
 
 
 def _over_intensity(ax: Any, table: pd.DataFrame, column: str, style: Any, at_one: float) -> None:
@@ -77,25 +82,27 @@ def _over_intensity(ax: Any, table: pd.DataFrame, column: str, style: Any, at_on
 
 
 @on_paper
-def plot_masking(table: pd.DataFrame) -> Any:
+def plot_masking(table: pd.DataFrame, ax: Any = None) -> Any:
     """Distance, direction and logit after masking the image, and after masking the features.
 
     Parameters
     ----------
     table : DataFrame
         Columns distance, cosine and logit, each with _image and _features; a row an image.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
-    figure, (axes,) = new_figure(1, 3, 3.0)
+    place, _, (axes,) = panels(ax, 1, 3, 3.0)
     labels = {
         "distance": "distance to the image's\nfeatures, over their length",
         "cosine": "cosine with the\nimage's features",
         "logit": "change of the own\nclass's logit",
     }
-    for ax, (measure, label) in zip(axes, labels.items(), strict=True):
+    for panel, (measure, label) in zip(axes, labels.items(), strict=True):
         samples = {f"on {mask}": table[f"{measure}_{mask}"] for mask in ("image", "features")}
         both = np.concatenate([np.asarray(sample, float) for sample in samples.values()])
         low, high = np.quantile(both, [0.005, 0.995])
-        paired_histogram(ax, samples, np.linspace(low, high if high > low else low + 1, 17))
-        ax.set(xlabel=label)
-        legend_above(ax)
-    return figure
+        paired_histogram(panel, samples, np.linspace(low, high if high > low else low + 1, 17))
+        panel.set(xlabel=label)
+        legend_above(panel)
+    return place

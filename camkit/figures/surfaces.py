@@ -3,8 +3,9 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+
+from camkit.figures.panels import panels
 
 TITLES = {"signed": "all weights", "positive": "positive weights (NWC)", "negative": "negative weights"}
 NEAR_BEST = {1: "-", 3: "--", 10: ":"}  # points of 100 under the best of all
@@ -12,7 +13,7 @@ LINE = "tab:blue"
 CROSS: dict[str, Any] = {"marker": "x", "color": "tab:red", "markersize": 9, "markeredgewidth": 2, "linestyle": ""}
 
 
-def plot_surface(surface: pd.DataFrame, chosen: tuple[str, float, float] | None = None) -> Figure:
+def plot_surface(surface: pd.DataFrame, chosen: tuple[str, float, float] | None = None, ax: Any = None) -> Any:
     """Draw GT-known Loc over theta and percentile: a panel a weighting, lines near the best of all.
 
     Parameters
@@ -21,22 +22,23 @@ def plot_surface(surface: pd.DataFrame, chosen: tuple[str, float, float] | None 
         Columns weighting, percentile (100: the maximum), theta, gt_loc in percent.
     chosen : tuple, optional
         Weighting, percentile and theta of a setting to mark.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
     weightings = list(surface["weighting"].unique())
-    figure = Figure(figsize=(1.2 + 3.8 * len(weightings), 3.6), layout="constrained")
-    panels = figure.subplots(1, len(weightings), sharey=True, squeeze=False)[0]
+    place, part, (row,) = panels(ax, 1, len(weightings), 3.6, 1.2 + 3.8 * len(weightings), sharey=True)
     low, high = surface["gt_loc"].min(), surface["gt_loc"].max()
-    for ax, weighting in zip(panels, weightings, strict=True):
+    for panel, weighting in zip(row, weightings, strict=True):
         table = surface[surface["weighting"] == weighting]
-        image = draw_surface(ax, table, low, high)
+        image = draw_surface(panel, table, low, high)
         if chosen is not None and chosen[0] == weighting:
-            ax.plot(chosen[2], chosen[1], **CROSS)
-        ax.set_title(f"{TITLES.get(weighting, weighting)}: at most {table['gt_loc'].max():.1f} %", fontsize="medium")
-        ax.set_xlabel("theta")
-    panels[0].set_ylabel("percentile (100: the maximum)")
-    figure.legend(handles=keys(chosen is not None), loc="outside lower center", ncols=4, frameon=False)
-    figure.colorbar(image, ax=list(panels), label="GT-known Loc, %")
-    return figure
+            panel.plot(chosen[2], chosen[1], **CROSS)
+        panel.set_title(f"{TITLES.get(weighting, weighting)}\nat most {table['gt_loc'].max():.1f} %", fontsize="medium")
+        panel.set_xlabel("theta")
+    row[0].set_ylabel("percentile (100: the maximum)")
+    part.legend(handles=keys(chosen is not None), loc="outside lower center", ncols=4, frameon=False)
+    part.colorbar(image, ax=list(row), label="GT-known Loc, %")
+    return place
 
 
 def draw_surface(ax: Any, table: pd.DataFrame, low: float, high: float) -> Any:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.figures.palette import FIRST, REFERENCE, STYLES, WIDTH, Style, band, legend_above, new_figure, on_paper
+from camkit.figures.palette import FIRST, REFERENCE, STYLES, Style, band, legend_above, on_paper
+from camkit.figures.panels import WIDTH, panels
 
 NAMES = {
     "gt_loc": "GT-known Loc, %",
@@ -23,9 +24,14 @@ LOSS_WEIGHTS = ("weight_crr", "weight_frr")
 
 @on_paper
 def plot_sweep(
-    table: pd.DataFrame, setting: str, value: str = "gt_loc", by: str | None = None, reference: float | None = None
+    table: pd.DataFrame,
+    setting: str,
+    value: str = "gt_loc",
+    by: str | None = None,
+    reference: float | None = None,
+    ax: Any = None,
 ) -> Any:
-    """Draw a value over a setting, with its interval as a band; returns a matplotlib Figure.
+    """Draw a value over a setting, with its interval as a band.
 
     `plot_surface` draws a value over two.
 
@@ -40,28 +46,30 @@ def plot_sweep(
         each. Text is its own name, a number is told with the column's.
     reference : float, optional
         The value of plain CAM, as a line across.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
     curves = {"": table} if by is None else {_curve_name(by, key): runs for key, runs in table.groupby(by, sort=False)}
     apart = len(curves) >= len(STYLES)
     columns = min(len(curves), PANELS) if apart else 1
     rows = -(-len(curves) // columns) if apart else 1
-    figure, axes = new_figure(rows, columns, 0.6 + 2.2 * rows, WIDTH * columns / max(2, columns), sharey=True)
+    place, _, axes = panels(ax, rows, columns, 0.6 + 2.2 * rows, WIDTH * columns / max(2, columns), sharey=True)
     for i, (name, runs) in enumerate(curves.items()):
-        ax, style = (axes.flat[i], FIRST) if apart else (axes[0, 0], STYLES[i])
-        _curve(ax, runs.sort_values(setting), setting, value, style, "" if apart else name)
+        panel, style = (axes.flat[i], FIRST) if apart else (axes[0, 0], STYLES[i])
+        _curve(panel, runs.sort_values(setting), setting, value, style, "" if apart else name)
         if apart:
-            ax.set_title(name)
-    for ax in axes.flat[: len(curves)]:
-        _axis(ax, table[setting], setting, reference)
-    for ax in axes.flat[len(curves) :]:
-        ax.set_axis_off()
-    for ax in axes[:, 0]:
-        ax.set_ylabel(NAMES.get(value, value))
+            panel.set_title(name)
+    for panel in axes.flat[: len(curves)]:
+        _axis(panel, table[setting], setting, reference)
+    for panel in axes.flat[len(curves) :]:
+        panel.set_axis_off()
+    for panel in axes[:, 0]:
+        panel.set_ylabel(NAMES.get(value, value))
     if not apart:
         legend_above(axes[0, 0], 2)
     elif reference is not None:
         axes[0, 0].legend(frameon=False)
-    return figure
+    return place
 
 
 def _curve_name(by: str, key: Any) -> str:

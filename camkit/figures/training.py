@@ -3,7 +3,8 @@
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
+
+from camkit.figures.panels import panels
 
 STYLES = {
     "top1_cls": ("black", "-", "o"),
@@ -13,23 +14,17 @@ STYLES = {
 }
 
 
-def plot_training(log: pd.DataFrame, axes: Any = None) -> Any:
+def plot_training(log: pd.DataFrame, ax: Any = None) -> Any:
     """Draw the loss, and below it what validation measured, over the epochs.
 
     Parameters
     ----------
     log : DataFrame
         Columns epoch, loss, and any of val_top1_cls, val_gt_loc, val_top1_loc, val_max_box_acc_v2, in percent.
-    axes : two matplotlib Axes, optional
-
-    Returns
-    -------
-    Axes
-        The upper one.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
-    if axes is None:
-        axes = Figure(figsize=(5, 4.5), layout="constrained").subplots(2, sharex=True)
-    upper, lower = axes
+    place, _, ((upper,), (lower,)) = panels(ax, 2, 1, 4.5, 5, sharex=True)
     upper.plot(log["epoch"], log["loss"], color="black")
     upper.set(ylabel="training loss")
     for name, (colour, line, marker) in STYLES.items():
@@ -41,4 +36,4 @@ def plot_training(log: pd.DataFrame, axes: Any = None) -> Any:
     lower.set(xlabel="epoch", ylabel="validation, %", ylim=(0, 100))
     if lower.lines:
         lower.legend(frameon=False, fontsize="small")
-    return upper
+    return place

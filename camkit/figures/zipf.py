@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from camkit.figures.examples import Example, draw_example
-from camkit.figures.palette import BOXES, FIRST, REFERENCE, band, legend_above, new_figure, on_paper, paired_histogram
+from camkit.figures.palette import BOXES, FIRST, REFERENCE, band, legend_above, on_paper, paired_histogram
+from camkit.figures.panels import panels
 
 
 @on_paper
@@ -17,6 +18,7 @@ def plot_zipf(
     examples: Sequence[Example],
     theta: float,
     percentile: float,
+    ax: Any = None,
 ) -> Any:
     """Rethinking CAM's Fig. 4: chosen images with their boxes and curves, then all images.
 
@@ -30,21 +32,23 @@ def plot_zipf(
         With values; the most concentrated first.
     theta, percentile : float
         Of the thresholds.
+    ax : matplotlib Axes, optional
+        Its place is taken; a new page by default. Returned.
     """
     rows = max(1, len(examples) + (curves is not None))
-    figure, axes = new_figure(rows, 3, 2.1 * rows + 0.5)
-    for panels, example in zip(axes, examples, strict=False):
-        _draw_one(panels, example, theta, percentile)
+    place, part, axes = panels(ax, rows, 3, 2.1 * rows + 0.5)
+    for row, example in zip(axes, examples, strict=False):
+        _draw_one(row, example, theta, percentile)
     if curves is not None:
         _draw_all(axes[-1], table, curves, theta, percentile)
     if examples:
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(BOXES), frameon=False)
-    return figure
+        part.legend(handles, labels, loc="outside upper center", ncols=len(BOXES), frameon=False)
+    return place
 
 
-def _draw_one(panels: Any, example: Example, theta: float, percentile: float) -> None:
-    picture, by_max, by_percentile = panels
+def _draw_one(row: Any, example: Example, theta: float, percentile: float) -> None:
+    picture, by_max, by_percentile = row
     draw_example(picture, example)
     values = np.asarray(example.values, float)
     share = np.linspace(0, 1, len(values))
@@ -54,8 +58,8 @@ def _draw_one(panels: Any, example: Example, theta: float, percentile: float) ->
     _name(by_max, by_percentile, percentile)
 
 
-def _draw_all(panels: Any, table: pd.DataFrame, curves: pd.DataFrame, theta: float, percentile: float) -> None:
-    shares, by_max, by_percentile = panels
+def _draw_all(row: Any, table: pd.DataFrame, curves: pd.DataFrame, theta: float, percentile: float) -> None:
+    shares, by_max, by_percentile = row
     samples = {"maximum": table["share_max"], f"{percentile:g}th percentile": table["share_percentile"]}
     paired_histogram(shares, samples, np.linspace(0, 1, 21))
     shares.set_xlabel(f"share of the image above {theta:g}")

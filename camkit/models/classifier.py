@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from camkit.cam import MapsBy
-from camkit.cam.extractor import Blocks, example_images
+from camkit.cam.extractor import example_images
+from camkit.cam.find_attention import Blocks
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models.card import Card

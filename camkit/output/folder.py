@@ -22,6 +22,7 @@ from camkit.output.lock import locked
 from camkit.output.owned import MANIFEST, check_free, claim, remove
 from camkit.output.pictures import draw, picture_files
 from camkit.output.tables import WRITERS, Row, row_of, write_csv
+from camkit.output.yolo import DATA, LABELS, check_names, label_file, write_yolo
 
 # What a name can be guilty of: one image's failure, while a full disk is the run's.
 NAMELY = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
@@ -45,6 +46,8 @@ class RunFolder:
         What is drawn for each image.
     formats : sequence of str
         Of the tables, from `camkit.output.tables.FORMATS`.
+    class_names : sequence of str
+        Of the model, for formats that number all classes.
     resume : bool
         Go on where an earlier run stopped, if what it finished would come out the same today; images that failed are
         tried again.
@@ -69,11 +72,14 @@ class RunFolder:
         overlays: bool = True,
         maps: bool = False,
         formats: Sequence[str] = ("csv",),
+        class_names: Sequence[str] = (),
         resume: bool = False,
         overwrite: bool = False,
     ) -> None:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
-        self.overlays, self.maps, self.formats = overlays, maps, formats
+        self.overlays, self.maps, self.formats, self.class_names = overlays, maps, formats, class_names
+        if "yolo" in formats:
+            check_names(file.name for file in files)
         with ExitStack() as stack:
             stack.enter_context(locked(path))
             try:
@@ -95,12 +101,16 @@ class RunFolder:
         self._stack.close()
 
     def _begin(self, resume: bool, overwrite: bool) -> None:
-        tables = [*(WRITERS[name][0] for name in self.formats), "failures.csv", "run.json", JOURNAL, MANIFEST]
-        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps
+        yolo = "yolo" in self.formats
+        targets = [WRITERS[name][0] for name in self.formats if name in WRITERS] + [DATA] * yolo
+        tables = [*targets, "failures.csv", "run.json", JOURNAL, MANIFEST]
+        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + [f"{LABELS}/"] * yolo
         going_on = resume and (self.path / JOURNAL).exists()
         if not going_on:
             check_free(self.path, [*tables[:-2], *folders], overwrite=overwrite, remedy="--resume, --overwrite")
             remove(self.path)
+        elif yolo:  # an earlier part of the run may have been without
+            check_free(self.path, [DATA, f"{LABELS}/"], overwrite=True)
         claim(self.path, tables)
         self.journal = Journal(self.path, self.settings)
         if going_on:
@@ -183,9 +193,12 @@ class RunFolder:
         rows = [row for entry in entries for row in entry.get("rows", [])]
         failures = [entry for entry in entries if "reason" in entry]
         try:
-            for target, write in (WRITERS[name] for name in self.formats):
+            for target, write in (WRITERS[name] for name in self.formats if name in WRITERS):
                 with whole(self.path / target) as file:
                     write(file, rows)
+            if "yolo" in self.formats:
+                self._claim_labels(rows)
+                write_yolo(self.path, rows, self.class_names)
             with whole(self.path / "failures.csv") as file:
                 write_csv(file, ("image", "reason"), failures)
             with whole(self.path / "run.json") as file:
@@ -193,6 +206,11 @@ class RunFolder:
         except OSError as error:
             raise self._full(error) from error
         return rows, failures
+
+    def _claim_labels(self, rows: Sequence[Row]) -> None:
+        """Note in the journal, before they are written, that these files of labels are camkit's."""
+        for image in dict.fromkeys(row["image"] for row in rows):
+            self.journal.write({"image": image, "files": [label_file(image)]})
 
     def kept(self) -> str:
         """How much of the run is finished, and how it goes on."""

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 from camkit.errors import CamkitError
 from camkit.output.files import whole
 from camkit.output.journal import JOURNAL, drawn
+from camkit.output.yolo import LABELS
 
 if TYPE_CHECKING:
     from camkit.data import ImageFile
 
 MANIFEST = ".camkit-files.json"
 PICTURES = ("overlays", "maps")
-FOLDERS = (*PICTURES, "tensorboard")
+LISTED = (*PICTURES, LABELS)  # their files are in the journal
+FOLDERS = (*LISTED, "tensorboard")
 
 
 def owned_files(folder: Path) -> list[str]:
@@ -34,7 +36,7 @@ def owned_files(folder: Path) -> list[str]:
         parent = resolved(folder / path.parent)
         return os.path.commonpath([root, parent]) == root and _is_file(folder / name)
 
-    pictures = (name for name in drawn(folder) if PurePosixPath(name).parts[:1] in {(top,) for top in PICTURES})
+    pictures = (name for name in drawn(folder) if PurePosixPath(name).parts[:1] in {(top,) for top in LISTED})
     return sorted(name for name in {*manifest(folder), *pictures} if inside(name))
 
 

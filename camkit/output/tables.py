@@ -64,12 +64,17 @@ def _boxes_coco(file: IO[str], rows: Sequence[Row]) -> None:
     json.dump(coco([written(row) for row in rows]), file, indent=1)
 
 
+def _coco_results(file: IO[str], rows: Sequence[Row]) -> None:
+    json.dump(coco_results(rows), file, indent=1)
+
+
 WRITERS: dict[str, tuple[str, Callable[[IO[str], Sequence[Row]], None]]] = {
     "csv": ("boxes.csv", _boxes_csv),
     "coco": ("coco.json", _boxes_coco),
+    "coco-results": ("coco-results.json", _coco_results),
     "jsonl": ("boxes.jsonl", _boxes_jsonl),
 }
-FORMATS = tuple(WRITERS)
+FORMATS = (*WRITERS, "yolo")
 
 
 def coco(rows: Sequence[Row]) -> Row:
@@ -96,3 +101,9 @@ def coco(rows: Sequence[Row]) -> Row:
         ],
         "categories": [{"id": k, "name": n} for k, n in sorted({(row["label"], row["name"]) for row in rows})],
     }
+
+
+def coco_results(rows: Sequence[Row]) -> list[Row]:
+    """The bare list that ``COCO.loadRes`` wants, by the ids of `coco`."""
+    kept = ("image_id", "category_id", "bbox", "score")
+    return [{key: found[key] for key in kept} for found in coco(rows)["annotations"]]

@@ -158,7 +158,9 @@ class Gallery:
         return held
 
     def _shown(self, item: Item, held: dict[int, Any], side: int) -> Shown:
-        rows = {n: self.columns[n][2].table.iloc[row].to_dict() for n, row in item.rows.items()}
+        rows: dict[int, dict[Any, Any]] = {
+            n: self.columns[n][2].table.iloc[row].to_dict() for n, row in item.rows.items()
+        }
         known = self._known(rows)
         pixels, problem = self._pixels(known, item)
         size = self._size(rows, held, pixels)

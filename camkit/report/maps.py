@@ -53,16 +53,18 @@ def maps_of(run: Run) -> list[MapOfColumns]:
     for number, column in enumerate(run.columns):
         if column.recipe is not None:
             recipe = column.recipe
-            key = (column.prefix, recipe.weighting, recipe.normalization, recipe.interpolation)
+            key: tuple[str, str, str, str] = (
+                column.prefix, recipe.weighting, recipe.normalization, recipe.interpolation
+            )  # fmt: skip
             kinds.setdefault(key, []).append(number)
     names = [f"{'TAP ' if prefix else ''}{weighting}" for prefix, weighting, _, _ in kinds]
     several = {name for name in names if names.count(name) > 1}
     found = []
-    for name, (key, columns) in zip(names, kinds.items(), strict=True):
-        recipe = run.columns[columns[0]].recipe
-        assert recipe is not None
-        shown = f"{name}, {key[2]}, {key[3]}" if name in several else name
-        found.append(MapOfColumns(shown, recipe, tuple(columns), key[0]))
+    for name, (kind, columns) in zip(names, kinds.items(), strict=True):
+        first = run.columns[columns[0]].recipe
+        assert first is not None
+        shown = f"{name}, {kind[2]}, {kind[3]}" if name in several else name
+        found.append(MapOfColumns(shown, first, tuple(columns), kind[0]))
     return found
 
 
@@ -126,18 +128,17 @@ class RunMaps:
         """The class map of a row of the tables, or of `localize` the score map: only one thread at a time."""
         if not self._there:
             return None
-        table = self.run.columns[kind.columns[0]].table
-        image = str(table["image"].iat[row])
+        facts: dict[Any, Any] = self.run.columns[kind.columns[0]].table.iloc[row].to_dict()
+        image = str(facts["image"])
         if kind.prefix in self._saved:
             saved = self._saved[kind.prefix][row]
             return saved.maps[kind.recipe.weighting], saved.size, saved.window
         if self._folder is not None:
-            label = table["label"].iat[row]
-            return torch.from_numpy(self._folder.read(image, int(label))), (0, 0), None
+            return torch.from_numpy(self._folder.read(image, int(facts["label"]))), (0, 0), None
         if self.run.kind != "localize":
             return None
-        size = int(table["height"].iat[row]), int(table["width"].iat[row])
-        return self._score_map(image, int(table["rank"].iat[row]), size), size, self._window(size)
+        size = int(facts["height"]), int(facts["width"])
+        return self._score_map(image, int(facts["rank"]), size), size, self._window(size)
 
     def found(self, kind: MapOfColumns, held: Any, size: Size) -> FoundMap:
         """What the page gets, of what `read` gave and an image of that size."""
@@ -177,6 +178,7 @@ class RunMaps:
         if self.run.settings.get("fit") != "crop":
             return None
         held: Mapping[str, Any] = self.run.settings["input"]
-        spec = InputSpec(**{name: tuple(one) if isinstance(one, list) else one for name, one in held.items()})
+        numbers: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in held.items()}
+        spec = InputSpec(**numbers)
         _, view = Preprocess(spec, "crop")(torch.zeros((3, *size), dtype=torch.uint8))
         return view.window

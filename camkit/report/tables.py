@@ -97,8 +97,9 @@ def by_class(table: pd.DataFrame, names: dict[int, str]) -> list[Group]:
     """A row a class, the hardest first; nothing where boxes were not judged."""
     if "gt_loc" not in table or "label" not in table:
         return []
-    groups = [group_of(names.get(int(label), f"class {int(label)}"), rows)
-              for label, rows in table.dropna(subset=["label"]).groupby("label")]  # fmt: skip
+    known = table.dropna(subset=["label"])
+    labels = known["label"].astype(int)
+    groups = [group_of(names.get(label, f"class {label}"), known[labels == label]) for label in sorted(set(labels))]
     return sorted(groups, key=lambda group: (group.found.value, -group.n))
 
 

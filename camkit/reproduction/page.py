@@ -115,7 +115,7 @@ def draw(path: Path, verdicts: Sequence[Verdict]) -> str:
     if not rows:
         return ""
     with whole(path, "wb") as file:
-        save_figure(plot_forest(pd.DataFrame(rows)).figure, file, "png")
+        save_figure(plot_forest(pd.DataFrame(rows)), file, "png")
     return f"images/{path.name}"
 
 

@@ -109,10 +109,10 @@ def write(out: Path, found: Findings, record: dict[str, Any]) -> None:
         write_table(out / f"{name}.csv", finding.table)
         for series, table in finding.series.items():
             write_table(out / f"{name}-{series}.csv", table)
-        figure = finding.plot()
+        ax = finding.plot()
         for suffix in ("png", "pdf"):
             with whole(out / f"{name}.{suffix}", "wb") as file:
-                save_figure(figure, file, suffix)
+                save_figure(ax, file, suffix)
         write_json(out / f"{name}.json", finding.as_json())
     write_json(out / "run.json", record)
 

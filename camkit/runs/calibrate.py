@@ -13,7 +13,6 @@ from camkit.evaluation import Calibration, Evaluation, EvaluationSource, calibra
 from camkit.evaluation.calibrate import WEIGHTINGS, require_boxes
 from camkit.evaluation.evaluate import merge_evaluations
 from camkit.evaluation.grid import thresholds_for, weightings_for
-from camkit.figures import plot_calibration
 from camkit.metrics.per_image import FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
@@ -162,7 +161,7 @@ def _write(out: Path, found: Calibration, model: str, record: dict[str, Any], fa
     write_table(out / "surface.csv", found.surface)
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
     with whole(out / "surface.png", "wb") as file:
-        plot_calibration(found.surface[found.surface["fit"] == found.fit], found.setting).savefig(file, dpi=150)
+        found.plot().figure.savefig(file, dpi=150)
     write_json(out / "calibration.json", record)
     write_json(out / "settings.json", {"recipe": found.recipe.to_dict(), "fit": record["calibrated_fit"],
                                        "chosen_on": found.chosen_on, "model": model,

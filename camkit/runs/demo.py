@@ -11,11 +11,11 @@ from PIL import Image
 
 from camkit.errors import CamkitError
 from camkit.figures import Example, plot_recipes, save_figure
-from camkit.localization import Localization
+from camkit.localization import Failure, Localization
 from camkit.localizer import Localizer
 from camkit.models import Classifier
 from camkit.output import owned_files, whole
-from camkit.recipe import RECIPES, Recipe
+from camkit.recipe import RECIPES
 from camkit.runs.facts import Report
 from camkit.runs.localize import run_localize
 
@@ -104,13 +104,13 @@ def refuse_foreign_files(out: Path) -> None:
 
 def compared(classifier: Classifier, folder: Path) -> dict[Photograph, dict[str, Localization]]:
     """Each photograph under each of the papers' recipes."""
-    localizer = Localizer(classifier)
-    found: dict[Photograph, dict[str, Localization]] = {photograph: {} for photograph in PHOTOGRAPHS}
-    for name in RECIPES:
-        localizer.recipe = Recipe.named(name)
-        results = localizer([folder / f"{photograph.name}.png" for photograph in PHOTOGRAPHS])
-        for photograph, result in zip(PHOTOGRAPHS, results, strict=True):
-            found[photograph][name] = result
+    files = [folder / f"{photograph.name}.png" for photograph in PHOTOGRAPHS]
+    found = {}
+    results = Localizer(classifier).compare(files, RECIPES, keep_image=True)
+    for photograph, result in zip(PHOTOGRAPHS, results, strict=True):
+        if isinstance(result, Failure):
+            raise CamkitError(f"{result.image}: {result.reason}")
+        found[photograph] = result
     return found
 
 
@@ -125,7 +125,7 @@ def table(found: list[Localization]) -> list[str]:
 
 
 def page(found: dict[Photograph, dict[str, Localization]]) -> Any:
-    """A matplotlib figure: each photograph under its CAM and its NWC map, with the boxes of both thresholds."""
+    """A matplotlib Axes: each photograph under its CAM and its NWC map, with the boxes of both thresholds."""
     rows = {}
     for photograph, recipes in found.items():
         title = recipes["cam"].title

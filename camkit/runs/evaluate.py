@@ -186,7 +186,7 @@ def _report(
         kept.publish(new)
         if grid is not None:
             with whole(new / "ablation.png", "wb") as file:
-                plot_grid(grid, next(iter(found.localization))).savefig(file, dpi=150)
+                plot_grid(grid, next(iter(found.localization))).figure.savefig(file, dpi=150)
     judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
     shown = ["metrics.json", "per_image.csv", *(["ablation.png"] if len(found.localization) > 1 else []),
              *(["curve.png"] if has_curves(found) else [])]  # fmt: skip

@@ -18,7 +18,8 @@ from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
-from camkit.output.tables import Row
+from camkit.output.tables import WRITERS, Row
+from camkit.output.yolo import DATA
 from camkit.recipe import Recipe
 from camkit.runs.facts import (
     Report,
@@ -85,8 +86,8 @@ def run_localize(
     own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
            "save_maps": save_maps} | ({"min_score": min_score} if min_score else {})  # fmt: skip
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
-                   overlays=overlays, maps=save_maps, formats=wanted, resume=resume,
-                   overwrite=overwrite) as folder:  # fmt: skip
+                   overlays=overlays, maps=save_maps, formats=wanted, class_names=class_names_of(localizer),
+                   resume=resume, overwrite=overwrite) as folder:  # fmt: skip
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
             results = unfinished(folder, localizer, known, keep_image=overlays)
@@ -228,6 +229,12 @@ def settings_of(localizer: Localizer) -> dict[str, Any]:
     }
 
 
+def class_names_of(localizer: Localizer) -> Sequence[str]:
+    """The names of the model's classes, their numbers where it has none."""
+    inference = localizer.inference
+    return inference.classifier.labels or tuple(map(str, range(inference.source.num_classes)))
+
+
 def session_of(localizer: Localizer) -> dict[str, Any]:
     """What a run may change between one part and the next, at the cost of last digits."""
     return {
@@ -290,7 +297,6 @@ def closing_lines(
         f"{facts['seconds']:.1f} s, {done / facts['seconds']:.1f} images/s; "
         f"the forward pass alone took {facts['forward_seconds']:.1f} s, {share:.0%} of it"
     )
-    names = {"csv": "boxes.csv", "coco": "coco.json", "jsonl": "boxes.jsonl"}
-    shown = [names[name] for name in formats] + (["overlays/"] if overlays else [])
+    shown = [WRITERS[name][0] if name in WRITERS else DATA for name in formats] + (["overlays/"] if overlays else [])
     lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines

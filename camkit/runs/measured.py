@@ -12,7 +12,7 @@ import pandas as pd
 from camkit.data.names import written_path, written_text
 from camkit.evaluation import Evaluation
 from camkit.evaluation.measures import Results
-from camkit.figures import plot_ablation, plot_curve, plot_curves, save_figure
+from camkit.figures import plot_ablation, plot_curves, save_figure
 from camkit.metrics import Estimate, Result, coverage_verdict
 from camkit.output import whole
 
@@ -59,10 +59,10 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
     if has_curves(found):
         tables["curve.csv"] = found.curves
         titled = found.curves.assign(recipe=found.curves["recipe"].map(title))
-        drawn["curve.png"] = plot_curves(titled) if several else plot_curve(found.curves).figure
-    for name, figure in drawn.items():
+        drawn["curve.png"] = plot_curves(titled) if several else found.plot()
+    for name, ax in drawn.items():
         with whole(out / name, "wb") as file:
-            save_figure(figure, file, "png")
+            save_figure(ax, file, "png")
     for name, table in tables.items():
         write_table(out / name, table)
     write_json(out / "metrics.json", metrics)

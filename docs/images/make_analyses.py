@@ -34,9 +34,9 @@ def main(out: Path, target: Path) -> None:
         "masking": figures.plot_masking(table("masking")),
         "sweep": figures.plot_surface(sweep, (best["weighting"], best["percentile"], best["theta"])),
     }
-    for name, figure in drawn.items():
+    for name, ax in drawn.items():
         with (target / f"analysis-{name}.png").open("wb") as file:
-            figures.save_figure(figure, file, "png")
+            figures.save_figure(ax, file, "png")
 
 
 if __name__ == "__main__":

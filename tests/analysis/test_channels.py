@@ -99,7 +99,7 @@ def test_correlation_of_ranks_and_its_interval():
 def test_one_channel_and_a_dead_network(seen):
     one = channels([seen(np.ones((1, 3, 3)), [1])])
     assert any("too few channels differ" in note for note in one.notes)
-    assert one.plot().axes
+    assert one.plot().figure.axes[1:]
     dead = channels([seen(np.zeros((3, 3, 3)), [1, 1, 1])])
     assert (dead.table["fires"] == 0).all()
-    assert dead.plot().axes
+    assert dead.plot().figure.axes[1:]

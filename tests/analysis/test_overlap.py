@@ -37,7 +37,7 @@ def test_the_peak_outside_the_box_and_channels_that_are_silent(seen):
     assert (row["channels"], row["peak"], row["peak_inside"]) == (2, 1, 0)
     silent = overlap([seen(np.zeros((2, 3, 3)), [1, 1])])
     assert silent.notes == ("in 1 of 1 images no channel fires",)
-    assert silent.plot().axes
+    assert silent.plot().figure.axes[1:]
 
 
 def test_regions_are_those_above_a_share_of_each_channels_maximum():

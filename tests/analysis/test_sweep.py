@@ -57,13 +57,13 @@ def test_without_boxes(seen):
 
 def test_figures_of_one_and_of_two_settings(images):
     found = sweep(images, THETAS, PERCENTILES)
-    assert len(found.plot().axes) == 3  # two surfaces and their scale
+    assert len(found.plot().figure.axes) == 1 + 3  # the place, two surfaces and their scale
     table = found.table[found.table["percentile"] == 90]
-    (ax,) = plot_sweep(table, "theta", by="weighting").axes
+    _, ax = plot_sweep(table, "theta", by="weighting").figure.axes
     assert len(ax.get_legend().texts) == 2
     assert ax.get_ylabel() == "GT-known Loc, %"
     signed = table[table["weighting"] == "signed"].sample(frac=1, random_state=0)
-    (ax,) = plot_sweep(signed.assign(gt_loc_low=0.0, gt_loc_high=100.0), "theta").axes
+    _, ax = plot_sweep(signed.assign(gt_loc_low=0.0, gt_loc_high=100.0), "theta").figure.axes
     assert ax.lines[0].get_xdata().tolist() == list(THETAS)
     assert ax.get_ylim()[1] > 100
 
@@ -71,13 +71,14 @@ def test_figures_of_one_and_of_two_settings(images):
 def test_up_to_three_curves_share_a_panel_and_more_have_one_each():
     runs = [(crr, frr, 50 + crr + 10 * frr) for crr in (5, 0, 1) for frr in (0, 1, 2, 3)]
     table = pd.DataFrame(runs, columns=["weight_crr", "weight_frr", "max_box_acc_v2"])
-    (ax,) = plot_sweep(table[table["weight_frr"] < 3], "weight_crr", "max_box_acc_v2", "weight_frr", reference=52).axes
+    few = table[table["weight_frr"] < 3]
+    _, ax = plot_sweep(few, "weight_crr", "max_box_acc_v2", "weight_frr", reference=52).figure.axes
     drawn = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
     assert drawn["weight of FRR: 0"] == [[0, 50], [1, 51], [5, 55]]
     assert drawn["weight of FRR: 2"] == [[0, 70], [1, 71], [5, 75]]
     assert [y for _, y in drawn["CAM"]] == [52, 52]
     assert ax.get_xlabel() == "weight of CRR"
-    panels = plot_sweep(table, "weight_crr", "max_box_acc_v2", "weight_frr", reference=52).axes
+    _, *panels = plot_sweep(table, "weight_crr", "max_box_acc_v2", "weight_frr", reference=52).figure.axes
     assert [ax.get_title() for ax in panels] == [f"weight of FRR: {frr}" for frr in range(4)]
     assert panels[3].lines[0].get_xydata().tolist() == [[0, 80], [1, 81], [5, 85]]
 

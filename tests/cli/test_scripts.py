@@ -91,9 +91,10 @@ def test_curves_of_every_weighting_are_drawn_and_named():
                              "iou_0.7": [high, 0]})  # fmt: skip
 
     drawn = plot_curves(pd.concat([curve("CAM", 90), curve("+ NWC", 80), curve("+ PaS", 90)], ignore_index=True))
-    lines = drawn.axes[0].get_lines()
+    _, *panels = drawn.figure.axes
+    lines = panels[0].get_lines()
     assert {line.get_label(): list(line.get_ydata()) for line in lines} == {"CAM, + PaS": [90, 0], "+ NWC": [80, 0]}
-    assert len(drawn.axes) == 3
+    assert len(panels) == 3
 
 
 def test_the_demo_of_analyze_has_a_verdict(place):

@@ -49,6 +49,7 @@ def test_by_hand():
     assert written_text("-1 degrees") == r"\u002d1 degrees"
     assert written_text("a\r\nb\x1b\\") == r"a\r\nb\u001b\\"
     assert written_path(b"\xff.png".decode(errors="surrogateescape")) == r"\udcff.png"
+    assert written_text(" a b\u3000") == r"\u0020a b\u3000"
     assert read_path("./././/a.png") == "a.png"
     assert read_text(r"C:\photos\x") == r"C:\photos\x"  # no escapes: \p, \x
 

@@ -190,10 +190,11 @@ def test_an_image_without_a_map_is_a_failure_with_its_reason(tmp_path):
 def test_the_picture_of_ten_by_four_has_no_labels_on_each_other():
     rows = [(f"w{i}", t, 1.0 * i, 1.0 * i - 2, 1.0 * i + 2) for i in range(10) for t in THRESHOLDS]
     table = pd.DataFrame(rows, columns=["weighting", "threshold", "gain", "gain_low", "gain_high"])
-    figure = plot_grid(table, "signed/minmax")
+    figure = plot_grid(table, "signed/minmax").figure
     FigureCanvasAgg(figure).draw()
-    boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
-    boxes += [text.get_window_extent() for text in figure.legends[0].get_texts()]
+    _, panel = figure.axes
+    boxes = [label.get_window_extent() for label in panel.get_yticklabels()]
+    boxes += [text.get_window_extent() for text in figure.subfigs[0].legends[0].get_texts()]
     assert len(boxes) == 10 + 4
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     assert figure.get_size_inches()[1] < 9

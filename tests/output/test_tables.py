@@ -48,3 +48,26 @@ def test_a_score_stays_near_itself(share):
     assert 0 <= written <= 1
     assert abs(written - share) <= 0.006 * min(share, 1 - share) + 6e-7
     assert stable(stable(share, OF_TAU), OF_TAU) == stable(share, OF_TAU)
+
+
+def test_coco_takes_the_bare_list_for_results(tmp_path):
+    """COCO's own code loads it onto coco.json, and finds it equal to the truth made of the same boxes."""
+    coco_api, evaluation = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
+    other = {**ROW, "image": "c.png", "label": 0, "name": "cat", "score": 0.25, "x0": 0, "y0": 0, "x1": 60, "y1": 40}
+    for name in ("coco", "coco-results"):
+        target, write = WRITERS[name]
+        with (tmp_path / target).open("w", encoding="utf-8", newline="") as file:
+            write(file, [ROW, EMPTY, other])
+    held = json.loads((tmp_path / "coco-results.json").read_text())
+    assert held == [
+        {"image_id": 1, "category_id": 2, "bbox": [3, 4, 10, 20], "score": 0.5},
+        {"image_id": 3, "category_id": 0, "bbox": [0, 0, 60, 40], "score": 0.25},
+    ]
+    truth = coco_api.COCO(str(tmp_path / "coco.json"))
+    found = truth.loadRes(str(tmp_path / "coco-results.json"))
+    assert [one["area"] for one in found.loadAnns(found.getAnnIds())] == [200, 2400]
+    measured = evaluation.COCOeval(truth, found, "bbox")
+    measured.evaluate()
+    measured.accumulate()
+    measured.summarize()
+    assert measured.stats[0] == pytest.approx(1)

@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from camkit.data.annotations import AnnotatedSet, Box
+from camkit.data.annotations import TOLERANCE, AnnotatedSet, Box
 from camkit.data.formats.coco_files import Places, find_annotations
 from camkit.data.formats.coco_json import Ids, Row, finite, load, rows
-from camkit.data.formats.corners import HALF_OPEN
+from camkit.data.formats.corners import HALF_OPEN, are_shares
 from camkit.data.formats.draft import Draft, by_class
 from camkit.data.formats.entry import Entry, Incomplete, problem_at
 from camkit.data.formats.segmentations import Masks, Segmentation
@@ -33,6 +33,11 @@ from camkit.data.records import Record
 from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
 
+SAME_SCALE = 0.25  # of its bbox that a polygon within the first pixel must cover to be in pixels
+NORMALISED = (
+    "lies between 0 and 1, as shares of the image's sides do (normalised); multiply x by the image's width and y by "
+    "its height, into pixels"
+)
 FLAGS = {0: False, "0": False, "": False, None: False, 1: True, "1": True}
 
 
@@ -182,6 +187,7 @@ class _Objects:
             try:
                 segmentation = Segmentation(row.where, row.fields.get("segmentation"))
                 box = None if _is_crowd(row) else _box(row, segmentation, entry)
+                _check_scale(row, segmentation)
             except CamkitError as error:
                 self.faults.setdefault((entry, label), problem_at(row.where, error))
                 raise
@@ -227,9 +233,45 @@ def _box(row: Row, segmentation: Segmentation, entry: Entry) -> Box:
         if not segmentation:
             raise CamkitError("it has neither bbox nor segmentation; add one, or take it out")
         return entry.half_open(segmentation.box(), HALF_OPEN)
-    if not isinstance(bbox, list) or len(bbox) != len(("x", "y", "width", "height")):
-        raise CamkitError(f"bbox {quoted(bbox)} is not four numbers x, y, width, height; mend it")
-    x, y, width, height = (finite(number, "in bbox,") for number in bbox)
+    x, y, width, height = _numbers(bbox)
     if not (width > 0 and height > 0):
         raise CamkitError(f"bbox {quoted(bbox)} has no width or no height, so its box is empty; mend it or take it out")
     return entry.half_open((x, y, x + width, y + height), HALF_OPEN)
+
+
+def _numbers(bbox: Any) -> list[float]:
+    if not isinstance(bbox, list) or len(bbox) != len(("x", "y", "width", "height")):
+        raise CamkitError(f"bbox {quoted(bbox)} is not four numbers x, y, width, height; mend it")
+    return [finite(number, "in bbox,") for number in bbox]
+
+
+def _check_scale(row: Row, segmentation: Segmentation) -> None:
+    """`CamkitError` where polygons are not in pixels, or of another object than the bbox.
+
+    Its mask would be empty, or of other pixels. What has no bbox gets its box from the polygons, and that is looked at.
+    """
+    around, bbox = segmentation.extent(), row.fields.get("bbox")
+    if around is None or (bbox in (None, []) and not _is_crowd(row)):
+        return
+    shares = all(are_shares(around)) and any(number % 1 for number in around)
+    if bbox in (None, []):
+        if shares:
+            raise CamkitError(f"its segmentation {NORMALISED}")
+        return
+    x, y, width, height = _numbers(bbox)
+    if not (width > 0 and height > 0):
+        return  # a crowd's, which says nothing
+    shared = _overlap(around, (x, y, x + width, y + height))
+    said = f"bbox {quoted(bbox)}"
+    if shares and shared < SAME_SCALE * width * height:
+        raise CamkitError(f"its segmentation {NORMALISED}, as its {said} is")
+    apart = (around[0] - TOLERANCE, around[1] - TOLERANCE, around[2] + TOLERANCE, around[3] + TOLERANCE)
+    if _overlap(apart, (x, y, x + width, y + height)) <= 0:
+        corners = ", ".join(f"{number:g}" for number in around)
+        raise CamkitError(f"its segmentation, around {corners}, lies outside its {said}: one is wrong; mend it")
+
+
+def _overlap(one: Box, other: Box) -> float:
+    """The area that two boxes share."""
+    across, down = (min(one[i + 2], other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
+    return max(across, 0.0) * max(down, 0.0)

@@ -58,7 +58,7 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
         if image not in draft.entries and not line.fault:
             draft.add(image, image, line.where)
         with draft.annotation(line) as entry:
-            if not line.text(1):
+            if not _label(line):
                 raise CamkitError("it has no label")
             entry.set_label(label(line))
             x0, y0, x1, y1 = line.numbers(2, 6)
@@ -76,7 +76,13 @@ def _read(line: Line, images: Source) -> Line:
     read = read_path(image)
     if "\\" in image and not _has(images, read):
         read = image
-    return replace(line, fields=[read, read_text(label), *line.fields[2:]])
+    return replace(line, fields=[read, read_text(label.strip()), *line.fields[2:]])
+
+
+def _label(line: Line) -> str:
+    """The label as it is, the spaces of a name included; `CamkitError` where the line has a fault."""
+    line.check()
+    return line.fields[1]
 
 
 def _has(images: Source, name: str) -> bool:
@@ -89,7 +95,7 @@ def _has(images: Source, name: str) -> bool:
 
 def _names(rows: Sequence[Line], column: str) -> list[str] | None:
     """The classes' names in sorted order; None where most labels are numbers."""
-    found = [line.text(1) for line in rows if not line.fault and line.text(1)]
+    found = [_label(line) for line in rows if not line.fault and _label(line)]
     if column == "label":
         names = [label for label in found if not NUMBER.fullmatch(label)]
         if 2 * len(names) <= len(found):
@@ -109,9 +115,9 @@ def _numbered(names: Sequence[str]) -> Callable[[Line], int]:
     numbers = {name: number for number, name in enumerate(names)}
 
     def number(line: Line) -> int:
-        if line.text(1) not in numbers:
-            said = quoted(line.text(1))
+        if _label(line) not in numbers:
+            said = quoted(_label(line))
             raise CamkitError(f"label {said} is a number among names; mend it, or call the column 'name' if it is one")
-        return numbers[line.text(1)]
+        return numbers[_label(line)]
 
     return number

@@ -42,6 +42,15 @@ class Segmentation:
         except CamkitError as error:
             raise CamkitError(problem_at(self.where, error)) from None
 
+    def extent(self) -> Box | None:
+        """The box around the corners of its polygons; None of run lengths, and of what is no polygon."""
+        if isinstance(self.written, Mapping) or not self:
+            return None
+        try:
+            return self.box()
+        except CamkitError:
+            return None  # told where the mask is drawn
+
     def box(self) -> Box:
         """The box around it, half open: of polygons around their corners, of run lengths around the pixels."""
         if isinstance(self.written, Mapping):
@@ -70,7 +79,7 @@ class Masks:
     Raises
     ------
     CamkitError
-        A segmentation is broken, or the image has too many pixels.
+        A segmentation is broken, the mask has no pixel, or the image has too many.
     """
 
     image: str
@@ -86,6 +95,11 @@ class Masks:
         size = self.size or read_size(self.read(), self.image, upright=False)
         _check_pixels(size)
         mask, ignore = (_union(segmentations, size) for segmentations in (self.objects, self.crowds))
+        if not mask.any():
+            raise CamkitError(
+                f"{self.objects[0].where}: the mask has no pixel in the image of {size[1]} x {size[0]}; mend the "
+                "segmentation, or take it out"
+            )
         return mask, ignore & ~mask
 
 

@@ -195,8 +195,11 @@ def is_utf8(text: str) -> bool:
 
 
 def _texts(path: Path, remedy: str = REMEDY) -> list[str]:
-    text = decoded(path, remedy).replace("\r\n", "\n").replace("\r", "\n")
-    return [f"{line}\n" for line in text.split("\n")]  # str.splitlines would also cut at U+2028
+    """Lines with their ends as they are: in a quoted field they are part of a name."""
+    text = decoded(path, remedy)
+    if text.count("\r") == text.count("\r\n"):
+        return [f"{line}\n" for line in text.split("\n")]  # str.splitlines would also cut at U+2028
+    return re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
 
 
 def _line(path: Path, number: int, fields: list[str], count: int, wanted: int) -> Line:

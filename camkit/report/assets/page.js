@@ -146,6 +146,18 @@
     const place = { x: box[0], y: box[1], width: box[2] - box[0], height: box[3] - box[1] };
     return drawn("g", { class: `box ${kind}` }, drawn("rect", { class: "casing", ...place }), drawn("rect", { class: "line", ...place }));
   }
+  // A map over the part of the image that it covers.
+  function heatOf(map, [height, width], opacity, small) {
+    const canvas = make("canvas", { className: "heat" });
+    paint(canvas, map.picture, small ? 2 : 8);
+    const [x0, y0, x1, y1] = map.part;
+    Object.assign(canvas.style, {
+      left: `${100 * x0 / width}%`, top: `${100 * y0 / height}%`,
+      width: `${100 * (x1 - x0) / width}%`, height: `${100 * (y1 - y0) / height}%`, opacity: opacity / 100,
+    });
+    canvas.setAttribute("aria-hidden", "true");
+    return canvas;
+  }
   // Picture, map and boxes in one frame that keeps the image's proportions.
   function fill(frame, index, map, opacity, boxes, small) {
     const item = data.items[index];
@@ -154,17 +166,7 @@
     const source = address(index, small) || (small ? null : address(index, true));
     if (source) parts.push(make("img", { src: source, alt: "", decoding: "async", draggable: false }));
     else parts.push(make("span", { className: "no-picture", textContent: "no picture" }));
-    if (map && opacity > 0) {
-      const canvas = make("canvas", { className: "heat" });
-      paint(canvas, map.picture, small ? 2 : 8);
-      const [x0, y0, x1, y1] = map.part;
-      Object.assign(canvas.style, {
-        left: `${100 * x0 / width}%`, top: `${100 * y0 / height}%`,
-        width: `${100 * (x1 - x0) / width}%`, height: `${100 * (y1 - y0) / height}%`, opacity: opacity / 100,
-      });
-      canvas.setAttribute("aria-hidden", "true");
-      parts.push(canvas);
-    }
+    if (map && opacity > 0) parts.push(heatOf(map, item.size, opacity, small));
     const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" });
     for (const [kind, box] of boxes) svg.append(rectangle(box, kind));
     frame.replaceChildren(...parts, svg);
@@ -358,8 +360,26 @@
     put(card, place);
     const heat = Number(control("heat").value);
     const kind = first >= 0 && data.columns.length ? data.columns[first].map : null;
-    fill(frame, index, heat > 0 && kind !== null ? mapOf(index, kind) : null, heat, boxesShown(index), true);
+    fill(frame, index, null, 0, boxesShown(index), true);
+    if (heat > 0 && kind !== null) heatLater(frame, index, kind, heat);
     return card;
+  }
+  // Maps come once the scrolling rests, a few at a time: what is scrolled past needs none.
+  const cold = [];
+  let warming = 0;
+  function heatLater(frame, index, kind, heat) {
+    cold.push([frame, index, kind, heat]);
+    clearTimeout(warming);
+    warming = setTimeout(warm, 60);
+  }
+  function warm() {
+    const until = performance.now() + 8;
+    while (cold.length && performance.now() < until) {
+      const [frame, index, kind, heat] = cold.shift();
+      const map = frame.isConnected ? mapOf(index, kind) : null;
+      if (map) frame.insertBefore(heatOf(map, data.items[index].size, heat, true), frame.lastChild);
+    }
+    if (cold.length) warming = setTimeout(warm);
   }
   function moveTo(place) {
     current = clamp(place, 0, order.length - 1);

@@ -464,3 +464,41 @@ def test_what_spoils_the_split_is_an_error(tree, text, error):
     with pytest.raises(CamkitError, match=error) as raised:
         read_dataset("coco", tree({**coco(GOOD), "annotations/instances_val.json": text}), "val")
     assert "\n" not in str(raised.value)
+
+
+SQUARE = [1, 1, 3, 1, 3, 3, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("bbox", "polygon", "more", "problem"),
+    [
+        ([1, 1, 4, 2], [0.2, 0.25, 0.8, 0.25, 0.8, 0.75], {}, "lies between 0 and 1, .*, as its bbox"),
+        ([1, 1, 4, 2], [0.2, 0.25, 0.8, 0.25, 0.8, 0.75], {"iscrowd": 1}, "lies between 0 and 1"),
+        ([], [0.2, 0.25, 0.8, 0.25, 0.8, 0.75], {"iscrowd": 1}, "lies between 0 and 1"),
+        ([5, 3, 1, 1], SQUARE, {}, "around 1, 1, 3, 3, lies outside its bbox"),
+    ],
+)
+def test_a_segmentation_on_another_scale_than_its_bbox_is_named(tree, bbox, polygon, more, problem):
+    """The annotation is left out with the reason: its mask would be empty, or of other pixels."""
+    odd = annotation(2, 18, bbox, segmentation=[polygon], **more)
+    data = read_dataset("coco", tree(coco(GOOD, odd, annotation(2, 1, [0, 0, 2, 2]))), "val")
+    assert [(record.image, record.label) for record in data.records] == [("a.png", 1), ("b.png", 0)]
+    (told,) = data.problems
+    assert re.search(f"annotation.*{problem}", told)
+
+
+def test_a_segmentation_in_pixels_beside_its_bbox_is_taken(tree):
+    """Also where it is loose by a pixel, or an object lies in the first pixel."""
+    small = [0, 0, 1, 0, 1, 0.75, 0, 0.75]
+    for bbox, polygon in (([1, 1, 2, 2], SQUARE), ([3.5, 3, 1, 1], SQUARE), ([0, 0, 1, 1], small)):
+        data = read_dataset("coco", tree(coco(GOOD, annotation(2, 18, bbox, segmentation=[polygon]))), "val")
+        assert data.problems == []
+        assert len(data.records) == 2
+
+
+def test_a_mask_without_a_pixel_is_refused_and_not_taken_for_background(tree):
+    nothing = {"size": [4, 6], "counts": [24]}
+    root = tree(coco(GOOD, annotation(2, 18, [1, 1, 2, 2], segmentation=nothing)))
+    _, record = read_dataset("coco", root, "val").records
+    with pytest.raises(CamkitError, match="the mask has no pixel"):
+        record.read_mask()

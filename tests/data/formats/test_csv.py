@@ -1,9 +1,18 @@
+import os
 import re
+import tempfile
+from pathlib import Path
 
+import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from camkit.data import read_dataset, read_splits
+from camkit.data.names import read_path, read_text
 from camkit.errors import CamkitError
+from camkit.output import whole
+from camkit.output.tables import write_csv
 
 HEADER = "image,label,x0,y0,x1,y1\n"
 IMAGES = {"images/a.png": (8, 6), "images/b, c.png": (8, 6)}
@@ -172,3 +181,48 @@ def test_a_box_in_shares_among_boxes_in_pixels_is_its_images_problem(tree, summa
 def test_a_corner_a_pixel_before_the_image_is_its_first_pixel(tree, summary):
     data = read_dataset("csv", tree({"val.csv": HEADER + "a.png,3,-1,-0.5,8,6\n", "a.png": (8, 6)}), "val")
     assert summary(data) == [("a.png", 3, [[0, 0, 8, 6]])]
+
+
+# what a file can be called: any bytes but a slash and zero
+BYTES = st.binary(min_size=1, max_size=24) | st.lists(
+    st.sampled_from([bytes([byte]) for byte in b'=+-@\\\n\r n.",\xff'] + [b"u0020", b"\xc3\xa9"]),
+    min_size=1,
+    max_size=8,
+).map(b"".join)
+# a backslash may be another system's slash: no name may lead out of its folder by one
+FILES = BYTES.filter(
+    lambda name: not {*b"/\0"} & set(name) and not {b"", b".", b".."} & set(name.split(b"\\"))
+).map(os.fsdecode)  # fmt: skip
+NAMES = st.text(st.characters(codec=None, categories=None) | st.sampled_from("=+-@ \\\n\r\u3000\ud800"), min_size=1)
+
+
+@given(st.lists(st.tuples(FILES, NAMES), min_size=1, max_size=4, unique_by=lambda pair: pair[0]))
+@example([("\udcff=\r\n.png", " =\r\nname\t "), ("=a\\u0041", "\u2028"), ("-\\r", "+1")])
+@settings(max_examples=60, deadline=None)
+def test_what_camkit_writes_is_read_back(pairs):
+    """By ``--dataset csv`` and by pandas: files by their names, byte for byte, and classes by theirs."""
+    rows = [{"image": image, "name": name, "x0": 1, "y0": 2, "x1": 5, "y1": 7} for image, name in pairs]
+    with tempfile.TemporaryDirectory() as folder:
+        for image, _ in pairs:
+            (Path(folder) / image).write_bytes(b"of no matter here")
+        path = Path(folder) / "boxes here.csv"
+        with whole(path) as file:
+            write_csv(file, ("image", "name", "x0", "y0", "x1", "y1"), rows)
+        table = pd.read_csv(path, dtype={"image": str, "name": str}, keep_default_na=False)
+        assert [(read_path(one.image), read_text(one.name)) for one in table.itertuples(index=False)] == pairs
+        found = read_dataset("csv", path, "any")
+        assert found.problems == []
+        assert [(record.image, found.labels[record.label]) for record in found.records] == pairs
+        assert all(record.boxes.tolist() == [[1, 2, 5, 7]] for record in found.records)
+        assert all(record.read() == b"of no matter here" for record in found.records)
+
+
+def test_line_ends_in_a_quoted_name_are_the_names_own(tmp_path):
+    for image in ("a\r.png", "b\r\n.png", "c\n.png"):
+        (tmp_path / image).write_bytes(b"")
+    lines = ["image,label,x0,y0,x1,y1", '"a\r.png",1,0,0,4,4', '"b\r\n.png",1,0,0,4,4', '"c\n.png",1,0,0,4,4', ""]
+    for end in ("\n", "\r\n", "\r"):
+        (tmp_path / "val.csv").write_bytes(end.join(lines).encode())
+        found = read_dataset("csv", tmp_path, "val")
+        assert [record.image for record in found.records] == ["a\r.png", "b\r\n.png", "c\n.png"]
+        assert found.problems == []

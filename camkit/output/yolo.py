@@ -1,0 +1,84 @@
+"""Boxes as Ultralytics' YOLO reads them: a text file of lines ``class xc yc w h`` an image, and data.yaml.
+
+Classes are the model's numbers; the centre, width and height of a box are shares of the image's sides. ``labels/`` lies
+beside ``images/``, which is for the user to fill: an image there finds its labels under its own name. An image without
+a box has no file, which is how that format says so.
+"""
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from camkit.data.names import written_path, written_text
+from camkit.errors import CamkitError
+from camkit.output.files import whole
+
+LABELS, DATA = "labels", "data.yaml"
+HEAD = "# Put the images into images/, beside labels/ and under the same names.\n"
+DIGITS = 8  # after the point: a hundredth of a pixel of any image that can be read
+
+Row = dict[str, Any]
+
+
+def label_file(image: str) -> str:
+    """The labels of an image, relative to the run's folder: ``labels/a/cat.txt`` of a/cat.jpg."""
+    return f"{LABELS}/{os.path.splitext(image)[0]}.txt"
+
+
+def check_names(images: Iterable[str]) -> None:
+    """`CamkitError` where two images would have one file of labels."""
+    known: dict[str, str] = {}
+    for image in images:
+        other = known.setdefault(label_file(image), image)
+        if other != image:
+            names = f"{written_path(other)} and {written_path(image)}"
+            raise CamkitError(f"{names} would both have {label_file(image)!r}: rename one, or leave yolo out")
+
+
+def labels(rows: Iterable[Row]) -> dict[str, str]:
+    """The content of each file of labels, by its name."""
+    lines = defaultdict(list)
+    for row in rows:
+        if row["x1"] > row["x0"]:
+            lines[label_file(row["image"])].append(f"{row['label']} {' '.join(map(_share, shares(row)))}\n")
+    return {name: "".join(its) for name, its in lines.items()}
+
+
+def shares(row: Row) -> tuple[float, float, float, float]:
+    """Centre x and y, width and height of a row's box, as shares of the image's sides."""
+    width, height = row["width"], row["height"]
+    across, down = row["x1"] - row["x0"], row["y1"] - row["y0"]
+    return (row["x0"] + across / 2) / width, (row["y0"] + down / 2) / height, across / width, down / height
+
+
+def _share(number: float) -> str:
+    return f"{number:.{DIGITS}f}"
+
+
+def data_yaml(names: Sequence[str]) -> str:
+    """What says where images and labels are, and how classes are called."""
+    classes = "".join(f"  {number}: {_quoted(written_text(name))}\n" for number, name in enumerate(names))
+    return f"{HEAD}train: images\nval: images\nnames:\n{classes}"
+
+
+def _quoted(text: str) -> str:
+    """A text in YAML's double quotes, which take JSON's escapes; of what JSON leaves, YAML forbids two characters."""
+    return json.dumps(text, ensure_ascii=False).replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
+
+
+def write_yolo(folder: Path, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """Write data.yaml and the files of labels.
+
+    Raises
+    ------
+    OSError
+        With the file's name.
+    """
+    for name, content in labels(rows).items():
+        with whole(folder / name) as file:
+            file.write(content)
+    with whole(folder / DATA) as file:
+        file.write(data_yaml(names))
