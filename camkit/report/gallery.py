@@ -82,11 +82,12 @@ class Gallery:
             (r, c, column) for r, run in enumerate(runs) for c, column in enumerate(run.columns)
         ]
         self.sliders: Sliders = sliders_for(column.recipe for _, _, column in self.columns)
-        self.maps = [RunMaps(run, self.sliders, its.records) for run, its in zip(runs, images, strict=True)]
+        self.maps = [RunMaps(run, self.sliders, its) for run, its in zip(runs, images, strict=True)]
         self.kinds: list[tuple[int, MapOfColumns]] = [
             (r, kind) for r, maps in enumerate(self.maps) for kind in maps.kinds
         ]
         self.all = self._items()
+        self.classes = [names_of(images[r], column) for r, _, column in self.columns]
         self.items = chosen(self.all, [column for _, _, column in self.columns], limit, select)
 
     def _items(self) -> list[Item]:
@@ -250,6 +251,12 @@ class Gallery:
             "right": outcomes,
             "failed": item.failed,
         }
+
+
+def names_of(images: RunImages, column: Column) -> list[str]:
+    """The class of each row of a column's table."""
+    rows: list[dict[Any, Any]] = column.table.to_dict("records")
+    return [images.class_name(row) for row in rows]
 
 
 def chosen(items: list[Item], columns: Sequence[Column], limit: int, select: Select) -> list[Item]:

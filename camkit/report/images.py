@@ -61,13 +61,13 @@ class RunImages:
     def __init__(self, run: Run, images: Path | None = None, root: Path | None = None) -> None:
         self.run, self.notes = run, list[str]()
         self.dataset: AnnotatedSet | None = None
-        self._records: dict[tuple[str, int | None], Record] = {}
+        self._records: dict[str, list[Record]] = {}
         self._root: Path | None = None
         if run.kind == "localize":
             self._find(images)
         elif run.columns:
             self._read(root)
-        self._predicted = dict(self._pairs())
+        self._named = dict(self._pairs())
 
     def _find(self, images: Path | None) -> None:
         held = self.run.record.get("images_root")
@@ -88,7 +88,8 @@ class RunImages:
             self.notes.append(f"no photographs and no ground truth, the data set cannot be read ({error}): camkit "
                               "report --root DIR says where it lies")  # fmt: skip
             return
-        self._records = {(record.image, record.label): record for record in self.dataset.records}
+        for record in self.dataset.records:
+            self._records.setdefault(record.image, []).append(record)
 
     @property
     def records(self) -> list[Record]:
@@ -97,31 +98,51 @@ class RunImages:
 
     def known(self, row: Mapping[str, Any]) -> Known:
         """Of a row of the run's table."""
-        image, label = str(row["image"]), row.get("label")
+        image = str(row["image"])
         if self.run.kind == "localize":
             below = not (PurePosixPath(image).is_absolute() or ".." in PurePosixPath(image).parts)
             return Known(self._root / image if self._root is not None and below else None, np.zeros((0, 4)))
-        record = self._records.get((image, None if label is None else int(label)))
-        if record is None or self.dataset is None:
+        found = self._records.get(image, [])
+        if not found or self.dataset is None:
             return Known(None, np.zeros((0, 4)))
-        return Known(record, record.boxes, self.dataset.upright)
+        record = self.record_of(row)
+        return Known(found[0], np.zeros((0, 4)) if record is None else record.boxes, self.dataset.upright)
+
+    def record_of(self, row: Mapping[str, Any]) -> Record | None:
+        """A row's record of the data set; None where there is none, or several and the row does not tell which.
+
+        The label in a run's table is the model's number of the class, and not the data set's.
+        """
+        found = self._records.get(str(row["image"]), [])
+        if len(found) > 1:
+            label = row.get("label")
+            name = None if pd.isna(label) else self._named.get(int(label))
+            found = [record for record in found if name is not None and self._name(record) == name]
+        return found[0] if len(found) == 1 else None
 
     def class_name(self, row: Mapping[str, Any]) -> str:
-        """The class whose map it is."""
+        """The class whose map it is, as the data set calls it."""
         if "name" in row:
             return str(row["name"])
-        label = row.get("label")
+        record, label = self.record_of(row), row.get("label")
+        if record is not None and record.label is not None:
+            return self._name(record)
         if pd.isna(label):
             return "no class"
-        names = None if self.dataset is None else self.dataset.labels
-        return names[int(label)] if names and 0 <= int(label) < len(names) else f"class {int(label)}"
+        return self._named.get(int(label), f"number {int(label)} of the model's")
 
     def predicted_name(self, row: Mapping[str, Any]) -> str | None:
-        """The model's likeliest class by the data set's name for it; None where the run names none."""
-        predicted = row.get("predicted")
-        if pd.isna(predicted) or self.dataset is None:
+        """The model's likeliest class as the data set calls it; None where the run names none."""
+        predicted, label = row.get("predicted"), row.get("label")
+        if pd.isna(predicted):
             return None
-        return self._predicted.get(int(predicted), f"another, number {int(predicted)} of the model's")
+        if predicted == label:
+            return self.class_name(row)
+        return self._named.get(int(predicted), f"number {int(predicted)} of the model's")
+
+    def _name(self, record: Record) -> str:
+        names = None if self.dataset is None else self.dataset.labels
+        return f"class {record.label}" if names is None or record.label is None else names[record.label]
 
     def _pairs(self) -> list[tuple[int, str]]:
         """The model's numbers and the data set's names that met, as the run's record has them."""
@@ -129,8 +150,7 @@ class RunImages:
         for match in self.run.record.get("classes", []):
             for name, words in match.get("pairs", {}).items():
                 if number := MODEL_CLASS.fullmatch(str(words)):
-                    named = self.dataset is not None and self.dataset.labels is not None
-                    pairs.append((int(number[1]), str(name) if named else f"class {name}"))
+                    pairs.append((int(number[1]), f"class {name}" if str(name).isdigit() else str(name)))
         return pairs
 
 

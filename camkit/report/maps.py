@@ -1,6 +1,6 @@
 """Where a run's maps lie, and each of them as the run cut it: the score map itself, not a picture of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from camkit.input_spec import InputSpec
 from camkit.output.class_maps import CLASS_MAPS, ClassMapReader
 from camkit.output.pictures import map_file
 from camkit.recipe import Recipe
+from camkit.report.images import RunImages
 from camkit.report.lookup import Lookup, drawn, lookup_of, lookup_of_levels
 from camkit.report.rules import Sliders
 from camkit.report.runs import Run
@@ -92,8 +93,8 @@ class RunMaps:
     ----------
     run : Run
     sliders : Sliders
-    records : sequence of Record
-        Of the run's data set, where it has one: a folder of maps names its files after them.
+    images : RunImages
+        The run's: a folder of maps names its files after the records of the data set.
 
     Attributes
     ----------
@@ -101,17 +102,18 @@ class RunMaps:
         Why there are none, where that is a fault.
     """
 
-    def __init__(self, run: Run, sliders: Sliders, records: Sequence[Record]) -> None:
+    def __init__(self, run: Run, sliders: Sliders, images: RunImages) -> None:
         self.run, self.sliders, self.kinds, self.notes = run, sliders, maps_of(run), list[str]()
+        self._images = images
         self._saved: dict[str, ClassMapReader] = {}
         self._folder: MapFolder | None = None
         try:
-            self._open(records)
+            self._open()
         except CamkitError as error:
             self.notes.append(str(error))
         self._there = bool(self._saved or self._folder or (run.path / "maps").is_dir())
 
-    def _open(self, records: Sequence[Record]) -> None:
+    def _open(self) -> None:
         given = self.run.settings.get("maps")
         for prefix, name in (("", CLASS_MAPS), ("tap:", f"tap_{CLASS_MAPS}")):
             if (path := self.run.path / name).is_file():
@@ -122,7 +124,7 @@ class RunMaps:
                                       "are of two runs")  # fmt: skip
                 self._saved[prefix] = reader
         if isinstance(given, str) and not self._saved:
-            self._folder = MapFolder(Path(given), records)
+            self._folder = MapFolder(Path(given), self._images.records)
 
     def read(self, kind: MapOfColumns, row: int) -> tuple[torch.Tensor | NDArray[Any], Size, Window | None] | None:
         """The class map of a row of the tables, or of `localize` the score map: only one thread at a time."""
@@ -134,7 +136,9 @@ class RunMaps:
             saved = self._saved[kind.prefix][row]
             return saved.maps[kind.recipe.weighting], saved.size, saved.window
         if self._folder is not None:
-            return torch.from_numpy(self._folder.read(image, int(facts["label"]))), (0, 0), None
+            record = self._images.record_of(facts)
+            label = None if record is None else record.label
+            return torch.from_numpy(self._folder.read(image, label)), (0, 0), None
         if self.run.kind != "localize":
             return None
         size = int(facts["height"]), int(facts["width"])

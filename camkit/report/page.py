@@ -81,10 +81,8 @@ class Page:
 
     def classes(self, column: int) -> list[Group]:
         """By class."""
-        run, _, of = self.gallery.columns[column]
-        dataset = self.gallery.images[run].dataset
-        names = {} if dataset is None or dataset.labels is None else dict(enumerate(dataset.labels))
-        return by_class(of.table, {label: written_text(name) for label, name in names.items()})
+        table = self.gallery.columns[column][2].table
+        return by_class(table, [written_text(name) for name in self.gallery.classes[column]])
 
     def sizes(self, column: int) -> list[Group]:
         """By the truth's share of the image."""

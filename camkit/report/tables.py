@@ -93,13 +93,12 @@ class Group:
     iou: Figure
 
 
-def by_class(table: pd.DataFrame, names: dict[int, str]) -> list[Group]:
-    """A row a class, the hardest first; nothing where boxes were not judged."""
-    if "gt_loc" not in table or "label" not in table:
+def by_class(table: pd.DataFrame, classes: Sequence[str]) -> list[Group]:
+    """A row a class, the hardest first; nothing where boxes were not judged. `classes`: of each row its name."""
+    if "gt_loc" not in table:
         return []
-    known = table.dropna(subset=["label"])
-    labels = known["label"].astype(int)
-    groups = [group_of(names.get(label, f"class {label}"), known[labels == label]) for label in sorted(set(labels))]
+    names = np.asarray(classes, object)
+    groups = [group_of(name, table[names == name]) for name in dict.fromkeys(classes)]
     return sorted(groups, key=lambda group: (group.found.value, -group.n))
 
 

@@ -142,7 +142,7 @@ def test_what_does_not_hold_is_left_out_of_all_and_refused_by_name(place):
         (["--weightings", "all,signed"], "is no list of names"),
     ]:
         assert said in ablate(place, *options, "--overwrite", model="tap", expect=1)
-    assert "--against names a recipe of" in ablate(place, "--against", "cam", expect=2)
+    assert "--against names a recipe of" in ablate(place, "--against", "cam", "--overwrite", expect=2)
 
 
 def test_maps_without_class_weights_have_thresholds_alone(tmp_path):

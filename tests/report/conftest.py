@@ -34,10 +34,15 @@ def runs(place):
     """A folder a command: evaluate and ablate with maps, the wsol protocol, a crop, and localize."""
     model = ("--model", f"{place}/net.py:build")
     data = ("--dataset", "csv", "--root", place, "--step", "0.05")
-    outs = SimpleNamespace(**{name: place / "out" / name for name in ("ablated", "wsol", "cropped", "found", "plain")})
+    outs = SimpleNamespace(
+        **{name: place / "out" / name for name in ("ablated", "wsol", "cropped", "found", "plain", "mapped")}
+    )
     call("ablate", *model, *data, "--save-maps", "--out", outs.ablated, expect=(1,))
     call("evaluate", *model, *data, "--protocol", "wsol", "--save-maps", "--out", outs.wsol, expect=(1,))
     call("evaluate", *model, *data, "--out", outs.plain, expect=(1,))
+    (place / "classes.csv").write_text("dataset,model\n0,1\n1,0\n")  # the model counts the other way round
+    call("evaluate", *model, *data, "--class-map", place / "classes.csv", "--save-maps", "--out", outs.mapped,
+         expect=(1,))  # fmt: skip
     call("localize", *model, "--images", place, "--save-maps", "--no-overlays", "--fit", "crop", "--threshold", "ivr",
          "--out", outs.cropped, expect=(1,))  # fmt: skip
     call("localize", *model, "--images", place, "--save-maps", "--no-overlays", "--topk", "2", "--out", outs.found,

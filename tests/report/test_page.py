@@ -8,6 +8,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -141,6 +142,34 @@ def test_facts_of_the_tables_and_failures(runs, data):
     assert {column["label"] for column in data["columns"]} == {
         "ablated: CAM", "ablated: NWC", "ablated: PaS", "ablated: NWC+PaS", "wsol", "found"
     }  # fmt: skip
+
+
+def test_labels_are_the_models_numbers_and_names_the_data_sets(runs, tmp_path):
+    call("report", runs.mapped, "--out", tmp_path / "page.html")
+    data = json.loads(Read((tmp_path / "page.html").read_text(encoding="utf-8")).scripts["data"])
+    table = read_run(runs.mapped).columns[0].table
+    for item, (_, row) in zip(data["items"], table.iterrows(), strict=False):
+        assert item["class"] == f"class {1 - row['label']}"
+        assert item["predicted"] == f"class {1 - row['predicted']}"
+        assert item["picture"]
+        assert len(item["truth"]) == 1
+
+
+def test_a_folder_of_maps_is_cut_as_the_run_cut_it(runs, place, tmp_path):
+    saved, table = ClassMapReader(runs.ablated / "class_maps.npz"), read_run(runs.ablated).columns[0].table
+    for one, image in zip(saved, table["image"], strict=True):
+        path = tmp_path / "maps" / f"{image}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, one.maps["signed"].numpy())
+    call("evaluate", "--maps", tmp_path / "maps", "--dataset", "csv", "--root", place, "--step", "0.05", "--no-pas",
+         "--out", tmp_path / "out", expect=(1,))  # fmt: skip
+    call("report", tmp_path / "out", "--out", tmp_path / "page.html")
+    read = Read((tmp_path / "page.html").read_text(encoding="utf-8"))
+    data = json.loads(read.scripts["data"])
+    for item, more, (_, row) in zip(data["items"], details(read), table.iterrows(), strict=False):
+        held = decode(more["maps"][0])
+        assert held.at(0.2).tolist() == item["boxes"]["0"] == [row["x0"], row["y0"], row["x1"], row["y1"]]
+        assert item["class"] in ("class 0", "class 1")
 
 
 def test_saved_maps_are_those_of_the_run(runs, place):
