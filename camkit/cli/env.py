@@ -64,7 +64,7 @@ def version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 
     click.echo(f"camkit {__version__}")
     click.echo(f"torch {torch.__version__}, torchvision {version_of('torchvision')}, device {device()}")
-    click.echo(f"extras: {', '.join(f'{name} {there}' for name, there in extras().items())}")
+    click.echo(f"extras: {', '.join(f'{name} {there.split()[0]}' for name, there in extras().items())}")
     context.exit()
 
 
