@@ -21,6 +21,7 @@ SPEC = InputSpec(size=(16, 16))
 
 @pytest.fixture
 def inference():
+    torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
     return Inference(as_classifier(model, SPEC, None), "cpu", "fp32")
 

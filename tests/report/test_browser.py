@@ -198,7 +198,7 @@ def test_everything_by_keyboard(page, opened):
     assert tab.text_content("#place").startswith("2 of")
     tab.keyboard.press("Escape")
     assert not tab.is_visible("#view")
-    assert tab.evaluate("Number(document.activeElement.parentElement.getAttribute('aria-posinset'))") == 2
+    tab.wait_for_function("Number(document.activeElement.parentElement?.getAttribute('aria-posinset')) === 2")
     tab.locator("[role=tab]").first.focus()
     tab.keyboard.press("ArrowRight")
     assert tab.is_visible("#figures")

@@ -10,7 +10,8 @@ DOCS = Path(__file__).parents[3] / "docs" / "formats.md"
 
 @pytest.fixture(scope="module")
 def read_plum():
-    [code] = re.findall(r"^```python\n(.*?)^```$", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = re.findall(r"^```python\n(.*?)^```$", DOCS.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    [code] = [block for block in blocks if "def read_plum" in block]
     names = {}
     exec(compile(code, DOCS.name, "exec"), names)
     return names["read_plum"]
