@@ -45,6 +45,8 @@ class Localization:
     recipe : Recipe
     pixels : Tensor (3, H, W), uint8, or None
         The original image, where it was kept. Without it the result's pictures show the map alone.
+    filled : bool
+        Whether the image is damaged, and what is missing of it was filled.
     error : None
         A `Failure` says here why there is no result.
     """
@@ -61,6 +63,7 @@ class Localization:
     view: View
     recipe: Recipe
     pixels: torch.Tensor | None = None
+    filled: bool = False
     error: ClassVar[None] = None
 
     def __repr__(self) -> str:
