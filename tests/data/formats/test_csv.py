@@ -189,9 +189,11 @@ BYTES = st.binary(min_size=1, max_size=24) | st.lists(
     min_size=1,
     max_size=8,
 ).map(b"".join)
-# a backslash may be another system's slash: no name may lead out of its folder by one
+# a backslash may be another system's slash, a: its drive: no name may lead out of its folder by one
 FILES = BYTES.filter(
-    lambda name: not {*b"/\0"} & set(name) and not {b"", b".", b".."} & set(name.split(b"\\"))
+    lambda name: (
+        not {*b"/\0"} & set(name) and name[1:2] != b":" and not {b"", b".", b".."} & set(name.split(b"\\"))
+    )
 ).map(os.fsdecode)  # fmt: skip
 NAMES = st.text(st.characters(codec=None, categories=None) | st.sampled_from("=+-@ \\\n\r\u3000\ud800"), min_size=1)
 
