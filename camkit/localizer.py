@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 
 from camkit.boxes import pixels_inside
 from camkit.cam import CAM, refuse_undefined, refuse_unfit
@@ -163,20 +164,24 @@ class Localizer:
         return found
 
     def stream(
-        self, files: Sequence[ImageFile], labels: Mapping[str, int] | None = None, keep_image: bool = False
+        self,
+        images: Sequence[ImageFile] | Dataset[Sample],
+        labels: Mapping[str, int] | None = None,
+        keep_image: bool = False,
     ) -> Iterator[Result]:
-        """Localize image files one batch at a time, in order: `Localization`s, or the reason why there are none.
+        """Localize images one batch at a time, in order: `Localization`s, or the reason why there are none.
 
         Parameters
         ----------
-        files : sequence of ImageFile
-            As `camkit.data.find_images` lists them.
+        images : sequence of ImageFile, or Dataset of Sample
+            As `camkit.data.find_images` lists them, or prepared with this localizer's `preprocess`.
         labels : mapping from image name to class, optional
         keep_image : bool
             Keep the original pixels with each result, for pictures.
         """
         wanted = None if labels is None else (lambda sample: labels.get(sample.name))
-        for result in self._results(self._dataset(files, keep_image), wanted, {"": self.recipe}):
+        dataset = images if isinstance(images, Dataset) else self._dataset(images, keep_image)
+        for result in self._results(dataset, wanted, {"": self.recipe}):
             yield result if isinstance(result, Failure) else result[""]
 
     def compare(
@@ -229,7 +234,7 @@ class Localizer:
         return ImageDataset(images, self.preprocess, self.max_pixels, keep_image, self.filled)
 
     def _results(
-        self, dataset: PreparedImages, wanted: Wanted | None, recipes: Mapping[str, Recipe]
+        self, dataset: Dataset[Sample], wanted: Wanted | None, recipes: Mapping[str, Recipe]
     ) -> Iterator[dict[str, list[Localization]] | Failure]:
         weightings = {recipe.weighting for recipe in recipes.values()}
 
