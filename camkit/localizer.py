@@ -57,8 +57,8 @@ class Localizer:
     processor : optional
         The same as another library says it, as `camkit.models.input_spec_of` takes it: an image processor of
         transformers, transforms of torchvision, a data configuration of timm.
-    labels : sequence of str, optional
-        Class names, instead of the model's own.
+    class_names : sequence of str, optional
+        Instead of the model's own.
     fit : {"stretch", "crop", "keep"}, optional
         See `camkit.data.Preprocess`; by default "keep", or "stretch" where the network takes one input size.
     batch_size, workers : int
@@ -88,7 +88,7 @@ class Localizer:
         topk: int = 1,
         input_spec: InputSpec | None = None,
         processor: object = None,
-        labels: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
         fit: Fit | None = None,
         batch_size: int = 16,
         workers: int = 0,
@@ -101,7 +101,7 @@ class Localizer:
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
             raise CamkitError(f"topk {topk}, batch size {batch_size}, workers {workers}: give at least 1, 1 and 0")
-        classifier = as_classifier(model, input_spec, labels, processor)
+        classifier = as_classifier(model, input_spec, class_names, processor)
         if token_blocks is not None:
             classifier = replace(classifier, token_blocks=token_blocks)
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
@@ -308,7 +308,7 @@ class Localizer:
         self, sample: Sample, maps: torch.Tensor, classes: list[int], scores: list[float], recipe: Recipe
     ) -> list[Localization]:
         assert sample.view is not None
-        view, names = sample.view, self.inference.classifier.labels
+        view, names = sample.view, self.inference.classifier.class_names
         if all(map(math.isfinite, scores)):
             refuse_undefined(recipe.weighting, maps)
         score_maps = recipe.score_maps(maps, view.size, window_of(view))
