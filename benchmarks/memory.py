@@ -1,4 +1,4 @@
-"""What `camkit localize` keeps in memory for each image: resident memory over images done, of a network of one convolution.
+"""What `camkit localize` keeps in memory for each image, with a network of one convolution.
 
     python benchmarks/memory.py --images 20000
     python benchmarks/memory.py --images 1000000 --tar
@@ -42,10 +42,24 @@ def main() -> None:
         folder = Path(place)
         (folder / "net.py").write_text(NETWORK)
         images = in_tar(folder, options.images) if options.tar else in_folders(folder, options.images)
-        call = [sys.executable, "-m", "camkit", "localize", "--model", f"{folder}/net.py:build", "--images", str(images),
-                "--no-overlays", "--out", f"{folder}/out", *more]  # fmt: skip
+        call = [
+            sys.executable,
+            "-m",
+            "camkit",
+            "localize",
+            "--model",
+            f"{folder}/net.py:build",
+            "--images",
+            str(images),
+            "--no-overlays",
+            "--out",
+            f"{folder}/out",
+            *more,
+        ]
         started = time.perf_counter()
-        looks, peak = watched(subprocess.Popen(call, stdout=subprocess.DEVNULL), folder / "out" / JOURNAL, options.every)
+        looks, peak = watched(
+            subprocess.Popen(call, stdout=subprocess.DEVNULL), folder / "out" / JOURNAL, options.every
+        )
         report(looks, peak, options.images, time.perf_counter() - started)
 
 

@@ -1,5 +1,6 @@
 """What can be told of a call before torch is loaded, which takes seconds."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,17 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
 
 
+def rank() -> int:
+    """Which of the processes that torchrun started this is; 0 of one alone."""
+    return int(os.environ.get("RANK", "0")) if processes() > 1 else 0
+
+
+def processes() -> int:
+    """How many processes torchrun started for this call."""
+    said = os.environ.get("WORLD_SIZE", "1")
+    return int(said) if said.isdecimal() else 1
+
+
 def check_inputs(options: Mapping[str, Any]) -> None:
     """Files and folders that are named and are not there."""
     for name in FILES:
@@ -61,14 +73,14 @@ def check_inputs(options: Mapping[str, Any]) -> None:
         raise CamkitError(f"{root}: there is no such folder; check --root")
     for spec in options.get("images") or ():
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
-        if not given.exists() and not any(character in spec for character in WILDCARDS):
+        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{"):
             raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
 
 
 def check_out(options: Mapping[str, Any]) -> None:
-    """A folder that already holds a run."""
+    """A folder that already holds a run; of several processes the first looks, before the others can have begun."""
     out = options.get("out")
-    if out is not None and out.is_dir() and not options.get("resume"):
+    if rank() == 0 and out is not None and out.is_dir() and not options.get("resume"):
         from camkit.output import check_free
 
         remedy = "--resume, --overwrite" if "resume" in options else "--overwrite"

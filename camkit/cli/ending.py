@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
+from camkit.cli.checks import processes, rank
 from camkit.cli.groups import Missing
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 
@@ -111,7 +112,8 @@ def _bug(error: BaseException) -> str:
 def _print_line(message: str, status: int) -> int:
     words = " ".join(message.split())
     with suppress(OSError):
-        click.echo(f"camkit: {words.encode(errors='replace').decode()}", err=True)
+        who = f"rank {rank()} of {processes()} processes: " if processes() > 1 else ""
+        click.echo(f"camkit: {who}{words.encode(errors='replace').decode()}", err=True)
     return status
 
 

@@ -15,6 +15,7 @@ from camkit.cli.options import (
     note_other_source,
     pop_classifier,
     prepare,
+    shard,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
@@ -46,6 +47,9 @@ result_options = make_result_options(
 )
 
 run_options = make_run_options(
+    option("--shard", type=shard, default="1/1", metavar="I/N",
+           help="The I-th of N parts of the images, counted from 1, in a folder of its own; camkit merge puts them "
+                "together."),
     option("--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True,
            help="skip: report an image that fails and go on; fail: stop there."),
     fit=None,

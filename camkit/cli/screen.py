@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from camkit.cli.checks import rank
 from camkit.cli.groups import option
 
 JSON, QUIET = "camkit.json", "camkit.quiet"
@@ -44,8 +45,8 @@ def shows_progress() -> bool:
 
 
 def note(text: str) -> None:
-    """Say what should be known, beside the results."""
-    if not is_quiet():
+    """Say what should be known, beside the results; of several processes the first says it."""
+    if not is_quiet() and rank() == 0:
         click.echo(f"note: {text}", err=True)
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     )
     from camkit.data.filled import FilledImages
     from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
-    from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
     from camkit.data.image_file import ImageFile
     from camkit.data.image_list import ImageList
+    from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
     from camkit.data.listing import find_images, list_images
     from camkit.data.map_files import MapFolder
     from camkit.data.preprocess import Fit, Preprocess, View

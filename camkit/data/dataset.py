@@ -12,8 +12,8 @@ from torch.utils.data import Dataset
 
 from camkit.data.annotations import check_inside
 from camkit.data.filled import FilledImages
-from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image
 from camkit.data.image_file import ImageFile
+from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image
 from camkit.data.preprocess import Preprocess, View
 from camkit.data.records import Record
 from camkit.errors import CamkitError, UnreadableImage, is_out_of_memory
@@ -102,9 +102,7 @@ class PreparedImages(Dataset[Sample]):
         return decoded
 
 
-def prepared(
-    index: int, name: str, load: Callable[[], Decoded], preprocess: Preprocess, *, keep_image: bool
-) -> Sample:
+def prepared(index: int, name: str, load: Callable[[], Decoded], preprocess: Preprocess, *, keep_image: bool) -> Sample:
     """One image as a sample: read and preprocessed, or with the reason why not."""
     filled = False
     try:

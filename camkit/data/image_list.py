@@ -72,11 +72,15 @@ class ImageList:
         clashing = "SELECT name FROM images GROUP BY name HAVING count(*) > 1"
         while (first := self._db.execute(f"SELECT min(name) FROM ({clashing})").fetchone()[0]) is not None:
             self._db.execute(f"CREATE TEMP TABLE clashing AS {clashing}")
-            longer = self._db.execute("UPDATE images SET depth = depth + 1, name = lengthened(path, depth + 1) WHERE "
-                                      "inside = '' AND name IN clashing AND name != lengthened(path, depth + 1)")  # fmt: skip
+            longer = self._db.execute(
+                "UPDATE images SET depth = depth + 1, name = lengthened(path, depth + 1) "
+                "WHERE inside = '' AND name IN clashing AND name != lengthened(path, depth + 1)"
+            )
             self._db.execute("DROP TABLE clashing")
             if not longer.rowcount:
-                both = self._db.execute("SELECT path FROM images WHERE name = ? ORDER BY at LIMIT 2", (first,)).fetchall()
+                both = self._db.execute(
+                    "SELECT path FROM images WHERE name = ? ORDER BY at LIMIT 2", (first,)
+                ).fetchall()
                 one, other = (os.fsdecode(path) for (path,) in both)
                 raise CamkitError(f"two images would both be named {decoded(first)!r}, of {one} and of {other}: rename "
                                   "one, or give them in two runs")  # fmt: skip
@@ -89,7 +93,9 @@ class ImageList:
         at = self.start
         while at < self.stop:
             end = min(at + CHUNK, self.stop)
-            rows = self._db.execute("SELECT path, name, inside FROM images WHERE at >= ? AND at < ? ORDER BY at", (at, end))
+            rows = self._db.execute(
+                "SELECT path, name, inside FROM images WHERE at >= ? AND at < ? ORDER BY at", (at, end)
+            )
             yield from [ImageFile(Path(os.fsdecode(path)), decoded(name), inside) for path, name, inside in rows]
             at = end
 

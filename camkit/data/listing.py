@@ -56,7 +56,7 @@ def find_images(spec: str | Path | Sequence[str | Path]) -> list[ImageFile]:
 
 
 def list_images(
-    spec: str | Path | Sequence[str | Path], passed_over: Callable[[str, str], bool] = lambda spec, file: False
+    spec: str | Path | Sequence[str | Path], passed_over: Callable[[str, str], bool] | None = None
 ) -> ImageList:
     """As `find_images`, in bounded memory.
 
@@ -64,7 +64,7 @@ def list_images(
     ----------
     spec
         As of `find_images`.
-    passed_over : callable
+    passed_over : callable, optional
         Says of a spec and of a file that was found by it whether it is to be left out.
 
     Raises
@@ -84,7 +84,7 @@ def list_images(
             nonlocal seen
             for file in found:
                 seen += 1
-                if not passed_over(one, file[0]):
+                if passed_over is None or not passed_over(one, file[0]):
                     yield file
 
         images.add(counted())
@@ -100,8 +100,12 @@ def _counted(spec: str) -> list[str]:
         return [spec]
     first, last = int(span[1]), int(span[2])
     if not first <= last < first + MOST_IN_RANGE:
-        raise CamkitError(f"{spec}: the range {span[0]} counts nothing, or more than {MOST_IN_RANGE}; write {{000..009}}")
-    names = (f"{spec[: span.start()]}{number:0{len(span[1])}d}{spec[span.end() :]}" for number in range(first, last + 1))
+        raise CamkitError(
+            f"{spec}: the range {span[0]} counts nothing, or more than {MOST_IN_RANGE}; write {{000..009}}"
+        )
+    names = (
+        f"{spec[: span.start()]}{number:0{len(span[1])}d}{spec[span.end() :]}" for number in range(first, last + 1)
+    )
     return [one for name in names for one in _counted(name)]
 
 
@@ -175,7 +179,9 @@ def _matches(root: Path, pattern: str) -> Found:
         raise CamkitError(f"the glob {pattern!r} cannot be searched: {error}; give a folder instead") from None
     for match in matches:
         if not any(part.startswith(".") for part in match.relative_to(root).parts):
-            inside = _below(str(root), _images_below(str(match))) if path.isdir(match) else _inside(str(match), str(root))
+            inside = (
+                _below(str(root), _images_below(str(match))) if path.isdir(match) else _inside(str(match), str(root))
+            )
             yield from inside
 
 

@@ -38,21 +38,23 @@ def members(path: str, suffixes: frozenset[str]) -> Iterator[Member]:
     """
     kind = path.lower()
     if kind.endswith(PACKED):
-        raise CamkitError(f"{path}: a packed archive has no place to read an image from; unpack it, or make a plain .tar")
+        raise CamkitError(
+            f"{path}: a packed archive has no place to read an image from; unpack it, or make a plain .tar"
+        )
     if kind.endswith(".parquet"):
         yield from parquet_images(path)
         return
     found = _of_zip(path) if kind.endswith(".zip") else _of_tar(path)
     for name, where in found:
         plain = name.replace("\\", "/").removeprefix("./")
-        parts = PurePosixPath(plain).parts
-        hidden = any(part.startswith(".") for part in parts)
-        if hidden or is_litter(plain) or PurePosixPath(plain).suffix.lower() not in suffixes:
+        if PurePosixPath(plain).suffix.lower() not in suffixes:
             continue
         try:
             checked_name(plain)
         except CamkitError as error:
             raise CamkitError(f"{path}: {error}; repack it") from None
+        if is_litter(plain) or any(part.startswith(".") for part in PurePosixPath(plain).parts):
+            continue
         yield plain, where
 
 
@@ -97,7 +99,7 @@ def _of_tar(path: str) -> Iterator[Member]:
     try:
         with tarfile.open(path, "r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members = []  # else it keeps all of them
+                tar.members = []  # type: ignore[attr-defined] # else it keeps all of them
                 if member.isreg() and not member.issparse():
                     yield member.name, f"tar:{member.offset_data}:{member.size}"
     except (OSError, tarfile.TarError) as error:
@@ -113,7 +115,9 @@ def _of_zip(path: str) -> Iterator[Member]:
     for one in infos:
         if one.flag_bits & ENCRYPTED or one.compress_type not in (STORED, DEFLATED):
             how = "encrypted" if one.flag_bits & ENCRYPTED else f"packed by method {one.compress_type}"
-            raise CamkitError(f"{path}: {one.filename!r} is {how}; repack the archive with zip's own method, or unpack it")
+            raise CamkitError(
+                f"{path}: {one.filename!r} is {how}; repack the archive with zip's own method, or unpack it"
+            )
         yield one.filename, f"zip:{one.header_offset}:{one.compress_size}:{one.compress_type}:{one.file_size}"
 
 

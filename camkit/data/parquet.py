@@ -44,7 +44,7 @@ def parquet_images(path: str) -> Iterator[tuple[str, str]]:
 
 def read_cell(path: str, group: int, row: int) -> bytes:
     """The encoded image in a row of a row group; `OSError` or `ValueError` where there is none."""
-    cell = _cells(path, os.getpid(), group)[row]
+    cell: bytes | str | None = _cells(path, os.getpid(), group)[row]
     if cell is None:
         raise ValueError("the cell is empty")
     if isinstance(cell, bytes):

@@ -101,6 +101,7 @@ class RunFolder:
                     stack.callback(self.journal.close)
                 self._part = stack.enter_context(Part(path, group.rank))
                 group.barrier()  # the journal is read by all, and every part is there
+            self.failed_before = len(self.journal.entries) > self.journal.entries.done
             self._stack = stack.pop_all()
 
     def _open(self, stack: ExitStack, session: dict[str, Any], resume: bool, overwrite: bool) -> None:

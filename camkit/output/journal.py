@@ -91,6 +91,13 @@ class Journal:
         line: Line = json.loads(self._lines.readline())
         return line
 
+    def drawn_lines(self) -> Iterator[Line]:
+        """The lines that say which files were about to be drawn for an image."""
+        for raw in _raw_lines(self.path):
+            line = _parsed(raw)
+            if line is not None and "files" in line and _is_line(line):
+                yield line
+
     def begin(self) -> None:
         """From here on, what is there counts as there before."""
         self.begun = self._end
@@ -157,7 +164,9 @@ def drawn(folder: Path) -> Iterator[str]:
 
 def part_files(folder: Path) -> list[Path]:
     """The parts of a journal that several processes wrote, by rank."""
-    found = {int(match[1]): path for path in folder.glob(".camkit-journal-*.jsonl") if (match := PART.fullmatch(path.name))}
+    found = {
+        int(match[1]): path for path in folder.glob(".camkit-journal-*.jsonl") if (match := PART.fullmatch(path.name))
+    }
     return [path for _, path in sorted(found.items())]
 
 

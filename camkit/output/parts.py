@@ -40,8 +40,9 @@ class Part:
 
     def close(self) -> None:
         """End it; what it has stays."""
-        let_go(self._file.fileno())
-        self._file.close()
+        if not self._file.closed:
+            let_go(self._file.fileno())
+            self._file.close()
 
     def __enter__(self) -> "Part":
         return self
@@ -63,8 +64,8 @@ def gather(journal: Journal) -> None:
     for path in part_files(journal.path.parent):
         for number, line in enumerate(whole_lines(path), 1):
             if line is None:
-                raise CamkitError(f"{path}, line {number}: it is damaged, or no line of a journal: remove the file; what "
-                                  "it holds is computed again")  # fmt: skip
+                why = "it is damaged, or no line of a journal: remove the file, and what it held is computed again"
+                raise CamkitError(f"{path}, line {number}: {why}")
             if "end" not in line:
                 journal.write(line)
         path.unlink()
