@@ -88,9 +88,9 @@ class MaxBoxAccV3(PerImage):
     """MaxBoxAccV3, in percent: the share of all true boxes that are found, at the best threshold for all images.
 
     All contours' boxes count as in MaxBoxAccV2, but a box answers for one true box, and a true box is found once. Mean
-    over IoU >= 0.3, 0.5, 0.7, each at the first threshold with the most found. `precision` is the share of all boxes that
-    answer for one, at those thresholds; `f1` is the harmonic mean of the two means. As a fork of the public evaluation
-    has it.
+    over IoU >= 0.3, 0.5, 0.7, each at the first threshold with the most found. `precision` is the share of all boxes
+    that answer for one, at those thresholds; `f1` is the harmonic mean of the two means. As a fork of the public
+    evaluation has it.
 
     Parameters
     ----------
