@@ -7,34 +7,61 @@ import click
 from camkit.cli.groups import command
 from camkit.cli.options import make_model_options, pop_classifier
 
+Rows = dict[str, str]
+
 
 @command(short_help="Say what camkit finds in a model: its head, exactness, map size.")
 @make_model_options()
 def inspect(head: dict[str, str] | None, **options: Any) -> None:
-    """Say what camkit finds in a model: its head, exactness, map size.
+    """Say what camkit finds in a model: its head, exactness, map size; with --maps-by, what makes its maps.
 
     \b
     Examples:
       camkit inspect --model tiny
       camkit inspect --model resnet50 --weights none
       camkit inspect --model my_net.py:build --weights my.safetensors --size 320
+      camkit inspect --model alexnet --maps-by torchcam:GradCAM
     """
-    from camkit.cam.attention_map import AttentionMap
-    from camkit.cam.head import MEANING
+    from camkit.cam import CAM
     from camkit.inference import Inference
 
     classifier = pop_classifier(options)
-    cam = Inference(classifier, "cpu", "fp32", head).cam
-    found = cam.head
-    place = found.feature_map.place
-    (height, width), (h, w) = classifier.input.size, found.map_size
-    summed = "maps" if found.pool is None else "none, the maps have another mean; pooled features times class weights"
-    grey = ", grey" if cam.channels == 1 else ""
-    rows = {
+    source = Inference(classifier, "cpu", "fp32", head).source
+    shown, (height, width) = classifier.input, classifier.input.size
+    (h, w), grey = source.map_size, ", grey" * (source.channels == 1)
+    first = {
         "model": f"{classifier.name}, weights: {classifier.weights}",
-        "input": f"{height}x{width}{grey}, mean {classifier.input.mean}, std {classifier.input.std}",
+        "input": f"{height}x{width}{grey}, mean {shown.mean}, std {shown.std}",
+    }
+    size = {"map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels"}
+    rows = head_rows(source.head, size) if isinstance(source, CAM) else function_rows(source, size)
+    for name, text in (first | rows).items():
+        click.echo(f"{name:<13} {text}")
+
+
+def function_rows(source: Any, size: Rows) -> Rows:
+    """Of maps that something else than the network's own head makes: a `camkit.cam.FunctionMaps`."""
+    rows = {"maps": f"by {source.kind}: they add up to no logit"}
+    if source.facts.get("layer"):
+        rows["layer"] = f"{source.facts['layer']}: {source.facts['layer_by']}"
+    rows |= size | {"classes": f"{source.num_classes}"}
+    if source.activation != "none":
+        rows["output"] = f"{source.activation}: scores are the model's own"
+    if source.notes:
+        rows["note"] = "; ".join(source.notes)
+    return rows
+
+
+def head_rows(found: Any, size: Rows) -> Rows:
+    """Of the network's own head: a `camkit.cam.Head`."""
+    from camkit.cam.attention_map import AttentionMap
+    from camkit.cam.head import MEANING
+
+    place = found.feature_map.place
+    summed = "maps" if found.pool is None else "none, the maps have another mean; pooled features times class weights"
+    rows = {
         "features": f"{found.channels} channels, {place.side} of {place.module or 'the model'}",
-        "map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels",
+        **size,
         "classifier": f"{found.classifier or 'none'}, {found.num_classes} classes",
         "head": f"{found.kind}: {MEANING[found.kind]}",
         "completeness": f"{summed} miss the logits by {found.completeness:.1e} of their range",
@@ -53,8 +80,7 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
         )
     if found.notes:
         rows["note"] = "; ".join(found.notes)
-    for name, text in rows.items():
-        click.echo(f"{name:<13} {text}")
+    return rows
 
 
 def attention_line(found: Any) -> str:
