@@ -41,7 +41,7 @@ def read_imagenet_s(root: Path, split: str) -> AnnotatedSet:
     Returns
     -------
     AnnotatedSet
-        `labels` are the wnids.
+        `class_names` are the wnids.
 
     Raises
     ------

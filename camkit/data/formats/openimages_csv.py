@@ -26,7 +26,7 @@ from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
 
 COLUMNS = ("ImageID", "LabelName", "XMin", "YMin", "XMax", "YMax")
-LISTINGS = ("{split}-annotations-bbox.csv", "*-{split}-annotations-bbox.csv", 
+LISTINGS = ("{split}-annotations-bbox.csv", "*-{split}-annotations-bbox.csv",
             "annotations/{split}-annotations-bbox.csv", "{split}/labels/detections.csv", "{split}.csv")  # fmt: skip
 DESCRIPTIONS = ("*class-descriptions*.csv", "annotations/*class-descriptions*.csv", "metadata/classes.csv",
                 "*/metadata/classes.csv")  # fmt: skip

@@ -26,7 +26,7 @@ def test_what_is_read(tmp_path, name):
     split, files, expected, labels = EXAMPLES[name]
     data = read_dataset(name, write(tmp_path, files), split)
     assert (rounded(data), data.problems) == (expected, [])
-    assert labels is None or data.labels == labels
+    assert labels is None or data.class_names == labels
     assert (data.name, data.split) == (name, split)
     for record in data.records:
         assert record.read()[:4] == b"\x89PNG"

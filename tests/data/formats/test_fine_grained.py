@@ -129,7 +129,7 @@ def test_imagenet_s_needs_all_classes_to_number_them(tmp_path):
         (root / f"validation/n0144{(3535 + number):04d}" / "x.JPEG").parent.mkdir(parents=True, exist_ok=True)
         (root / f"validation/n0144{(3535 + number):04d}" / "x.JPEG").write_bytes(encoded(PHOTO))
     data = read_dataset("imagenet-s", root, "validation")
-    assert len(data.labels) == 50
+    assert len(data.class_names) == 50
     assert accounts(data)[0] == 1
     assert len(data.problems) == 50  # those without a mask
     assert data.records[0].read_mask()[0].sum() == 6
@@ -151,4 +151,4 @@ def test_aircraft_by_level_and_a_class_that_is_not_listed(tmp_path):
     (root / "data/images_box.txt").write_text("0000001 1 1 8 6\n0000001 1 1 8 6\n0000002 1 1 2 2\n0000003 1 1 4 4\n")
     found, problems = accounts(read_dataset("fgvc-aircraft", root, "test"))
     assert (found, problems) == (1, ["images_box.txt, line 2", "images_variant_test.txt, line 2"])
-    assert read_dataset("fgvc-aircraft", root / "data", "test").labels == ("707-320", "737 200/300")
+    assert read_dataset("fgvc-aircraft", root / "data", "test").class_names == ("707-320", "737 200/300")

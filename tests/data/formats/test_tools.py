@@ -48,7 +48,7 @@ def test_yolo_boxes_polygons_and_turned_boxes(tree, summary):
     assert mask.any()
     assert not ignore.any()
     assert data.records[1].read_mask is None
-    assert (data.upright, data.labels, data.numbered) == (True, ("ape", "cat"), True)
+    assert (data.upright, data.class_names, data.numbered) == (True, ("ape", "cat"), True)
 
 
 def test_yolo_of_an_image_on_its_side(tree, summary):
@@ -145,7 +145,7 @@ def test_tensorflow_csv_one_line_is_its_own_problem(tree, summary):
     text = "\n".join(["filename,width,height,class,xmin,ymin,xmax,ymax", *rows[:5], rows[6]])
     root = tree({"train/_annotations.csv": text, **{f"train/{name}.png": PHOTO for name in "abcd"}})
     data = read_dataset("tensorflow-csv", root, "train")
-    assert (summary(data), data.labels) == ([("a.png", 1, [[0, 0, 8, 6]])], ("ape", "cat"))
+    assert (summary(data), data.class_names) == ([("a.png", 1, [[0, 0, 8, 6]])], ("ape", "cat"))
     places = [where.removeprefix("train/_annotations.csv, ") for where, _, _ in told(data, root)]
     assert places == ["line 3", "line 4", "line 6", "line 7"]
     (root / "train/_annotations.csv").write_text(
@@ -166,13 +166,13 @@ def test_openimages_csv_one_line_is_its_own_problem(tree, summary):
     assert [where for where, _ in said] == ["line 3", "line 4", "line 7", "line 8", "line 5", "line 6"]
     assert "all its objects are crowds" in said[4][1]
     assert "there is no file 'c.jpg'" in said[5][1]
-    assert (data.labels, data.numbered) == (("/m/1", "/m/2"), False)
+    assert (data.class_names, data.numbered) == (("/m/1", "/m/2"), False)
 
 
 def test_openimages_csv_two_classes_of_one_name_stay_two(tree):
     root = tree({"v.csv": "ImageID,LabelName,XMin,XMax,YMin,YMax\na,/m/1,0,1,0,1\na,/m/2,0,1,0,1\n", "v/a.jpg": PHOTO,
                  "oidv7-class-descriptions.csv": "LabelName,DisplayName\n/m/1,Bat\n/m/2,Bat\n"})  # fmt: skip
-    assert read_dataset("openimages-csv", root, "v").labels == ("Bat (/m/1)", "Bat (/m/2)")
+    assert read_dataset("openimages-csv", root, "v").class_names == ("Bat (/m/1)", "Bat (/m/2)")
 
 
 def via(tree, *regions, project=False, name="a.png"):
@@ -229,7 +229,7 @@ def test_via_a_broken_region_is_its_own_problem(tree, summary, bad, problem):
 
 def test_via_which_attribute_is_the_class(tree):
     several = [region(RECT, name="balloon", type="unknown", label="cat"), region(RECT, label={"dog": True})]
-    assert read_dataset("via", via(tree, *several), "val").labels == ("cat", "dog")
+    assert read_dataset("via", via(tree, *several), "val").class_names == ("cat", "dog")
     with pytest.raises(CamkitError, match="attributes name, type; call the one that is the class 'class'"):
         read_dataset("via", via(tree, region(RECT, name="balloon", type="unknown")), "val")
     with pytest.raises(CamkitError, match="no region has an attribute that names its class"):
@@ -250,7 +250,7 @@ def test_createml_one_entry_is_its_own_problem(tree, summary):
     assert summary(data) == [("a.png", 1, [[0, 0, 8, 6]]), ("b.png", 1, [[0, 0, 8, 6]])]
     places = [where.removeprefix("val.json, ") for where, _, _ in told(data, root)]
     assert places == [*(f"image 1, object {n}" for n in (2, 3, 4, 5)), "image 5", "image 2", "image 3"]
-    assert data.labels == ("ape", "cat")  # a broken box does not renumber
+    assert data.class_names == ("ape", "cat")  # a broken box does not renumber
 
 
 def folder(tree, *rows):
@@ -269,7 +269,7 @@ def test_imagefolder_forms(tree, summary):
     assert summary(data) == [
         ("a.png", 0, [[1, 2, 4, 5]]), ("a.png", 1, [[0, 0, 8, 6]]), ("b.png", 1, [[1, 2, 4, 5]]), ("c.png", 0, [])
     ]  # fmt: skip
-    assert (data.labels, data.numbered, data.problems) == (("ape", "cat"), False, [])
+    assert (data.class_names, data.numbered, data.problems) == (("ape", "cat"), False, [])
     assert data.records[2].read_mask()[0].sum() == 9
 
 
@@ -287,7 +287,7 @@ def test_imagefolder_one_line_is_its_own_problem(tree, summary):
     assert summary(data) == [("a.png", 3, [[0, 0, 8, 6]]), ("c.png", 4, [[0, 0, 8, 6]])]
     places = [where.removeprefix("val/metadata.jsonl, ") for where, _, _ in told(data, root)]
     assert sorted(places) == ["line 2", "line 3", "line 4", "line 5", "line 6, object 2", "line 6, object 3", "line 7"]
-    assert data.labels is None
+    assert data.class_names is None
 
 
 def test_boxes_csv_with_several_classes_an_image_reads_back(tree, summary):
