@@ -4,17 +4,21 @@ from pathlib import Path
 
 import click
 
-from camkit.cli.groups import command, option
-from camkit.cli.screen import screen_options, wants_json, write_json
+from camkit.cli.groups import command, option, option_group
+from camkit.cli.options import GivenPath
+from camkit.cli.screen import json_option, wants_json, write_json
 from camkit.data.formats.registry import READERS, Format
 from camkit.errors import CamkitError
 
 
 @command(short_help="List the data sets that --dataset takes, and what their files look like.")
 @click.argument("contains", default="")
-@option("--root", type=click.Path(path_type=Path), help="Say which format a folder, an archive or a file is in.")
-@option("--split", default="val", show_default=True, help="With --root: the part of it that is asked for.")
-@screen_options[0]
+@option_group(
+    "Data set",
+    option("--root", type=GivenPath(path_type=Path), help="Say which format a folder, an archive or a file is in."),
+    option("--split", default="val", show_default=True, help="With --root: the part of it that is asked for."),
+)
+@option_group("Results", json_option)
 def datasets(contains: str, root: Path | None, split: str) -> None:
     """List the formats that --dataset takes, each with an example of its files, or those whose name contains CONTAINS.
 
@@ -37,8 +41,9 @@ def datasets(contains: str, root: Path | None, split: str) -> None:
     if not wanted:
         raise CamkitError(f"no data set's name contains {contains!r}; camkit datasets lists all")
     if wants_json():
-        write_json({name: {"what": one.what, "corners": one.corners, "files": list(one.tree)}
-                    for name, one in wanted.items()})  # fmt: skip
+        listed = [{"name": name, "what": one.what, "corners": one.corners, "files": list(one.tree)}
+                  for name, one in wanted.items()]  # fmt: skip
+        write_json({"datasets": listed})
         return
     click.echo("\n\n".join(told(name, one) for name, one in wanted.items()))
     click.echo("\nauto finds out which of them --root is in. Corners: docs/formats.md")
