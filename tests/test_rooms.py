@@ -12,14 +12,14 @@ import camkit
 
 # From the ground up; rooms in one set do not import each other.
 FLOORS = [
-    {"_version", "errors"},
+    {"_version", "errors", "progress"},
     {"boxes", "nn", "figures", "imagenet", "input_spec"},
     {"cam", "data", "metrics"},
     {"models", "recipe", "adapters"},
     {"inference", "localization"},
     {"localizer", "process_group"},
     {"output"},
-    {"evaluation"},
+    {"batch", "evaluation"},
     {"analysis", "report", "training"},
     {"runs"},
     {"reproduction"},

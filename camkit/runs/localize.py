@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
@@ -20,6 +18,7 @@ from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
 from camkit.output.tables import WRITERS, Row
 from camkit.output.yolo import DATA
+from camkit.progress import progress_bar
 from camkit.recipe import Recipe
 from camkit.runs.facts import (
     Report,
@@ -82,7 +81,7 @@ def run_localize(
     if fit is None and localizer.preprocess.fit != "keep":
         notes.append("note: fit stretch: the network takes inputs of one shape")
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
-    known = None if labels is None else read_labels(labels, files, classifier.labels, inference.source.num_classes)
+    known = None if labels is None else read_labels(labels, files, classifier.class_names, inference.source.num_classes)
     own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
            "save_maps": save_maps} | ({"min_score": min_score} if min_score else {})  # fmt: skip
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
@@ -91,7 +90,7 @@ def run_localize(
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
             results = unfinished(folder, localizer, known, keep_image=overlays)
-            bar = tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress)
+            bar = progress_bar(results, what="localize", total=len(files) - before, shown=show_progress)
             add_all(folder, bar, min_score, fail=on_error == "fail")
             facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
                      "completeness": inference.source.completeness, "filled": folder.filled(),
@@ -232,7 +231,7 @@ def settings_of(localizer: Localizer) -> dict[str, Any]:
 def class_names_of(localizer: Localizer) -> Sequence[str]:
     """The names of the model's classes, their numbers where it has none."""
     inference = localizer.inference
-    return inference.classifier.labels or tuple(map(str, range(inference.source.num_classes)))
+    return inference.classifier.class_names or tuple(map(str, range(inference.source.num_classes)))
 
 
 def session_of(localizer: Localizer) -> dict[str, Any]:

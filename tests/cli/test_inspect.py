@@ -192,10 +192,13 @@ def test_maps_by_something_else_need_no_head(place):
     found = runner.invoke(cli, [*call, "--maps-by", f"{place}/maps.py:squares"])
     assert found.exit_code == 0, found.output
     rows = dict(line.split(maxsplit=1) for line in found.output.splitlines())
-    assert list(rows) == ["model", "input", "maps", "map", "classes"]
+    assert list(rows) == ["model", "input", "map", "maps", "classes"]
     assert rows["maps"] == f"by {place}/maps.py:squares: they add up to no logit"
     assert rows["map"] == "32x48 positions at that input, one for 1x1 pixels"
     assert rows["classes"] == "3"
+    facts = json.loads(runner.invoke(cli, [*call, "--maps-by", f"{place}/maps.py:squares", "--json"]).output)
+    assert facts["maps_by"] == f"{place}/maps.py:squares"
+    assert (facts["map_size"], facts["classes"], facts["output"]) == ([32, 48], 3, "none")
 
 
 def test_maps_by_another_library_name_their_layer(place):
