@@ -88,8 +88,9 @@ def run_head(
     try:
         picked_up, returned = forward(model, images, feature_map.places, feature_map.copies)
         found, rest = feature_map.decomposed(picked_up, size)
-        attends = isinstance(feature_map, AttentionMap)
-        held = feature_map.decomposed(picked_up, size, evenly=True)[0] if attends else found
+        held = found
+        if isinstance(feature_map, AttentionMap):
+            held, _ = feature_map.decomposed(picked_up, size, evenly=True)
     except (CamkitError, RuntimeError, IndexError) as error:
         what = str(error) if isinstance(error, CamkitError) else one_line(error)
         raise HeadNotFound(
