@@ -115,14 +115,10 @@ def table(data: str, seeds: int, out: Path) -> Iterator[str]:
     for system in systems(data, out):
         files = {seed: _file(out, data, system, seed) for seed in range(seeds)}
         if all(file.exists() for file in files.values()):
-            runs[system] = {
-                seed: Measured.from_json(json.loads(file.read_text("utf-8"))) for seed, file in files.items()
-            }
+            runs[system] = {seed: _read(file) for seed, file in files.items()}
     plain = runs["CAM"]
-    head = [
-        FIGURES["top1_cls"],
-        *(f"{name}, {recipe}" for recipe in ("CAM", "both") for name in list(FIGURES.values())[1:]),
-    ]
+    boxes = list(FIGURES.values())[1:]
+    head = [FIGURES["top1_cls"], *(f"{name}, {recipe}" for recipe in ("CAM", "both") for name in boxes)]
     yield "| system | " + " | ".join([*head, "GT-known Loc, CAM, against CAM", "work", "memory"]) + " |"
     yield "|---" * (len(head) + 4) + "|"
     for system, its in runs.items():
@@ -160,8 +156,8 @@ def main(data: str, root: str, seeds: int, out: Path, only: tuple[str, ...], thi
         for system in only or systems(data, out):
             if not _file(out, data, system, seed).exists():
                 command = [sys.executable, __file__, "--data", data, "--root", root, "--out", str(out)]
-                made = subprocess.run([*command, "--one", system, str(seed)], check=False)
-                print(f"{data} {system} seed {seed}: {'done' if made.returncode == 0 else 'failed'}", file=sys.stderr)
+                left = subprocess.run([*command, "--one", system, str(seed)], check=False).returncode
+                print(f"{data} {system} seed {seed}: {'failed' if left else 'done'}", file=sys.stderr)
     print("\n".join(table(data, seeds, out)))
 
 
