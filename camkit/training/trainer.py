@@ -91,7 +91,7 @@ class Trainer:
         model.to(device).to(memory_format=torch.channels_last)
         network = Network(
             model, card.num_classes, card.labels, (side, side), self.group, settings.precision,
-            settings.label_smoothing,
+            settings.label_smoothing, self.initial.places,
         )  # fmt: skip
         for name, module in self.method.modules(network).items():
             network.modules[name] = module.to(device)
