@@ -51,7 +51,7 @@ class InitialNetwork:
     places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def make_network(settings: TrainSettings, num_classes: int, labels: Sequence[str] | None) -> InitialNetwork:
+def make_network(settings: TrainSettings, num_classes: int, class_names: Sequence[str] | None) -> InitialNetwork:
     """A network with its first weights; what is random comes from PyTorch's default generator.
 
     Raises
@@ -61,11 +61,11 @@ def make_network(settings: TrainSettings, num_classes: int, labels: Sequence[str
     """
     backbone = BACKBONES.get(settings.backbone.removeprefix(WSOL))
     if backbone is None and settings.backbone not in torchvision_names():
-        return _from_classifier(settings, num_classes, labels)
+        return _from_classifier(settings, num_classes, class_names)
     usual = InputSpec() if backbone is None else backbone.input
     spec = _input(usual, settings)
     name = settings.backbone if backbone is None else f"{WSOL}{settings.backbone.removeprefix(WSOL)}"
-    names = None if labels is None else tuple(labels)
+    names = None if class_names is None else tuple(class_names)
     card = Card(name, num_classes, spec, names, settings.pool, settings.output_stride or None, settings.dilation)
     model = build(card)
     adl_at = () if backbone is None else backbone.adl_at
@@ -81,14 +81,14 @@ def make_network(settings: TrainSettings, num_classes: int, labels: Sequence[str
     return InitialNetwork(model, card, new, adl_at, f"{told}; fresh: {', '.join(layers) or 'none'}", places)
 
 
-def _from_classifier(settings: TrainSettings, num_classes: int, labels: Sequence[str] | None) -> InitialNetwork:
+def _from_classifier(settings: TrainSettings, num_classes: int, class_names: Sequence[str] | None) -> InitialNetwork:
     """Any classifier that ``--model`` takes, with a last layer of its own for these classes."""
     start = load_classifier(settings.backbone, settings.weights)
     stride = settings.output_stride or None
     if start.output_stride is not None and stride not in (None, start.output_stride):
         raise CamkitError(f"{settings.backbone} has output stride {start.output_stride}: leave --output-stride out")
     model, fresh = with_new_fc(start.model, num_classes, start.input.size)
-    names = None if labels is None else tuple(labels)
+    names = None if class_names is None else tuple(class_names)
     spec = _input(start.input, settings)
     card = Card(start.network or start.name, num_classes, spec, names, settings.pool, stride, settings.dilation)
     model = equip(model, card)

@@ -53,7 +53,7 @@ class Network:
     ----------
     model : nn.Module
     num_classes : int
-    labels : tuple of str or None
+    class_names : tuple of str or None
         Names of the classes.
     input_size : tuple of int
         Height and width that the head is searched with.
@@ -68,7 +68,7 @@ class Network:
 
     model: nn.Module
     num_classes: int
-    labels: tuple[str, ...] | None
+    class_names: tuple[str, ...] | None
     input_size: tuple[int, int]
     group: ProcessGroup
     precision: str = "fp32"
