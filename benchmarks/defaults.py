@@ -58,13 +58,13 @@ def pairs(real: Path, limit: int) -> dict[str, tuple[Callable[[], Classifier], C
 
 def own(folder: Path, factory: str) -> Classifier:
     network = load_classifier(f"{folder}/model.py:{factory}", str(folder / "weights.safetensors"))
-    return replace(network, labels=read_class_names(folder / "labels.txt"))
+    return replace(network, class_names=read_class_names(folder / "labels.txt"))
 
 
 def albatrosses(real: Path) -> AnnotatedSet:
     """The three species of albatross in cub-10; ImageNet has one class for them and none for the other seven."""
     train, test = (read_dataset("cub", real / "cub-10", split) for split in ("train", "test"))
-    names = train.labels or ()
+    names = train.class_names or ()
     (one,) = map_classes(
         {name: "albatross" if "Albatross" in name else None for name in names},
         replace(train, split="train and test", records=train.records + test.records, problems=[]),
@@ -76,7 +76,7 @@ def pets(real: Path) -> AnnotatedSet:
     """Two breeds of cat and one of dog; ImageNet has none of the three, and the nearest by their looks stand in."""
     nearest = {"Abyssinian": "Egyptian cat", "Bengal": "Egyptian cat", "american_bulldog": "boxer"}
     test = read_dataset("wsol", real / "pets-3", "test-boxes")
-    (one,) = map_classes(nearest, replace(test, labels=read_class_names(real / "pets-3" / "classes.txt")))
+    (one,) = map_classes(nearest, replace(test, class_names=read_class_names(real / "pets-3" / "classes.txt")))
     return one
 
 

@@ -83,7 +83,7 @@ def report(run: Run) -> list[str]:
 def species(root: Path) -> Iterator[AnnotatedSet]:
     """Training and test photographs of CUB, with the numbers that the network has for their species."""
     train, test = (read_dataset("cub", root, split) for split in ("train", "test"))
-    names = train.labels or ()
+    names = train.class_names or ()
     of_image = {record.image: names[record.label] for record in train.records + test.records}
     with (root / "birds.csv").open() as file:
         known = {of_image[row["image"]]: row["label"] for row in csv.DictReader(file)
@@ -116,7 +116,7 @@ def of_species(root: Path, birds: Path, kept: Path, seeds: int) -> Iterator[str]
 
 def network(birds: Path) -> Classifier:
     found = load_classifier(f"{birds}/model.py:birds", str(birds / "weights.safetensors"))
-    return replace(found, labels=read_class_names(birds / "labels.txt"))
+    return replace(found, class_names=read_class_names(birds / "labels.txt"))
 
 
 def on(classifier: Classifier, test: AnnotatedSet) -> Measured:

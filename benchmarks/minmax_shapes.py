@@ -54,7 +54,7 @@ def images_of(name: str, part: str, count: int, seed: int) -> AnnotatedSet:
         return read_dataset("shapes", f"n={count},size=64,classes={CLASSES},seed={seed}", part)
     drawn = read_dataset("shapes", f"n={COATS * count},size=64,classes={COATS * CLASSES},seed={seed}", part)
     striped = [replace(record, label=record.label // COATS) for record in drawn.records if record.label % COATS == 0]
-    return replace(drawn, records=striped, labels=None)
+    return replace(drawn, records=striped, class_names=None)
 
 
 def network(width: int) -> nn.Module:

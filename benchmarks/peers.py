@@ -59,7 +59,7 @@ class Timed(Inference):
 def birds(real: Path) -> tuple[Classifier, AnnotatedSet]:
     """A MobileNetV2 of 964 species, on photographs of six of them."""
     network = load_classifier(f"{real}/birds/model.py:birds", f"{real}/birds/weights.safetensors")
-    network = replace(network, labels=read_class_names(real / "birds/labels.txt"))
+    network = replace(network, class_names=read_class_names(real / "birds/labels.txt"))
     return network, read_dataset("csv", real / "cub-10", "birds")
 
 

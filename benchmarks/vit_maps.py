@@ -48,7 +48,7 @@ def sources(networks: Path, names: tuple[str, ...]) -> Iterator[Source]:
     here = Path(__file__).parent
     for name in ("token", "map"):
         found = load_classifier(f"{here}/vits.py:{name}", str(networks / f"{name}.safetensors"))
-        found = replace(found, input=SPEC, labels=names)
+        found = replace(found, input=SPEC, class_names=names)
         yield Source(name, "last block", found)
         yield Source(name, "all blocks", replace(found, token_blocks="all"))
         for peer in PEERS:
@@ -61,7 +61,7 @@ def sources(networks: Path, names: tuple[str, ...]) -> Iterator[Source]:
 def photographs(root: Path) -> AnnotatedSet:
     """Those of `val` whose class is one of the twenty, with the data set's names."""
     dataset = read_dataset("tiny-imagenet", root, "val")
-    (some,) = map_classes({name: name if i % EVERY == 0 else None for i, name in enumerate(dataset.labels or ())},
+    (some,) = map_classes({name: name if i % EVERY == 0 else None for i, name in enumerate(dataset.class_names or ())},
                           dataset)  # fmt: skip
     return some
 
@@ -81,7 +81,7 @@ def share(inference: Inference, dataset: AnnotatedSet) -> float | None:
 def main(root: Path, networks: Path) -> None:
     """Print the table as Markdown."""
     dataset = photographs(root)
-    names = tuple(name for i, name in enumerate(dataset.labels or ()) if i % EVERY == 0)
+    names = tuple(name for i, name in enumerate(dataset.class_names or ()) if i % EVERY == 0)
     head = ("network", "maps", "n", "Top-1 Cls", "share", "GT-known Loc", "with PaS", "to tiny", "MaxBoxAccV2")
     print(f"| {' | '.join(head)} |\n" + "|---" * len(head) + "|")
     against: pd.Series | None = None

@@ -87,7 +87,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
 
-    dataset = replace(read_dataset(arguments.dataset, arguments.root, arguments.split), labels=None)
+    dataset = replace(read_dataset(arguments.dataset, arguments.root, arguments.split), class_names=None)
     inference = Inference(load_classifier(arguments.model, arguments.weights), "cpu", "fp32")
     thresholds = np.arange(0, 1, arguments.step)
     bins = np.append(thresholds, [1.0, 2.0, 3.0])

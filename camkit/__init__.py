@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         output,
         training,
     )
+    from camkit.batch import DecodeBatch, LocalizeBatch
     from camkit.boxes import MaxThreshold, PercentileThreshold, Threshold, boxes_from_maps
     from camkit.cam import CAM, ClassMaps, register_weighting
     from camkit.localization import Failure, Localization
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
 ROOM_OF = {
     "CAM": "camkit.cam",
     "ClassMaps": "camkit.cam",
+    "DecodeBatch": "camkit.batch",
     "Failure": "camkit.localization",
     "Localization": "camkit.localization",
+    "LocalizeBatch": "camkit.batch",
     "Localizer": "camkit.localizer",
     "MaxThreshold": "camkit.boxes",
     "PercentileThreshold": "camkit.boxes",
@@ -72,9 +75,11 @@ __all__ = [
     "CAM",
     "CamkitError",
     "ClassMaps",
+    "DecodeBatch",
     "Failure",
     "HeadNotFound",
     "Localization",
+    "LocalizeBatch",
     "Localizer",
     "MaxThreshold",
     "PercentileThreshold",

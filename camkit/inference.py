@@ -71,7 +71,7 @@ class Inference:
                 "show it tensors of your own with camkit.CAM"
             )
         self.seconds = 0.0  # in forward passes
-        ClassNames(self.source.num_classes, classifier.labels)  # one for each class, or it is refused
+        ClassNames(self.source.num_classes, classifier.class_names)  # one for each class, or it is refused
 
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
         size, maps_by = self.classifier.input.size, self.classifier.maps_by
@@ -251,7 +251,7 @@ def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int | None = No
 def as_classifier(
     model: str | Classifier | nn.Module,
     input_spec: InputSpec | None,
-    labels: Sequence[str] | None,
+    class_names: Sequence[str] | None,
     processor: object = None,
 ) -> Classifier:
     """What is asked for as one classifier; `camkit.Localizer` has the parameters.
@@ -269,8 +269,8 @@ def as_classifier(
     if isinstance(model, nn.Module):
         shown = given or own_input_spec(unwrap(model)) or InputSpec()
         model = Classifier(model, type(model).__name__, shown, None, "as given")
-    if labels is not None:
-        model = replace(model, labels=tuple(labels), labels_assumed=False)
+    if class_names is not None:
+        model = replace(model, class_names=tuple(class_names), class_names_assumed=False)
     return model if given is None else replace(model, input=given)
 
 

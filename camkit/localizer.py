@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 
 from camkit.boxes import pixels_inside
 from camkit.cam import CAM, refuse_undefined, refuse_unfit
@@ -54,8 +55,8 @@ class Localizer:
     processor : optional
         The same as another library says it, as `camkit.models.input_spec_of` takes it: an image processor of
         transformers, transforms of torchvision, a data configuration of timm.
-    labels : sequence of str, optional
-        Class names, instead of the model's own.
+    class_names : sequence of str, optional
+        Instead of the model's own.
     fit : {"stretch", "crop", "keep"}, optional
         See `camkit.data.Preprocess`; by default "keep", or "stretch" where the network takes one input size.
     batch_size, workers : int
@@ -85,7 +86,7 @@ class Localizer:
         topk: int = 1,
         input_spec: InputSpec | None = None,
         processor: object = None,
-        labels: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
         fit: Fit | None = None,
         batch_size: int = 16,
         workers: int = 0,
@@ -98,7 +99,7 @@ class Localizer:
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
             raise CamkitError(f"topk {topk}, batch size {batch_size}, workers {workers}: give at least 1, 1 and 0")
-        classifier = as_classifier(model, input_spec, labels, processor)
+        classifier = as_classifier(model, input_spec, class_names, processor)
         if token_blocks is not None:
             classifier = replace(classifier, token_blocks=token_blocks)
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
@@ -163,20 +164,24 @@ class Localizer:
         return found
 
     def stream(
-        self, files: Sequence[ImageFile], labels: Mapping[str, int] | None = None, keep_image: bool = False
+        self,
+        images: Sequence[ImageFile] | Dataset[Sample],
+        labels: Mapping[str, int] | None = None,
+        keep_image: bool = False,
     ) -> Iterator[Result]:
-        """Localize image files one batch at a time, in order: `Localization`s, or the reason why there are none.
+        """Localize images one batch at a time, in order: `Localization`s, or the reason why there are none.
 
         Parameters
         ----------
-        files : sequence of ImageFile
-            As `camkit.data.find_images` lists them.
+        images : sequence of ImageFile, or Dataset of Sample
+            As `camkit.data.find_images` lists them, or prepared with this localizer's `preprocess`.
         labels : mapping from image name to class, optional
         keep_image : bool
             Keep the original pixels with each result, for pictures.
         """
         wanted = None if labels is None else (lambda sample: labels.get(sample.name))
-        for result in self._results(self._dataset(files, keep_image), wanted, {"": self.recipe}):
+        dataset = images if isinstance(images, Dataset) else self._dataset(images, keep_image)
+        for result in self._results(dataset, wanted, {"": self.recipe}):
             yield result if isinstance(result, Failure) else result[""]
 
     def compare(
@@ -229,7 +234,7 @@ class Localizer:
         return ImageDataset(images, self.preprocess, self.max_pixels, keep_image, self.filled)
 
     def _results(
-        self, dataset: PreparedImages, wanted: Wanted | None, recipes: Mapping[str, Recipe]
+        self, dataset: Dataset[Sample], wanted: Wanted | None, recipes: Mapping[str, Recipe]
     ) -> Iterator[dict[str, list[Localization]] | Failure]:
         weightings = {recipe.weighting for recipe in recipes.values()}
 
@@ -272,7 +277,7 @@ class Localizer:
         self, sample: Sample, maps: torch.Tensor, classes: list[int], scores: list[float], recipe: Recipe
     ) -> list[Localization]:
         assert sample.view is not None
-        view, names = sample.view, self.inference.classifier.labels
+        view, names = sample.view, self.inference.classifier.class_names
         if all(map(math.isfinite, scores)):
             refuse_undefined(recipe.weighting, maps)
         score_maps = recipe.score_maps(maps, view.size, window_of(view))

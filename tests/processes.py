@@ -155,3 +155,11 @@ def looping(rank, address, processes, settings, out):
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
     torch.save(looped(ProcessGroup(rank, processes, torch.device("cpu")), settings), f"{out}/{rank}.pt")
     dist.destroy_process_group()
+
+
+def looping_each(rank, address, processes, every, out):
+    """The same for several settings, in a group that meets once."""
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    group = ProcessGroup(rank, processes, torch.device("cpu"))
+    torch.save({settings.method: looped(group, settings) for settings in every}, f"{out}/{rank}.pt")
+    dist.destroy_process_group()

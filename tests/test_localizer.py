@@ -39,7 +39,11 @@ def picture(box, size=(64, 96), colour=(255, 0, 0)):
 
 
 def localizer(**options):
-    options = {"recipe": Recipe("positive", MaxThreshold(0.5)), "input_spec": SPEC, "labels": ("red", "blue")} | options
+    options = {
+        "recipe": Recipe("positive", MaxThreshold(0.5)),
+        "input_spec": SPEC,
+        "class_names": ("red", "blue"),
+    } | options
     return Localizer(Redness().eval(), **options)
 
 
@@ -177,7 +181,7 @@ def test_pictures():
         {"workers": -1},
         {"precision": "fp8"},
         {"device": "warp"},
-        {"labels": ["one"]},
+        {"class_names": ["one"]},
         {"fit": "pad"},
     ],
 )
@@ -302,7 +306,7 @@ def test_several_recipes_from_one_pass_are_those_one_by_one(folder):
 
 
 def test_results_are_one_line_each(folder):
-    (found,) = localizer(labels=["red\n" * 50, "blue"])(picture((24, 16, 60, 40)))
+    (found,) = localizer(class_names=["red\n" * 50, "blue"])(picture((24, 16, 60, 40)))
     assert len(repr([found, found]).splitlines()) == 1
     assert len(repr(found)) < 300
     assert str(found.box) in repr(found)

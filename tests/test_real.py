@@ -24,5 +24,5 @@ def test_completeness_on_photographs(real):
 
 def test_what_it_calls_the_demonstration_photographs(real):
     names = (real / "mobilenet_v2" / "labels.txt").read_text().splitlines()
-    found = Localizer(real_mobilenet(real), labels=names, fit="stretch")([chelsea(), coffee(), rocket(), camera()])
+    found = Localizer(real_mobilenet(real), class_names=names, fit="stretch")([chelsea(), coffee(), rocket(), camera()])
     assert [f.name.split(",")[0] for f in found] == ["Egyptian cat", "espresso", "missile", "tripod"]

@@ -19,7 +19,7 @@ FLOORS = [
     {"inference", "localization"},
     {"localizer", "process_group"},
     {"output"},
-    {"evaluation"},
+    {"batch", "evaluation"},
     {"analysis", "report", "training"},
     {"runs"},
     {"reproduction"},

@@ -11,10 +11,10 @@ from camkit.cli.groups import DEMO, given_options
 from camkit.errors import CamkitError
 
 WILDCARDS = "*?["
-FILES = ("fc", "names", "labels", "settings", "class_map", "maps", "config")
+FILES = ("fc", "class_names", "labels", "settings", "class_map", "maps", "config")
 # What `load_model` takes.
-MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "names", "size", "mean", "std",
-                 "output_stride", "dilation")  # fmt: skip
+MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "class_names", "size", "mean",
+                 "std", "output_stride", "dilation")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:

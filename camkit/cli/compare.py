@@ -98,4 +98,4 @@ def pop_models(options: dict[str, Any]) -> list[Any]:
     for name in MODEL_OPTIONS:
         del options[name]
     given = [name.strip() for name in models.split(",") if name.strip()]
-    return [load_model(model=name, weights="DEFAULT", names=None, size=None, mean=None, std=None) for name in given]
+    return [load_model(model=name) for name in given]

@@ -118,7 +118,7 @@ def ablate(**options: Any) -> None:
     Examples:
       camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out ablated
       camkit ablate --model tiny --dataset tiny-imagenet --root tiny-imagenet/ --out grid --weightings all \\
-        --thresholds all --against signed/minmax
+        --thresholds all --against signed+minmax
       camkit ablate --model gap/best.safetensors --tap tap/best.safetensors --dataset cub --root CUB/ --out ablated
     """
     prepare(options)
@@ -182,4 +182,4 @@ def _run_options(options: dict[str, Any]) -> Any:
 
 def _second_model(model: str, weights: str) -> Any:
     """A second model, as it comes."""
-    return load_model(model=model, weights=weights, names=None, size=None, mean=None, std=None)
+    return load_model(model=model, weights=weights)

@@ -22,7 +22,7 @@ grid_options = option_group(
                 "ivr. Each weighting is crossed with each threshold; where one of the two is left out, signed and "
                 "positive, or minmax and pas."),
     option("--against", metavar="NAME",
-           help="The recipe that the others are compared with, such as positive/pas.  [default: signed/minmax, or the "
+           help="The recipe that the others are compared with, such as positive+pas.  [default: signed+minmax, or the "
                 "first]"),
 )  # fmt: skip
 

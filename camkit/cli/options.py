@@ -129,7 +129,7 @@ def make_model_options(*unless: str) -> Decorator:
                help="File of a fine-tuned fc, to lay over the model."),
         option("--classes-from", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
                help="Text embeddings of class names: the classes of a CLIP or SigLIP."),
-        option("--names", type=click.Path(dir_okay=False, path_type=Path),
+        option("--class-names", type=click.Path(dir_okay=False, path_type=Path),
                help="Text file with the class names, one a line, or imagenet.  [default: the model's own]"),
         option("--head", type=head_names, metavar="features=...,classifier=...",
                help="Name the head's modules instead of searching them."),
@@ -271,11 +271,11 @@ def pop_classifier_or_demo(options: dict[str, Any]) -> Any:
 def load_model(
     *,
     model: str,
-    weights: str,
-    names: Path | None,
-    size: Any,
-    mean: Any,
-    std: Any,
+    weights: str = "DEFAULT",
+    class_names: Path | None = None,
+    size: Any = None,
+    mean: Any = None,
+    std: Any = None,
     fc: Path | None = None,
     maps_by: str | None = None,
     token_blocks: Any = None,
@@ -291,8 +291,8 @@ def load_model(
     if fc is not None:
         classifier = with_fc(classifier, fc)
     changes: dict[str, Any] = {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
-    if names is not None:
-        classifier = replace(classifier, labels=read_class_names(names), labels_assumed=False)
+    if class_names is not None:
+        classifier = replace(classifier, class_names=read_class_names(class_names), class_names_assumed=False)
     if maps_by is not None:
         classifier = replace(classifier, maps_by=maps_by_named(maps_by))
     shown = classifier.input if size is None else classifier.input.at(size)

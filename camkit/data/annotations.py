@@ -39,7 +39,7 @@ class AnnotatedSet:
     records : list of Record
         In the order of the listing; one an image, except where a format has several classes an image: then one for
         each class that is in the image, with that class's boxes, under the same `Record.image`.
-    labels : tuple of str or None
+    class_names : tuple of str or None
         The classes' names by label, None where the format names none.
     problems : list of str
         One line for each entry of the files that is not in `records`, with the file, the line or the id, and what to
@@ -67,7 +67,7 @@ class AnnotatedSet:
     name: str
     split: str
     records: list[Record]
-    labels: tuple[str, ...] | None
+    class_names: tuple[str, ...] | None
     problems: list[str]
     upright: bool = False
     filled: FilledImages | None = None
@@ -79,7 +79,7 @@ class AnnotatedSet:
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        classes = "" if self.labels is None else f"{len(self.labels)} classes, "
+        classes = "" if self.class_names is None else f"{len(self.class_names)} classes, "
         return (f"AnnotatedSet({self.name} {self.split}: {len(self.records)} records, {classes}"
                 f"{len(self.problems)} problems)")  # fmt: skip
 

@@ -93,8 +93,8 @@ def map_classes(class_map: str | Path | Mapping[str, str | int | None], *dataset
 
 def classes_of(dataset: AnnotatedSet) -> dict[int, str]:
     """By label, what a class map calls the data set's classes."""
-    if dataset.labels is not None:
-        return dict(enumerate(dataset.labels))
+    if dataset.class_names is not None:
+        return dict(enumerate(dataset.class_names))
     return {record.label: str(record.label) for record in dataset.records if record.label is not None}
 
 

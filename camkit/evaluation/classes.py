@@ -13,7 +13,7 @@ from camkit.models import Classifier
 from camkit.models.class_names import NUMBER, ClassNames
 from camkit.models.messages import some
 
-REMEDY = "give the model's names with --names FILE, or --class-map FILE with a line for each class"
+REMEDY = "give the model's names with --class-names FILE, or --class-map FILE with a line for each class"
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: in
     CamkitError
         For a class it cannot be told which it is.
     """
-    own = None if classifier.labels_assumed else classifier.labels
+    own = None if classifier.class_names_assumed else classifier.class_names
     model, where = ClassNames(num_classes, own), f"{dataset.name} {dataset.split} and {classifier.name}"
     used = sorted({record.label for record in dataset.records if record.label is not None})
     rest = [label for label in used if label not in dataset.class_map]
     by, notes = "name", list[str]()
-    nameless = dataset.labels is None and dataset.imagenet_labels is None and dataset.wnids is None
+    nameless = dataset.class_names is None and dataset.imagenet_labels is None and dataset.wnids is None
     if rest and not dataset.class_map and (own is None or nameless):
         by = "number"
         imagenets = num_classes == len(imagenet_names()) and all(_imagenet_label(dataset, n) is not None for n in rest)
@@ -105,12 +105,12 @@ def _note(by: str, dataset: AnnotatedSet, classifier: Classifier, model: ClassNa
     if by != "number":
         return (
             f"{name} does not name its {k} classes: they were taken for ImageNet's in their usual order, as "
-            f"{split} has ImageNet's classes; --names imagenet says so, --names FILE says what else they are"
+            f"{split} has ImageNet's classes; --class-names imagenet says so, --class-names FILE what else they are"
         )
-    if dataset.labels is not None:
+    if dataset.class_names is not None:
         return (
             f"{name} does not name its {k} classes: they were taken for those of {split} by number, 0 for "
-            f"{dataset.labels[0]!r:.80}; --names FILE tells whether they are"
+            f"{dataset.class_names[0]!r:.80}; --class-names FILE tells whether they are"
         )
     highest = max(classes_of(dataset))
     example = "" if model.names is None else f", {highest} for {model.names[highest]!r:.80}"
@@ -128,7 +128,7 @@ def _by_map(dataset: AnnotatedSet, model: ClassNames) -> dict[int, int]:
         try:
             found[label] = model.find(assigned.to or "")
         except CamkitError as error:
-            nameless = "" if model.names else ": the model has no names, give numbers or --names"
+            nameless = "" if model.names else ": the model has no names, give numbers or --class-names"
             bad.append((assigned.where, f"{error}{nameless}"))
     if bad:
         raise CamkitError(f"{dataset.class_map_file}: {listed(list(dict.fromkeys(bad)))}")
@@ -137,7 +137,7 @@ def _by_map(dataset: AnnotatedSet, model: ClassNames) -> dict[int, int]:
 
 def _by_name(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dict[int, int]:
     names = classes_of(dataset)
-    if dataset.labels is not None and dataset.labels == model.names:
+    if dataset.class_names is not None and dataset.class_names == model.names:
         return {label: label for label in rest}  # one list, and be there two of a name
     met: dict[int, int] = {}
     strangers: dict[str, str] = {}
@@ -168,8 +168,8 @@ def _line_for(name: str) -> str:
 
 
 def _by_number(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dict[int, int]:
-    names, count = classes_of(dataset), len(dataset.labels or ())
-    if dataset.labels is None:
+    names, count = classes_of(dataset), len(dataset.class_names or ())
+    if dataset.class_names is None:
         try:
             for label in rest:
                 model.find(str(label))  # refuses what the model has not, or has as the name of another

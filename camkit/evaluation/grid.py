@@ -11,7 +11,7 @@ from camkit.evaluation.source import EvaluationSource, has_class_weights
 from camkit.inference import Inference
 from camkit.recipe import Recipe
 
-BASELINE = "signed/minmax"
+BASELINE = "signed+minmax"
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Crossed:
 
 
 def name_of_cell(weighting: str, threshold: str) -> str:
-    """What a grid calls a recipe: ``positive/pas``; of maps without class weights the threshold alone."""
-    return f"{weighting}/{threshold}" if weighting else threshold
+    """What `Recipe.named` calls a recipe, ``positive+pas``; of maps without class weights the threshold alone."""
+    return f"{weighting}+{threshold}" if weighting else threshold
 
 
 def normalization_of(threshold: str) -> Normalization:

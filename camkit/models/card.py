@@ -12,6 +12,7 @@ from camkit.models.messages import one_line
 from camkit.models.weights_file import read_metadata
 
 KEY, VERSION = "camkit", 1
+HELD = {"class_names": "labels"}  # attributes that the header has under another word
 LARGEST = 2048  # pixels along a side: a header must not make the network's first pass fill the memory
 
 
@@ -26,8 +27,8 @@ class Card:
     num_classes : int
     input : InputSpec
         What the network wants to be shown.
-    labels : tuple of str or None
-        The class names, None where nothing says them.
+    class_names : tuple of str or None
+        None where nothing says them. The header calls them labels, as it did from the first.
     pool : str or None
         As `camkit.nn.make_pool` takes it; None for the network's own.
     output_stride : int or None
@@ -41,7 +42,7 @@ class Card:
     model: str
     num_classes: int
     input: InputSpec
-    labels: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = None
     pool: str | None = None
     output_stride: int | None = None
     dilate: bool = True
@@ -49,7 +50,8 @@ class Card:
 
     def header(self) -> dict[str, str]:
         """As the metadata of a safetensors file: one entry, JSON text."""
-        return {KEY: json.dumps({"version": VERSION, **asdict(self)})}
+        held = {HELD.get(name, name): value for name, value in asdict(self).items()}
+        return {KEY: json.dumps({"version": VERSION, **held})}
 
 
 def read_card(path: str | Path) -> Card | None:
@@ -76,15 +78,16 @@ def read_card(path: str | Path) -> Card | None:
 
 def _checked(held: dict[str, Any]) -> Card:
     """The card from JSON, each value of its type and in its range; `TypeError`, `ValueError` or `KeyError` if not."""
-    card = Card(**{**held, "input": _input_spec(held["input"]), "labels": _labels(held["labels"])})
+    names = _class_names(held.pop("labels"))
+    card = Card(**{**held, "input": _input_spec(held["input"]), "class_names": names})
     for number in (card.num_classes, card.output_stride):
         if number is not None and operator.index(number) < 1:
             raise ValueError(f"{number} is not above 0")
     for text in (card.model, card.pool):
         if text is not None:
             _text(text)
-    if card.labels is not None and len(card.labels) != card.num_classes:
-        raise ValueError(f"{len(card.labels)} labels for {card.num_classes} classes")
+    if card.class_names is not None and len(card.class_names) != card.num_classes:
+        raise ValueError(f"{len(card.class_names)} labels for {card.num_classes} classes")
     if not isinstance(card.dilate, bool) or not isinstance(card.facts, dict):
         raise TypeError("dilate must be true or false, facts a mapping")
     return card
@@ -98,7 +101,7 @@ def _input_spec(held: dict[str, Any]) -> InputSpec:
     return spec
 
 
-def _labels(held: Any) -> tuple[str, ...] | None:
+def _class_names(held: Any) -> tuple[str, ...] | None:
     if held is None:
         return None
     if not isinstance(held, list):

@@ -9,7 +9,7 @@ from camkit.errors import CamkitError
 from camkit.imagenet import imagenet_meanings, imagenet_names, is_imagenet, plain
 from camkit.models.messages import did_you_mean, one_line
 
-IMAGENET = "imagenet"  # as --names takes it
+IMAGENET = "imagenet"  # as --class-names takes it
 NUMBER = re.compile(r"0|[1-9][0-9]*")  # "007" is a name
 
 
@@ -77,7 +77,7 @@ class ClassNames:
         if of_name and of_name != [number]:
             raise CamkitError(
                 f"{text!r:.40} is a number, and the name of the model's class {self.in_words(of_name[0])}: it cannot "
-                "be told which is meant; give the model names that are no numbers, with --names"
+                "be told which is meant; give the model names that are no numbers, with --class-names"
             )
         if number >= self.num_classes:
             raise CamkitError(f"there is no class {text:.20}: the model's {self.num_classes} classes count from 0")
@@ -112,7 +112,7 @@ def _index(names: Sequence[str], key: Callable[[str], str]) -> dict[str, list[in
     return dict(found)
 
 
-def read_class_names(path: str | Path, option: str = "--names") -> tuple[str, ...]:
+def read_class_names(path: str | Path, option: str = "--class-names") -> tuple[str, ...]:
     """Class names from a text file, one a line; ``imagenet``, where there is no such file, are ImageNet's 1,000.
 
     Raises

@@ -29,9 +29,9 @@ class Classifier:
         As the caller gave it.
     input : InputSpec
         What the model wants to be shown.
-    labels : tuple of str or None
+    class_names : tuple of str or None
         The K class names, None where nothing says them.
-    labels_assumed : bool
+    class_names_assumed : bool
         Whether they are ImageNet's because a file of weights has 1,000 classes, and nothing else says so.
     weights : str
         What was loaded, in words, for the record of a run.
@@ -52,13 +52,13 @@ class Classifier:
     model: nn.Module
     name: str
     input: InputSpec
-    labels: tuple[str, ...] | None
+    class_names: tuple[str, ...] | None
     weights: str
     network: str = ""
     pool: str | None = None
     output_stride: int | None = None
     dilate: bool = True
-    labels_assumed: bool = False
+    class_names_assumed: bool = False
     maps_by: MapsBy | None = None
     token_blocks: Blocks = None
 
@@ -76,5 +76,5 @@ class Classifier:
         if not self.network:
             raise CamkitError(f"{self.name}: no name builds this network, so that a checkpoint cannot say what it is")
         classes = self.model(example_images(self.model, self.input.size)[:1]).shape[1]
-        labels = None if self.labels_assumed else self.labels
-        return Card(self.network, classes, self.input, labels, self.pool, self.output_stride, self.dilate, facts)
+        names = None if self.class_names_assumed else self.class_names
+        return Card(self.network, classes, self.input, names, self.pool, self.output_stride, self.dilate, facts)

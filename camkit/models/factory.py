@@ -34,7 +34,7 @@ def load_factory(spec: str, weights: str) -> Classifier:
     said = AS_RETURNED
     if weights not in (DEFAULT, NONE):
         said = load_file(model, weights)
-    return Classifier(model, spec, _input_spec(module, path), _labels(module, path), said, spec)
+    return Classifier(model, spec, _input_spec(module, path), _class_names(module, path), said, spec)
 
 
 def _find(module: ModuleType, name: str, path: Path) -> Callable[[], object]:
@@ -72,7 +72,7 @@ def _input_spec(module: ModuleType, path: Path) -> InputSpec:
     return InputSpec(**given)
 
 
-def _labels(module: ModuleType, path: Path) -> tuple[str, ...] | None:
+def _class_names(module: ModuleType, path: Path) -> tuple[str, ...] | None:
     value = getattr(module, "LABELS", None)
     if isinstance(value, str | Path):
         return read_class_names(path.resolve().parent / value, f"{path}: LABELS names a file,")

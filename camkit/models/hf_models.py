@@ -76,7 +76,7 @@ def load_hf(spec: str, weights: str, embeddings: ClassEmbeddings | None = None) 
         kind = _kind(transformers, spec, config, embeddings)
         network, said = _network(spec, kind, config, state)
     if embeddings is None:
-        return Classifier(ImageClassifier(network), spec, shown, _labels(config), said, spec)
+        return Classifier(ImageClassifier(network), spec, shown, _class_names(config), said, spec)
     return _zero_shot(Classifier(network, spec, shown, None, said), embeddings)
 
 
@@ -206,7 +206,7 @@ def _network(spec: str, kind: Any, config: Any, state: State | None) -> tuple[nn
     return network, f"{state.origin}{f' (without {some(beside)})' if beside else ''}"
 
 
-def _labels(config: Any) -> tuple[str, ...] | None:
+def _class_names(config: Any) -> tuple[str, ...] | None:
     """The names in a configuration; transformers fills in LABEL_0, LABEL_1 where nobody says them."""
     held = {int(number): str(name) for number, name in (config.id2label or {}).items()}
     if sorted(held) != list(range(config.num_labels)) or all(held[i] == f"LABEL_{i}" for i in held):

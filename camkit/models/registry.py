@@ -135,7 +135,7 @@ def _load_with_card(spec: str, card: Card, path: str) -> Classifier:
     """A named network whose file of weights says which network it is, and with which pooling and stride."""
     if FACTORY.search(spec):
         made = load_factory(spec, NONE)
-        made = replace(made, input=card.input, labels=card.labels or made.labels)
+        made = replace(made, input=card.input, class_names=card.class_names or made.class_names)
         model = _of_classes(in_eval_mode(made.model, spec), card, path)
         state = read_weights(path, model.state_dict())
         return _filled(replace(made, model=equip(model, card)), card, path, state)
@@ -161,7 +161,7 @@ def _from_card(name: str, card: Card, path: str) -> Classifier:
     except Exception as error:  # a hostile header reaches any line of the networks' own code
         why = error if isinstance(error, CamkitError) else one_line(error)
         raise CamkitError(f"{path}: the network that its header describes cannot be built: {why}") from error
-    return _filled(Classifier(model, name, card.input, card.labels, ""), card, path, state)
+    return _filled(Classifier(model, name, card.input, card.class_names, ""), card, path, state)
 
 
 def _filled(classifier: Classifier, card: Card, path: str, state: State) -> Classifier:

@@ -41,7 +41,7 @@ def load_timm(spec: str, weights: str) -> Classifier:
     named = said != RANDOM and model.num_classes == len(imagenet_names())
     shown = of_timm(timm.data.resolve_model_data_config(model))
     return Classifier(model, spec, shown, imagenet_names() if named else None, said, spec,
-                      labels_assumed=named and bool(state))  # fmt: skip
+                      class_names_assumed=named and bool(state))  # fmt: skip
 
 
 def build_timm(spec: str, num_classes: int) -> nn.Module:

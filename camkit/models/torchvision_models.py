@@ -56,9 +56,9 @@ def load_torchvision(name: str, weights: str) -> Classifier:
         raise CamkitError(f"weights {weights!r}: neither a file nor weights of {name} (DEFAULT, {known}, none)")
     state = _read(name, weights)
     model = _build(name, state, weights)
-    labels = imagenet_names() if _rows(model, model.state_dict()) == len(imagenet_names()) else None
-    loaded = _classifier(name, model, published.DEFAULT, labels, state.origin)
-    return replace(loaded, labels_assumed=labels is not None)
+    names = imagenet_names() if _rows(model, model.state_dict()) == len(imagenet_names()) else None
+    loaded = _classifier(name, model, published.DEFAULT, names, state.origin)
+    return replace(loaded, class_names_assumed=names is not None)
 
 
 def published_state(name: str, weights: str) -> tuple[dict[str, Tensor], str]:
@@ -71,14 +71,14 @@ def published_state(name: str, weights: str) -> tuple[dict[str, Tensor], str]:
     return _read(name, _cached(entry)), str(entry)
 
 
-def _classifier(name: str, model: nn.Module, entry: Any, labels: tuple[str, ...] | None, said: str) -> Classifier:
+def _classifier(name: str, model: nn.Module, entry: Any, class_names: tuple[str, ...] | None, said: str) -> Classifier:
     preset = entry.transforms()
     (side,), (resize,) = preset.crop_size, preset.resize_size
     bicubic = preset.interpolation == InterpolationMode.BICUBIC
     spec = InputSpec((side, side), resize, tuple(preset.mean), tuple(preset.std), "bicubic" if bicubic else "bilinear")
     if isinstance(model, models.VisionTransformer):  # it takes one size, and random weights are not of the entry's
         spec = spec.at((model.image_size,) * 2)
-    return Classifier(model, name, spec, labels, said, name)
+    return Classifier(model, name, spec, class_names, said, name)
 
 
 def _entry(published: Any, weights: str) -> Any:

@@ -75,7 +75,7 @@ def with_embeddings(
     bias = embeddings.logit_bias if embeddings.logit_bias is not None else logit_bias
     said = "" if scale is not None else "; no logit_scale is known, logits are cosines"
     model = ZeroShot(encoder, embeddings.embeddings, 1.0 if scale is None else scale, bias).eval()
-    return replace(classifier, model=model, labels=embeddings.names, labels_assumed=False, network="",
+    return replace(classifier, model=model, class_names=embeddings.names, class_names_assumed=False, network="",
                    weights=f"{classifier.weights}, {embeddings.origin}{said}")  # fmt: skip
 
 

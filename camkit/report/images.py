@@ -141,7 +141,7 @@ class RunImages:
         return self._named.get(int(predicted), f"number {int(predicted)} of the model's")
 
     def _name(self, record: Record) -> str:
-        names = None if self.dataset is None else self.dataset.labels
+        names = None if self.dataset is None else self.dataset.class_names
         return f"class {record.label}" if names is None or record.label is None else names[record.label]
 
     def _pairs(self) -> list[tuple[int, str]]:

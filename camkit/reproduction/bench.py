@@ -62,7 +62,7 @@ class Bench:
         else:
             folder = self.folders[name]
             found = load_classifier(f"{folder / 'model.py'}:{FACTORIES[name]}", str(folder / WEIGHTS))
-            found = replace(found, labels=tuple((folder / LABELS).read_text(encoding="utf-8").splitlines()))
+            found = replace(found, class_names=tuple((folder / LABELS).read_text(encoding="utf-8").splitlines()))
         if output_stride is None:
             return found
         fine = set_output_stride(found.model, output_stride, True, found.input.size)

@@ -22,9 +22,9 @@ def drawn_classifier() -> Classifier:
         torch.manual_seed(SEED)
         network = _network()
         _train(network)
-    labels = read_dataset(DATASET, f"n=1,classes={CLASSES}", "val").labels
+    names = read_dataset(DATASET, f"n=1,classes={CLASSES}", "val").class_names
     spec = InputSpec((SIZE, SIZE), SIZE, (0.5,) * 3, (0.5,) * 3)
-    return Classifier(network.eval(), "the demo's network", spec, labels, "trained on drawn images")
+    return Classifier(network.eval(), "the demo's network", spec, names, "trained on drawn images")
 
 
 def _network() -> nn.Sequential:

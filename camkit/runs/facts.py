@@ -43,7 +43,7 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
     return {
         "model": classifier.name,
         "weights": classifier.weights,
-        "labels_assumed": classifier.labels_assumed,
+        "class_names_assumed": classifier.class_names_assumed,
         "pool": classifier.pool,
         "output_stride": classifier.output_stride,
         "dilate": classifier.dilate,
@@ -55,10 +55,10 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
 
 def name_lines(classifier: Classifier) -> list[str]:
     """That the names of a classifier's classes are assumed, where they are."""
-    if not classifier.labels_assumed:
+    if not classifier.class_names_assumed:
         return []
     return [f"note: {classifier.weights} does not name its 1,000 classes, and ImageNet's names were taken; "
-            "--names imagenet says so, --names FILE gives others"]  # fmt: skip
+            "--class-names imagenet says so, --class-names FILE gives others"]  # fmt: skip
 
 
 def class_lines(matches: Sequence[ClassMatch | None], dataset: AnnotatedSet) -> list[str]:

@@ -20,7 +20,7 @@ FILE = re.compile(r"^(.*\.py)(:|$)")  # of `path/to/file.py:factory`
 
 def fingerprint(classifier: Classifier, recipe: Recipe) -> dict[str, Any]:
     """Digests of the weights, of the files that make network, weighting and threshold, and of the class names."""
-    names, maps_by = classifier.labels, classifier.maps_by.name if classifier.maps_by else ""
+    names, maps_by = classifier.class_names, classifier.maps_by.name if classifier.maps_by else ""
     code = code_of(classifier.name, maps_by, recipe.weighting, name_of(recipe.threshold))
     return {
         "weights_sha256": weights_digest(classifier.model),

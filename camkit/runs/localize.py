@@ -82,7 +82,7 @@ def run_localize(
     if fit is None and localizer.preprocess.fit != "keep":
         notes.append("note: fit stretch: the network takes inputs of one shape")
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
-    known = None if labels is None else read_labels(labels, files, classifier.labels, inference.source.num_classes)
+    known = None if labels is None else read_labels(labels, files, classifier.class_names, inference.source.num_classes)
     own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
            "save_maps": save_maps} | ({"min_score": min_score} if min_score else {})  # fmt: skip
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
@@ -232,7 +232,7 @@ def settings_of(localizer: Localizer) -> dict[str, Any]:
 def class_names_of(localizer: Localizer) -> Sequence[str]:
     """The names of the model's classes, their numbers where it has none."""
     inference = localizer.inference
-    return inference.classifier.labels or tuple(map(str, range(inference.source.num_classes)))
+    return inference.classifier.class_names or tuple(map(str, range(inference.source.num_classes)))
 
 
 def session_of(localizer: Localizer) -> dict[str, Any]:

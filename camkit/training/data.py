@@ -41,8 +41,8 @@ def training_splits(settings: TrainSettings) -> tuple[AnnotatedSet, AnnotatedSet
 
 def number_of_classes(data: AnnotatedSet) -> int:
     """How many classes a split has: as many as it names, or up to its highest label."""
-    if data.labels is not None:
-        return len(data.labels)
+    if data.class_names is not None:
+        return len(data.class_names)
     return 1 + max((record.label for record in data.records if record.label is not None), default=-1)
 
 
@@ -52,8 +52,8 @@ def check_classes(train: AnnotatedSet, val: AnnotatedSet) -> None:
     name = f"{train.name}, split {train.split}"
     if classes < LEAST_CLASSES:
         raise CamkitError(f"{name}: {classes} classes, and a classifier tells at least two apart; check --root")
-    if train.labels is not None and val.labels is not None and train.labels != val.labels:
-        odd = sorted(set(train.labels) ^ set(val.labels)) or ["their order"]
+    if train.class_names is not None and val.class_names is not None and train.class_names != val.class_names:
+        odd = sorted(set(train.class_names) ^ set(val.class_names)) or ["their order"]
         raise CamkitError(
             f"{train.name}: the classes of {train.split} and {val.split} are not the same; the first difference: "
             f"{odd[0]!r}"
@@ -68,7 +68,7 @@ def check_classes(train: AnnotatedSet, val: AnnotatedSet) -> None:
                 )
     missing = sorted(set(range(classes)) - {record.label for record in train.records})
     if missing:
-        named = "" if train.labels is None else f" ({train.labels[missing[0]]})"
+        named = "" if train.class_names is None else f" ({train.class_names[missing[0]]})"
         raise CamkitError(
             f"{name}: {len(missing)} of {classes} classes have no training image, such as {missing[0]}{named}; "
             "add images or take the class out"

@@ -81,7 +81,7 @@ class Trainer:
 
     def _initial(self, data: AnnotatedSet) -> InitialNetwork:
         seed_generators(derived_seed(self.settings.seed, WEIGHTS), self.group.device)
-        return make_network(self.settings, number_of_classes(data), data.labels)
+        return make_network(self.settings, number_of_classes(data), data.class_names)
 
     def _network(self) -> Network:
         """The network on its device, with the method's hooks, and with what the method trains beside it."""
@@ -90,8 +90,8 @@ class Trainer:
         device, side = self.group.device, settings.size[-1]
         model.to(device).to(memory_format=torch.channels_last)
         network = Network(
-            model, card.num_classes, card.labels, (side, side), self.group, settings.precision,
-            settings.label_smoothing,
+            model, card.num_classes, card.class_names, (side, side), self.group, settings.precision,
+            settings.label_smoothing, self.initial.places,
         )  # fmt: skip
         for name, module in self.method.modules(network).items():
             network.modules[name] = module.to(device)
@@ -153,7 +153,7 @@ class Trainer:
 
     def _validated(self) -> dict[str, float]:
         model, card = self._saved()
-        figures, problems = self.validation(Classifier(model, card.model, card.input, card.labels, "in training"))
+        figures, problems = self.validation(Classifier(model, card.model, card.input, card.class_names, "in training"))
         self.problems += [line for line in problems if line not in self.problems]
         return {f"val_{name}": value for name, value in figures.items()}
 

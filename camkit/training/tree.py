@@ -34,13 +34,13 @@ class ClassTree:
         return self.parents.to(labels.device)[level][labels]
 
 
-def read_tree(path: str | Path, labels: tuple[str, ...]) -> ClassTree:
+def read_tree(path: str | Path, class_names: tuple[str, ...]) -> ClassTree:
     """A class tree from a CSV file with a header: the class's name, then its superclass at each level, nearest first.
 
     Parameters
     ----------
     path : str or Path
-    labels : tuple of str
+    class_names : tuple of str
         Names of the data set's classes.
 
     Raises
@@ -52,15 +52,15 @@ def read_tree(path: str | Path, labels: tuple[str, ...]) -> ClassTree:
     header, rows = _rows(Path(path))
     held: dict[str, list[str]] = {}
     for number, (name, *above) in enumerate(rows, 2):
-        if name not in labels:
-            near = did_you_mean(name, labels)
+        if name not in class_names:
+            near = did_you_mean(name, class_names)
             raise CamkitError(f"{path}, line {number}: {name!r} is no class of the data set{near}")
         if name in held:
             raise CamkitError(f"{path}, line {number}: {name!r} comes a second time")
         held[name] = above
-    missing = [name for name in labels if name not in held]
+    missing = [name for name in class_names if name not in held]
     if missing:
-        raise CamkitError(f"{path}: {len(missing)} of {len(labels)} classes are missing, such as {missing[0]!r}")
+        raise CamkitError(f"{path}: {len(missing)} of {len(class_names)} classes are missing, such as {missing[0]!r}")
     for level in range(len(header) - 2):
         parent: dict[str, str] = {}
         for row in held.values():
@@ -70,7 +70,7 @@ def read_tree(path: str | Path, labels: tuple[str, ...]) -> ClassTree:
                     f"{parent[row[level]]!r} and in {row[level + 1]!r}"
                 )
     names = tuple(tuple(sorted({row[level] for row in held.values()})) for level in range(len(header) - 1))
-    parents = [[of.index(held[name][level]) for name in labels] for level, of in enumerate(names)]
+    parents = [[of.index(held[name][level]) for name in class_names] for level, of in enumerate(names)]
     return ClassTree(tuple(header[1:]), names, torch.tensor(parents))
 
 

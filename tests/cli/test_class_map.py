@@ -1,4 +1,4 @@
-"""--class-map and --names in the commands that take annotated images, and what a run says of its classes."""
+"""--class-map and --class-names in the commands that take annotated images, and what a run says of its classes."""
 
 import json
 
@@ -44,7 +44,9 @@ def place(tmp_path):
 
 
 def run(place, *command, expect=0):
-    names = ["--model", f"{place}/net.py:build", "--names", f"{place}/names.txt"] if "--maps" not in command else []
+    names = (
+        ["--model", f"{place}/net.py:build", "--class-names", f"{place}/names.txt"] if "--maps" not in command else []
+    )
     said = [*names, "--dataset", "csv", "--root", str(place), "--out", str(place / "out")]
     done = CliRunner().invoke(cli, [*map(str, command), *said])
     if isinstance(done.exception, CamkitError):
@@ -106,6 +108,6 @@ def test_a_mean_that_cannot_be_is_a_wrong_call(place):
 
 
 def test_names_of_imagenet_are_asked_for_by_name(place):
-    done = CliRunner().invoke(cli, ["localize", "--model", f"{place}/net.py:build", "--names", "imagenet", "--images",
-                                    f"{place}/0.png", "--out", str(place / "found")])  # fmt: skip
+    done = CliRunner().invoke(cli, ["localize", "--model", f"{place}/net.py:build", "--class-names", "imagenet",
+                                    "--images", f"{place}/0.png", "--out", str(place / "found")])  # fmt: skip
     assert str(done.exception) == "1000 class names for a model with 3 classes: give one for each"

@@ -92,8 +92,8 @@ def test_set_sizes_are_tried_with_mini_batches_of_sixty_images(tmp_path, model):
 
 def test_a_named_network_becomes_a_checkpoint(tmp_path):
     (tmp_path / "names.txt").write_text("\n".join(f"shape {i}" for i in range(100)))
-    said = run("finetune-fc", "--model", "tiny", "--names", tmp_path / "names.txt", *SHORT, "--size", "32", "--out",
-               tmp_path / "out")  # fmt: skip
+    said = run("finetune-fc", "--model", "tiny", "--class-names", tmp_path / "names.txt", *SHORT, "--size", "32",
+               "--out", tmp_path / "out")  # fmt: skip
     assert "there was no annotated image" in said
     assert not (tmp_path / "out/metrics.json").exists()
     whole = load_classifier(str(tmp_path / "out/model.safetensors"))

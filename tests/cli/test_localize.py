@@ -137,7 +137,7 @@ def test_labels(place):
         (["--weights", "nowhere.safetensors"], "nowhere.safetensors"),
         (["--head", "features=x,classifier=4"], "no module"),
         (["--head", "0"], "classifier=MODULE"),
-        (["--names", "nowhere.txt"], "nowhere.txt"),
+        (["--class-names", "nowhere.txt"], "nowhere.txt"),
         (["--resume", "--overwrite"], "together"),
     ],
 )

@@ -52,7 +52,7 @@ def test_what_a_run_leaves(tmp_path):
     card = read_card(out / "best.safetensors")
     assert (card.model, card.pool, card.input.size) == ("wsol:vgg-small", "tap:0.1", (24, 24))
     assert card.facts["trained"]["method"] == "has"
-    assert load_classifier(str(out / "last.safetensors")).labels == ("shape 0", "shape 1", "shape 2")
+    assert load_classifier(str(out / "last.safetensors")).class_names == ("shape 0", "shape 1", "shape 2")
     # the run says itself how it goes on
     assert "last: epoch 2" in run(out, "--resume")
     done = CliRunner().invoke(cli, ["train", "--out", str(out), "--resume", "--lr", "1"])

@@ -19,7 +19,7 @@ def same(folder, archive, name, split, summary):
     expected, found = read_dataset(name, folder, split), read_dataset(name, archive, split)
     assert summary(found) == summary(expected)
     assert [record.read() for record in found.records] == [record.read() for record in expected.records]
-    assert found.labels == expected.labels
+    assert found.class_names == expected.class_names
     assert [
         problem.replace(f"{archive}/another", str(archive)).replace(str(archive), "") for problem in found.problems
     ] == [problem.replace(str(folder), "") for problem in expected.problems]

@@ -31,7 +31,7 @@ def test_a_file_and_a_mapping_say_the_same(tmp_path):
         assert {label: to.to for label, to in found.class_map.items()} == {1: "Egyptian cat", 2: "7"}
         assert [record.image for record in found.records] == ["2.png", "3.png"]
         assert found.left_out == {"cat": 2}
-        assert found.labels == ("cat", "dog", "a, b")
+        assert found.class_names == ("cat", "dog", "a, b")
 
 
 def test_every_bad_line_is_named(tmp_path):

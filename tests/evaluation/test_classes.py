@@ -21,7 +21,7 @@ def dataset(labels, names=None, **facts):
 def matched(data, num_classes, names=None, assumed=False):
     named = None if names is None else tuple(names)
     return match_classes(
-        data, Classifier(nn.Identity(), "net", InputSpec(), named, "w", labels_assumed=assumed), num_classes
+        data, Classifier(nn.Identity(), "net", InputSpec(), named, "w", class_names_assumed=assumed), num_classes
     )
 
 
@@ -83,7 +83,7 @@ def test_by_number_where_the_model_has_no_names_and_the_data_set_numbers_as_many
     assert "names 2 classes ('cat', ...) and the model has 3 without names" in refusal(dataset([0], ("cat", "dog")), 3)
     message = refusal(dataset([0, 1], ("cat", "dog"), numbered=False), 2)  # a CSV's names in sorted order
     assert "does not number them" in message
-    assert "--names FILE" in message
+    assert "--class-names FILE" in message
 
 
 def test_names_that_are_numbers_are_names():
@@ -195,7 +195,7 @@ def test_every_line_whose_class_the_model_lacks_is_named():
     message = refusal(data, 2, "pq")
     assert "'a': none of the model's 2 classes is called 'x'" in message
     assert "'b': there is no class 7" in message
-    assert "--names" in refusal(data, 2)
+    assert "--class-names" in refusal(data, 2)
 
 
 def test_two_classes_of_one_image_cannot_become_one():

@@ -81,19 +81,20 @@ def test_every_cell_is_what_it_is_alone():
     dataset = read_dataset("shapes", "n=10,classes=3", "test")
     source = Inference(network(), "cpu", "fp32")
     crossed = Grid().cross([source], "paper")
-    assert next(iter(crossed.recipes)) == "signed/minmax"
-    assert {name: crossed.recipes[name] for name in ("positive/max", "finer/ivr")} == {
-        "positive/max": Recipe("positive", THRESHOLDS["max"](None, None), "none"),
-        "finer/ivr": Recipe("finer", THRESHOLDS["ivr"](None, None)),
+    assert next(iter(crossed.recipes)) == "signed+minmax"
+    assert {name: crossed.recipes[name] for name in ("positive+max", "finer+ivr")} == {
+        "positive+max": Recipe("positive", THRESHOLDS["max"](None, None), "none"),
+        "finer+ivr": Recipe("finer", THRESHOLDS["ivr"](None, None)),
     }
+    assert all(Recipe.named(name) == recipe for name, recipe in crossed.recipes.items())  # one spelling everywhere
     together = evaluate(source, dataset, crossed.recipes, step=0.25)
-    for name in ("ablation/pas", "ccam:quadratic/max", "gradcam++/ivr"):
+    for name in ("ablation+pas", "ccam:quadratic+max", "gradcam+++ivr"):
         alone = evaluate(source, dataset, {name: crossed.recipes[name]}, step=0.25)
         assert alone.localization[name] == together.localization[name]
 
 
 def test_the_table_the_picture_and_the_baseline(place):
-    out = ablate(place, "--weightings", "all", "--thresholds", "all", "--against", "positive/pas")
+    out = ablate(place, "--weightings", "all", "--thresholds", "all", "--against", "positive+pas")
     rows = [line for line in out.splitlines() if line.startswith("| ")]
     assert rows[0] == "| weighting | max | minmax | pas | ivr | MaxBoxAccV2 | PxAP |"
     assert [row.split(" | ")[0].removeprefix("| ") for row in rows[1:]] == list(built_in_weightings())
@@ -102,15 +103,15 @@ def test_the_table_the_picture_and_the_baseline(place):
     ]
     assert "one in twenty of these 55" in out
     table = pd.read_csv(place / "out/ablation.csv").set_index("recipe")
-    assert table.index[0] == "positive/pas"
+    assert table.index[0] == "positive+pas"
     images = pd.read_csv(place / "out/per_image.csv").pivot(index="image", columns="recipe", values="gt_loc")
-    for name in ("signed/max", "ccam:t1b1/ivr"):
-        gain = 100 * (images[name].mean() - images["positive/pas"].mean())
+    for name in ("signed+max", "ccam:t1b1+ivr"):
+        gain = 100 * (images[name].mean() - images["positive+pas"].mean())
         assert table.loc[name, "gain"] == pytest.approx(gain)
         assert table.loc[name, "gain_low"] <= gain <= table.loc[name, "gain_high"]
     assert Image.open(place / "out/ablation.png").size[0] > 900
     recipes = json.loads((place / "out/run.json").read_text())["settings"]["recipes"]
-    assert recipes["signed/max"]["normalization"] == "none"
+    assert recipes["signed+max"]["normalization"] == "none"
 
 
 def test_one_of_the_two_alone_and_ones_own(place):
@@ -119,12 +120,12 @@ def test_one_of_the_two_alone_and_ones_own(place):
     out = ablate(place, "--thresholds", "ivr,p10:max")
     assert "| weighting | ivr | p10:max | MaxBoxAccV2 |" in out
     assert list(pd.read_csv(place / "out/ablation.csv")["recipe"]) == [
-        "signed/ivr", "signed/p10:max", "positive/ivr", "positive/p10:max"]  # fmt: skip
+        "signed+ivr", "signed+p10:max", "positive+ivr", "positive+p10:max"]  # fmt: skip
     weighting, threshold = f"{place}/own.py:half", f"{place}/own.py:flat"
     ablate(place, "--weightings", f"signed,{weighting}", "--thresholds", f"pas,{threshold}", "--overwrite")
     table = pd.read_csv(place / "out/ablation.csv").set_index("recipe")
-    assert table.loc[f"{weighting}/pas", "gt_loc"] == table.loc["signed/pas", "gt_loc"]
-    assert f"{weighting}/{threshold}" in table.index
+    assert table.loc[f"{weighting}+pas", "gt_loc"] == table.loc["signed+pas", "gt_loc"]
+    assert f"{weighting}+{threshold}" in table.index
 
 
 def test_what_does_not_hold_is_left_out_of_all_and_refused_by_name(place):
@@ -135,7 +136,7 @@ def test_what_does_not_hold_is_left_out_of_all_and_refused_by_name(place):
     for options, said in [
         (["--weightings", "signed,gradcam++"], "'gradcam++' does not hold on this model"),
         (["--thresholds", "max", "--protocol", "wsol"], "threshold max is of the map as it is"),
-        (["--weightings", "signed", "--against", "positive/pas"], "no recipe is called 'positive/pas'"),
+        (["--weightings", "signed", "--against", "positive+pas"], "no recipe is called 'positive+pas'"),
         (["--weightings", "best"], "weighting 'best' is unknown"),
         (["--thresholds", "best"], "--threshold best"),
         (["--weightings", "signed,,positive"], "is no list of names"),
@@ -190,7 +191,7 @@ def test_an_image_without_a_map_is_a_failure_with_its_reason(tmp_path):
 def test_the_picture_of_ten_by_four_has_no_labels_on_each_other():
     rows = [(f"w{i}", t, 1.0 * i, 1.0 * i - 2, 1.0 * i + 2) for i in range(10) for t in THRESHOLDS]
     table = pd.DataFrame(rows, columns=["weighting", "threshold", "gain", "gain_low", "gain_high"])
-    figure = plot_grid(table, "signed/minmax").figure
+    figure = plot_grid(table, "signed+minmax").figure
     FigureCanvasAgg(figure).draw()
     _, panel = figure.axes
     boxes = [label.get_window_extent() for label in panel.get_yticklabels()]

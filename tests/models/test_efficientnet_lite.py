@@ -61,7 +61,7 @@ def test_its_preprocessing(lite):
     assert pixels.shape == (3, 224, 224)
     torch.testing.assert_close(pixels, torch.full_like(pixels, (191 - 127) / 128))
     assert (lite.input.resize, lite.input.interpolation) == (256, "bicubic")
-    assert len(lite.labels) == 1000
+    assert len(lite.class_names) == 1000
 
 
 @installed
@@ -82,7 +82,7 @@ def test_without_the_package_one_line_says_how_to_get_it(monkeypatch):
 def test_random_weights_and_the_size_of_each(name):
     made = load_classifier(name, "none")
     assert made.input.size == (SIZES[name],) * 2
-    assert made.labels is None
+    assert made.class_names is None
     assert made.model(torch.zeros(1, 3, *made.input.size)).shape == (1, 1000)
 
 

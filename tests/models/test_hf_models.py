@@ -37,7 +37,7 @@ def rewrite(path, **changes) -> None:
 def test_each_family_says_what_it_says_in_transformers(family, tmp_path):
     model = hf_networks.network(family)
     classifier = load_classifier(hf_networks.save(model, tmp_path))
-    assert classifier.labels == tuple(CLASSES.values())
+    assert classifier.class_names == tuple(CLASSES.values())
     side = 64 if family == "mobilenet" else 32
     images = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -63,7 +63,7 @@ def test_names_that_nobody_gave_are_none(tmp_path):
     import transformers as tf
 
     model = tf.ResNetForImageClassification(tf.ResNetConfig(**hf_networks.SMALL, num_labels=4)).eval()
-    assert load_classifier(hf_networks.save(model, tmp_path)).labels is None
+    assert load_classifier(hf_networks.save(model, tmp_path)).class_names is None
 
 
 def test_a_pickle_is_read_and_nothing_in_it_runs(resnet):
@@ -170,7 +170,7 @@ def test_a_card_builds_the_network_with_other_classes(resnet):
     _, _, spec = resnet
     classifier = load_classifier(spec)
     card = classifier.card()
-    assert (card.model, card.num_classes, card.labels) == (spec, 3, tuple(CLASSES.values()))
+    assert (card.model, card.num_classes, card.class_names) == (spec, 3, tuple(CLASSES.values()))
     again = build(Card(spec, 7, classifier.input))
     with torch.no_grad():
         assert again(torch.rand(1, 3, 32, 32)).shape == (1, 7)

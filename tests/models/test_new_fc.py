@@ -68,7 +68,11 @@ def test_training_starts_from_a_network_of_ones_own(tmp_path):
     train(settings, tmp_path / "run", echo=told.append)
     assert told[0].endswith("fresh: 3")
     found = load_classifier(spec, str(tmp_path / "run" / "last.safetensors"))
-    assert (found.pool, found.labels, found.input.mean) == ("tap:0.1", ("shape 0", "shape 1", "shape 2"), (0.4,) * 3)
+    assert (found.pool, found.class_names, found.input.mean) == (
+        "tap:0.1",
+        ("shape 0", "shape 1", "shape 2"),
+        (0.4,) * 3,
+    )
     kept, loaded = start.model[0].state_dict(), found.model[0].state_dict()
     assert all(torch.allclose(kept[name], loaded[name], atol=1e-6) for name in kept)
     assert found.model(torch.randn(2, 3, 24, 24)).shape == (2, 3)

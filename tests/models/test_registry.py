@@ -107,7 +107,7 @@ def test_random_weights_keep_the_published_preprocessing(name, expected):
     loaded = load_classifier(name, "none")
     assert loaded.input == expected
     assert loaded.weights == "none (random)"
-    assert loaded.labels is None
+    assert loaded.class_names is None
     assert not loaded.model.training
 
 
@@ -131,8 +131,8 @@ def test_a_cached_file_is_used_without_a_network(offline, weights):
     loaded = load_classifier("squeezenet1_1", weights)
     assert same_weights(loaded.model, truth)
     assert loaded.weights == "SqueezeNet1_1_Weights.IMAGENET1K_V1"
-    assert loaded.labels is not None
-    assert loaded.labels[:1] + loaded.labels[-1:] == ("tench", "toilet tissue")
+    assert loaded.class_names is not None
+    assert loaded.class_names[:1] + loaded.class_names[-1:] == ("tench", "toilet tissue")
 
 
 def test_a_damaged_cached_file_is_named(offline):
@@ -155,7 +155,7 @@ def test_a_file_decides_the_number_of_classes(tmp_path, name, classes):
     assert same_weights(loaded.model, truth)
     assert loaded.weights == f"file {path}"
     assert loaded.input == USUAL
-    assert (loaded.labels is None) == (classes != 1000)
+    assert (loaded.class_names is None) == (classes != 1000)
 
 
 def test_a_checkpoint_of_another_architecture_says_which_keys_differ(tmp_path):
@@ -203,7 +203,7 @@ def test_a_factory_is_taken_as_it_returns_the_model(factory_file):
     assert type(loaded.model).__name__ == "Wrapped"
     assert not loaded.model.training
     assert loaded.model[0].weight.dtype == torch.float32
-    assert (loaded.name, loaded.input, loaded.labels) == (spec, USUAL, None)
+    assert (loaded.name, loaded.input, loaded.class_names) == (spec, USUAL, None)
     assert loaded.weights == "as the factory returns it"
 
 
@@ -212,7 +212,7 @@ def test_a_factory_module_states_its_input_and_labels(factory_file, tmp_path):
     path = factory_file("MEAN = [0, 0, 0]\nSTD = (1, 0.5, 1)\nSIZE = (64, 96)\nRESIZE = 80\nLABELS = 'names.txt'\n")
     loaded = load_classifier(f"{path}:small")
     assert loaded.input == InputSpec((64, 96), 80, (0, 0, 0), (1, 0.5, 1))
-    assert loaded.labels == ("cat", "dog")
+    assert loaded.class_names == ("cat", "dog")
 
 
 def test_the_short_side_follows_the_size_in_the_usual_proportion(factory_file):
@@ -221,7 +221,7 @@ def test_the_short_side_follows_the_size_in_the_usual_proportion(factory_file):
 
 def test_labels_beside_the_file_are_not_taken_unasked(factory_file, tmp_path):
     (tmp_path / "labels.txt").write_text("cat\ndog\n")
-    assert load_classifier(f"{factory_file()}:small").labels is None
+    assert load_classifier(f"{factory_file()}:small").class_names is None
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_tiny_from_a_file_is_what_its_header_says(tmp_path):
     loaded = load_classifier("tiny", str(path))
     assert same_weights(loaded.model, truth.float())
     assert loaded.input == spec
-    assert loaded.labels == ("cat", "dog", "cup")
+    assert loaded.class_names == ("cat", "dog", "cup")
 
 
 def test_tiny_refuses_a_file_of_another_model(tmp_path):
@@ -329,9 +329,9 @@ def test_tiny_refuses_a_file_of_another_model(tmp_path):
 )
 def test_the_embedded_tiny_loads():
     loaded = load_classifier("tiny")
-    assert loaded.labels is not None
+    assert loaded.class_names is not None
     with torch.inference_mode():
-        assert loaded.model(torch.rand(1, 3, *loaded.input.size)).shape == (1, len(loaded.labels))
+        assert loaded.model(torch.rand(1, 3, *loaded.input.size)).shape == (1, len(loaded.class_names))
 
 
 # timm

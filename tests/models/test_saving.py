@@ -70,7 +70,7 @@ def test_what_was_saved_comes_back(tmp_path, card):
     assert read_card(path) == card
     loaded = load_classifier(str(path))
     assert same(loaded.model, model, card.input.size)
-    assert (loaded.input, loaded.labels, loaded.name) == (card.input, card.labels, str(path))
+    assert (loaded.input, loaded.class_names, loaded.name) == (card.input, card.class_names, str(path))
     assert replace(loaded.card(), facts=card.facts) == card
     assert same(load_classifier(card.model, str(path)).model, model, card.input.size)
     assert [entry.name for entry in tmp_path.iterdir()] == ["best.safetensors"]
@@ -127,14 +127,14 @@ def test_code_is_never_run_because_a_checkpoint_names_it(tmp_path):
     spec, path = f"{trap}:make", tmp_path / "w.safetensors"
     made = load_classifier(spec)
     (tmp_path / "net.py.ran").unlink()
-    card = replace(made.card(), pool="tap:0.5", input=SMALL, labels=("x", "y"))
+    card = replace(made.card(), pool="tap:0.5", input=SMALL, class_names=("x", "y"))
     save_checkpoint(path, build_from(made.model, card), card)
     message = refusal(path)
     assert "no checkpoint may run" in message
     assert f"--weights {path}" in message
     assert not (tmp_path / "net.py.ran").exists()
     loaded = load_classifier(spec, str(path))  # the remedy that it names
-    assert (loaded.pool, loaded.labels, loaded.input) == ("tap:0.5", ("x", "y"), SMALL)
+    assert (loaded.pool, loaded.class_names, loaded.input) == ("tap:0.5", ("x", "y"), SMALL)
     assert CAM(loaded.model, SMALL.size).head.kind == "TAP"
 
 

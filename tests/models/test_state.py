@@ -215,7 +215,7 @@ def test_prefixes_come_off_networks_by_name_with_their_own_number_of_classes(tmp
     held = {"state_dict": {f"module.{key}": value for key, value in state.items()}, "epoch": 1}
     torch.save(held, tmp_path / "w.pth.tar")
     loaded = load_classifier(name, str(tmp_path / "w.pth.tar"))
-    assert loaded.labels is None
+    assert loaded.class_names is None
     assert "its 'state_dict.module'" in loaded.weights
     own = loaded.model.state_dict()
     assert all(torch.equal(own[key], value) for key, value in state.items())

@@ -68,7 +68,7 @@ def encoder(tmp_path):
 
 def test_the_logits_are_scaled_cosines_and_the_maps_add_up_to_them(encoder, file):
     classifier = load_classifier(encoder, classes_from=file(logit_scale=100.0, logit_bias=-10.0))
-    assert classifier.labels == NAMES
+    assert classifier.class_names == NAMES
     plain = load_classifier(encoder).model
     with torch.no_grad():
         cosines = normalize(plain(images()), dim=1) @ normalize(rows(), dim=1).T
@@ -205,7 +205,7 @@ def test_open_clip(tmp_path, monkeypatch):
     classifier = load_classifier(spec, classes_from=tmp_path / "c.safetensors")
     with torch.no_grad():
         torch.testing.assert_close(classifier.model(images()), expected)
-    assert (classifier.input.size, classifier.input.resize, classifier.labels) == ((32, 32), 32, NAMES)
+    assert (classifier.input.size, classifier.input.resize, classifier.class_names) == ((32, 32), 32, NAMES)
     assert classifier.input.mean == open_clip.OPENAI_DATASET_MEAN
     assert "no classes of its own" in refusal(lambda: load_classifier(spec))
     for name, said in (("open_clip:tiny-RN", "which weights?"), ("open_clip:tiny-RM@x", "did you mean"),

@@ -96,8 +96,8 @@ def test_an_overwritten_run_leaves_nothing_behind(place):
 
 def test_one_command_may_replace_what_another_left(place):
     (place / "names.txt").write_text("shape 0\nshape 1\nshape 2")
-    command = ["evaluate", "--model", f"{place}/net.py:build", "--names", place / "names.txt", "--dataset", "shapes",
-               "--root", "n=6,size=32,classes=3", "--step", "0.1", "--out", place / "out"]  # fmt: skip
+    command = ["evaluate", "--model", f"{place}/net.py:build", "--class-names", place / "names.txt", "--dataset",
+               "shapes", "--root", "n=6,size=32,classes=3", "--step", "0.1", "--out", place / "out"]  # fmt: skip
     assert call(place)[0] == 0
     (place / "out/curve.csv").write_text("mine")
     status, _, error = run(*command)

@@ -102,7 +102,7 @@ def test_killed_at_random_moments(alone, tmp_path):
         process.kill()
         process.join()
         last = tmp_path / "last.safetensors"
-        assert not last.exists() or load_classifier(str(last)).labels is not None
+        assert not last.exists() or load_classifier(str(last)).class_names is not None
     train(SETTINGS, tmp_path, resume=True)
     assert_same(tmp_path, alone)
 

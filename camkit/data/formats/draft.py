@@ -93,7 +93,7 @@ class Draft:
     def finish(
         self,
         images: Images,
-        labels: Sequence[str] | None,
+        class_names: Sequence[str] | None,
         complete: Callable[[Entry, Record], list[Record]],
         upright: bool = False,
     ) -> AnnotatedSet:
@@ -102,7 +102,7 @@ class Draft:
         Parameters
         ----------
         images : Images
-        labels : sequence of str or None
+        class_names : sequence of str or None
         complete : callable
             Gives an image's records from its entry and the record that the entry makes; it raises `Incomplete` where
             the entry lacks what the format requires.
@@ -136,7 +136,7 @@ class Draft:
         problems += self.strays
         if not records:
             raise CamkitError(f"none of the {len(self.entries)} images can be used; the first: {problems[0]}")
-        names = None if labels is None else tuple(labels)
+        names = None if class_names is None else tuple(class_names)
         return AnnotatedSet(self.name, self.split, records, names, problems, upright)
 
     def _require_pixels(self) -> None:

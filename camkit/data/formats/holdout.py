@@ -62,7 +62,7 @@ def hold_out(dataset: AnnotatedSet, count: int) -> tuple[AnnotatedSet, Annotated
     for label, every in of_class.items():
         few = len(fit.get(label, ()))
         if len(every) <= count or few < count:
-            name = f"{label}" if dataset.labels is None else f"{label} ({dataset.labels[label]!r})"
+            name = f"{label}" if dataset.class_names is None else f"{label} ({dataset.class_names[label]!r})"
             has = f"{len(every)} images" + (f", {few} of them with boxes" if boxes else "")
             raise CamkitError(f"{HOLDOUT}{count}: class {name} of {dataset.name} has {has}; hold out fewer")
     held = {index for indices in fit.values() for index in indices[-count:]}

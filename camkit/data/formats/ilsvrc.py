@@ -42,7 +42,7 @@ def read_ilsvrc(root: Path, split: str) -> AnnotatedSet:
     Returns
     -------
     AnnotatedSet
-        `labels` are the wnids: of ``LOC_synset_mapping.txt``, else of the class folders, else those annotated.
+        `class_names` are the wnids: of ``LOC_synset_mapping.txt``, else of the class folders, else those annotated.
         Without boxes where there is neither CSV nor XML.
 
     Raises

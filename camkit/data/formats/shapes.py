@@ -130,5 +130,5 @@ def read_shapes(settings: str | Path, split: str) -> AnnotatedSet:
         raise CamkitError(f"shapes has no split {split!r}: use one of {', '.join(SPLITS)}")
     seed = given["seed"] * len(SPLITS) + SPLITS.index(split)
     shapes = Shapes(given["n"], given["size"], given["classes"], seed)
-    labels = tuple(f"shape {label}" for label in range(given["classes"]))
-    return AnnotatedSet("shapes", split, shapes.records(), labels, [], upright=True)
+    names = tuple(f"shape {label}" for label in range(given["classes"]))
+    return AnnotatedSet("shapes", split, shapes.records(), names, [], upright=True)

@@ -38,7 +38,7 @@ def read_tiny_imagenet(root: Path, split: str) -> AnnotatedSet:
     Returns
     -------
     AnnotatedSet
-        `labels` are the names in ``classes.csv``, with their `imagenet_labels`, or those in ``words.txt``, or the
+        `class_names` are the names in ``classes.csv``, with their `imagenet_labels`, or those in ``words.txt``, or the
         wnids, which are in `wnids` in any case.
 
     Raises

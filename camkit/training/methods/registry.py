@@ -12,7 +12,10 @@ from camkit.training.method import Method
 from camkit.training.methods.adl import AttentionDropout
 from camkit.training.methods.combined import PLACES, Combined
 from camkit.training.methods.cutmix import CutMix
+from camkit.training.methods.eil import EIL
+from camkit.training.methods.gain import GAIN
 from camkit.training.methods.has import HideAndSeek
+from camkit.training.methods.spg import SPG
 from camkit.training.minmax.method import MinMaxCAM
 
 METHODS: dict[str, type[Method]] = {
@@ -21,6 +24,9 @@ METHODS: dict[str, type[Method]] = {
     "adl": AttentionDropout,
     "cutmix": CutMix,
     "minmax": MinMaxCAM,
+    "spg": SPG,
+    "eil": EIL,
+    "gain": GAIN,
 }
 KNOWN = "|".join(METHODS)
 ONE = re.compile(rf"(?:{KNOWN})(?=\+|$)|[^+].*?\.py(?::\w+)?(?=\+|$)|[^+]+")  # a file's path may have a + in it

@@ -46,7 +46,7 @@ def test_boxes_are_half_open_from_0_and_one_record_a_class(tree, zipped, summary
         ("b.png", 1, [[1, 1, 3, 4], [0, 0, 1, 1]]),
     ]
     data = read_dataset("coco", root, "val")
-    assert (summary(data), data.labels, data.problems) == (expected, ("person", "dog"), [])
+    assert (summary(data), data.class_names, data.problems) == (expected, ("person", "dog"), [])
     assert [(record.size, record.read_mask) for record in data.records] == [((4, 6), None)] * 3
     zipped(root / "val", "val/")
     assert summary(read_dataset("coco", root, "val")) == expected
@@ -418,11 +418,11 @@ def test_a_test_split_has_images_alone(tree, summary, more):
 def test_labels_are_what_the_file_says(tree, summary):
     names = [{"id": 0, "name": "animals"}, {"id": 18, "name": "dog"}, {"id": 3, "name": "dog"}, {"id": 9}]
     data = read_dataset("coco", tree(coco(GOOD, images={1: "a.png"}, categories=names)), "val")
-    assert (summary(data), data.labels) == ([("a.png", 3, [[0, 0, 6, 4]])], ("animals", "dog", "9", "dog"))
+    assert (summary(data), data.class_names) == ([("a.png", 3, [[0, 0, 6, 4]])], ("animals", "dog", "9", "dog"))
     assert "category 9: it has no name; add it; until then it is called 9" in data.problems[0]
     names = [{"id": "wolf", "name": "Wolf"}, {"id": "18", "name": "dog"}, {"id": "ape", "name": "Ape"}]
     data = read_dataset("coco", tree(coco(GOOD, images={1: "a.png"}, categories=names)), "val")
-    assert (summary(data), data.labels, data.problems) == (WHOLE, ("Wolf", "dog", "Ape"), [])
+    assert (summary(data), data.class_names, data.problems) == (WHOLE, ("Wolf", "dog", "Ape"), [])
 
 
 def test_normalised_boxes_are_refused(tree):

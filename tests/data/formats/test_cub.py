@@ -23,7 +23,7 @@ def test_corners_count_from_0_and_the_far_one_is_inside(tree, summary):
         ("001.Albatross/a.png", 0, [[0, 0, 5, 3]]),  # all of the 5 x 3 pixels
         ("002.Auk/c.png", 1, [[2, 1, 4, 2]]),  # 2 x 1 pixels
     ]
-    assert (data.labels, data.problems) == (("001.Albatross", "002.Auk"), [])
+    assert (data.class_names, data.problems) == (("001.Albatross", "002.Auk"), [])
     assert all(record.read_mask is None for record in data.records)
     assert summary(read_dataset("cub", root, "train")) == [
         ("001.Albatross/b.png", 0, [[1, 1, 4, 3]]),

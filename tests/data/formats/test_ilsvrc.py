@@ -33,11 +33,11 @@ def test_kaggle_corners_count_from_0_and_are_inclusive(tree, zipped, summary):
     root = tree(KAGGLE)
     expected = [("val_1.JPEG", 1, [[0, 0, 10, 8], [5, 5, 6, 6]]), ("val_2.JPEG", 2, [[1, 2, 4, 5]])]
     data = read_dataset("ilsvrc", root, "val")
-    assert (summary(data), data.labels, data.problems) == (expected, ("n01", "n02", "n03"), [])
+    assert (summary(data), data.class_names, data.problems) == (expected, ("n01", "n02", "n03"), [])
     zipped(root / "ILSVRC/Data/CLS-LOC/val")
     assert summary(read_dataset("ilsvrc", root, "val")) == expected
     (root / "LOC_synset_mapping.txt").unlink()  # then only the classes of the split are known
-    assert read_dataset("ilsvrc", root, "val").labels == ("n02", "n03")
+    assert read_dataset("ilsvrc", root, "val").class_names == ("n02", "n03")
 
 
 def test_kaggle_xml_where_there_is_no_csv(tree, summary):
@@ -66,7 +66,7 @@ def test_torchvision_with_xml_and_without(tree, zipped, summary, by_class):
     root = tree(files)
     expected = [("n01/val_1.JPEG", 0, [[0, 0, 10, 8]]), ("n03/val_2.JPEG", 1, [[1, 2, 4, 5]])]
     data = read_dataset("ilsvrc", root, "val")
-    assert (summary(data), data.labels, data.problems) == (expected, ("n01", "n03"), [])
+    assert (summary(data), data.class_names, data.problems) == (expected, ("n01", "n03"), [])
     (root / "Annotations").rename(root / "elsewhere")
     zipped(root / "val", "val/")
     assert summary(read_dataset("ilsvrc", root, "val")) == [(image, label, []) for image, label, _ in expected]
@@ -113,14 +113,14 @@ def test_an_empty_class_folder_would_renumber_the_classes(tree):
     with pytest.raises(CamkitError, match="n02: the class folder holds no image"):
         read_dataset("ilsvrc", root, "val")
     (root / "LOC_synset_mapping.txt").write_text("n01 tench\nn02 goldfish\nn03 shark\n")
-    assert read_dataset("ilsvrc", root, "val").labels == ("n01", "n02", "n03")
+    assert read_dataset("ilsvrc", root, "val").class_names == ("n01", "n02", "n03")
 
 
 def test_a_bad_object_does_not_take_the_others_with_it(tree, summary):
     lines = "val_2,n03 1 2 3 4 n03 5 5 4 4\nval_1,n02 0 0 9 7\nval_9,n02 0 0 9 7\n"
     data = read_dataset("ilsvrc", tree({**KAGGLE, "LOC_val_solution.csv": COLUMNS + lines}), "val")
     assert summary(data) == [("val_1.JPEG", 1, [[0, 0, 10, 8]]), ("val_2.JPEG", 2, [[1, 2, 4, 5]])]
-    assert data.wnids == data.labels
+    assert data.wnids == data.class_names
     bad, stray = data.problems
     assert "line 2, object 2: the box from 5, 5 to 4, 4 is empty" in bad
     assert "line 4: 'val_9' is none of the images" in stray
@@ -129,7 +129,7 @@ def test_a_bad_object_does_not_take_the_others_with_it(tree, summary):
 def test_a_line_that_is_cut_names_no_class(tree):
     root = tree({**KAGGLE, "LOC_val_solution.csv": COLUMNS + "val_1,n0x 1 2 3 4\nval_2,n03 1 2 3 4\n"})
     (root / "LOC_synset_mapping.txt").unlink()
-    assert read_dataset("ilsvrc", root, "val").labels == ("n03",)
+    assert read_dataset("ilsvrc", root, "val").class_names == ("n03",)
 
 
 def test_a_size_of_0_in_xml_is_not_known(tree):

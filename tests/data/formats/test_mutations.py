@@ -125,7 +125,7 @@ def values(data):
     """What is said of each image a, b, c: names of classes, and boxes; numbers where there are no names."""
     said = {}
     for record in data.records:
-        label = record.label if data.labels is None or record.label is None else data.labels[record.label]
+        label = record.label if data.class_names is None or record.label is None else data.class_names[record.label]
         key = record.image.rpartition("/")[2].partition(".")[0]
         said.setdefault(key, []).append((label, record.boxes.tolist(), record.size))
     return said

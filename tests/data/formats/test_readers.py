@@ -129,7 +129,7 @@ def test_settings_of_shapes(settings, split, error):
 def test_shapes_are_drawn_as_asked_and_splits_differ():
     data = read_dataset("shapes", "n=6,size=48,classes=3,seed=5", "val")
     assert [record.label for record in data.records] == [0, 1, 2, 0, 1, 2]
-    assert (len(data.labels), data.problems) == (3, [])
+    assert (len(data.class_names), data.problems) == (3, [])
     record = pickle.loads(pickle.dumps(data.records[4]))
     mask, ignore = record.read_mask()
     rows, columns = np.nonzero(mask)

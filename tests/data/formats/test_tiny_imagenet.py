@@ -30,7 +30,7 @@ def test_the_table_counts_from_0_and_is_inclusive(tree, zipped, summary):
     zipped(root / "val")
     data = read_dataset("tiny-imagenet", root, "val")
     assert summary(data) == [("n1/n1_3.JPEG", 0, [[5, 6, 6, 8]])]  # 1 x 2 pixels
-    assert data.labels == ("fire salamander, Salamandra", "goldfish")
+    assert data.class_names == ("fire salamander, Salamandra", "goldfish")
     assert (data.imagenet_labels, data.wnids, data.problems) == ((25, 1), ("n1", "n2"), [])
     assert summary(read_dataset("tiny-imagenet", root, "train")) == [("n2/n2_0.JPEG", 1, [[0, 10, 64, 59]])]
 
@@ -40,7 +40,7 @@ def test_the_official_layout_counts_from_0_and_is_inclusive(tree, zipped, summar
     zipped(root / "val/images")
     data = read_dataset("tiny-imagenet", root, "val")
     assert summary(data) == [("val_0.JPEG", 1, [[0, 0, 64, 64]]), ("val_1.JPEG", 0, [[5, 6, 6, 8]])]
-    assert (data.labels, data.wnids) == (("n1", "n2"), ("n1", "n2"))
+    assert (data.class_names, data.wnids) == (("n1", "n2"), ("n1", "n2"))
     assert (data.imagenet_labels, data.problems) == (None, [])
     assert summary(read_dataset("tiny-imagenet", root, "train")) == [
         ("n1/images/n1_0.JPEG", 0, [[0, 1, 3, 4]]),
@@ -51,9 +51,9 @@ def test_the_official_layout_counts_from_0_and_is_inclusive(tree, zipped, summar
 def test_words_name_the_classes(tree):
     words = "n0\tentity\nn1\tcrane\nn2\tgoldfish, Carassius auratus\nn3\tcrane\n"
     data = read_dataset("tiny-imagenet", tree({**OFFICIAL, "wnids.txt": "n2\nn1\nn3\nn4\n", "words.txt": words}), "val")
-    assert data.labels == ("crane (n1)", "goldfish, Carassius auratus", "crane (n3)", "n4")
+    assert data.class_names == ("crane (n1)", "goldfish, Carassius auratus", "crane (n3)", "n4")
     assert data.wnids == ("n1", "n2", "n3", "n4")
-    assert [data.labels[record.label] for record in data.records] == ["goldfish, Carassius auratus", "crane (n1)"]
+    assert [data.class_names[record.label] for record in data.records] == ["goldfish, Carassius auratus", "crane (n1)"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_real_photographs(real):
     data = read_dataset("tiny-imagenet", real / "tiny-imagenet", "val")
     assert (len(data.records), data.problems) == (2500, [])
     assert Counter(record.label for record in data.records) == dict.fromkeys(range(100), 25)
-    assert data.labels[0].startswith("goldfish")
+    assert data.class_names[0].startswith("goldfish")
     assert data.imagenet_labels[:3] == (1, 25, 30)
     for record in data.records[::500]:
         assert read_image(record.read()).shape == (3, 64, 64)

@@ -38,8 +38,8 @@ def test_corners_count_from_1_and_are_inclusive(tree, zipped, summary):
     ]
     data = read_dataset("voc", root, "val")
     assert summary(data) == expected
-    assert [data.labels[record.label] for record in data.records] == ["dog", "sofa", "dog"]
-    assert (len(data.labels), data.numbered) == (20, True)
+    assert [data.class_names[record.label] for record in data.records] == ["dog", "sofa", "dog"]
+    assert (len(data.class_names), data.numbered) == (20, True)
     assert [record.size for record in data.records] == [(6, 8)] * 3
     zipped(root / "JPEGImages")
     assert summary(read_dataset("voc", root, "val")) == expected
@@ -47,7 +47,7 @@ def test_corners_count_from_1_and_are_inclusive(tree, zipped, summary):
 
 def test_other_names_are_numbered_in_sorted_order(tree, summary):
     data = read_dataset("voc", tree(voc(xml(thing("zebra", 1, 1, 2, 2), thing("dog", 1, 1, 3, 3)))), "val")
-    assert (data.labels, data.numbered) == (("dog", "zebra"), False)
+    assert (data.class_names, data.numbered) == (("dog", "zebra"), False)
     assert [label for _, label, _ in summary(data)] == [0, 1]
 
 
@@ -174,7 +174,10 @@ def test_a_size_that_is_not_stated_is_not_known(tree, size):
 def test_a_bad_object_does_not_take_the_others_with_it_nor_renumber_the_classes(tree, summary):
     text = xml(thing("bee", 5, 5, 4, 6), thing("dog", 1, 1, 8, 6), thing("", 1, 1, 2, 2), thing("cat", 2, 2, 3, 3))
     data = read_dataset("voc", tree(voc(text)), "val")
-    assert (summary(data), data.labels) == ([("0.jpg", 1, [[1, 1, 3, 3]]), ("0.jpg", 2, BOX)], ("bee", "cat", "dog"))
+    assert (summary(data), data.class_names) == (
+        [("0.jpg", 1, [[1, 1, 3, 3]]), ("0.jpg", 2, BOX)],
+        ("bee", "cat", "dog"),
+    )
     assert [problem.split("0.xml, ")[1] for problem in data.problems] == [
         "object 1: the box from 5, 5 to 4, 6 is empty; mend it or take it out",
         "object 3: it has no name; add it",
@@ -227,7 +230,7 @@ def test_encodings_of_several_bytes(tree):
     (root / "Annotations/1.xml").write_bytes(('<?xml version="1.0" encoding="UTF-16"?>' + text).encode("utf-16"))
     (root / "Annotations/2.xml").write_bytes(b'<?xml version="1.0" encoding="none"?>' + text.encode())
     data = read_dataset("voc", root, "val")
-    assert ([record.label for record in data.records], data.labels) == ([0, 0], ("犬",))
+    assert ([record.label for record in data.records], data.class_names) == ([0, 0], ("犬",))
     assert "2.xml: no well-formed XML: " in data.problems[0]
 
 

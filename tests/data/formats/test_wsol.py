@@ -25,7 +25,7 @@ def test_corners_are_inclusive_and_count_from_0(tree, summary):
         ("b/3.png", 7, [[1, 2, 4, 5]]),
     ]
     assert [record.size for record in data.records] == [(10, 20), (10, 20), (9, 8)]
-    assert (data.name, data.split, data.labels, data.problems, data.upright) == ("wsol", "val", None, [], False)
+    assert (data.name, data.split, data.class_names, data.problems, data.upright) == ("wsol", "val", None, [], False)
     assert all(record.boxes.dtype == np.float64 and record.read_mask is None for record in data.records)
 
 

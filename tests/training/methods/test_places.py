@@ -39,7 +39,7 @@ def test_modules_are_in_the_state_and_not_in_the_weights(guided):
     weights = load_file(folder / "last.safetensors")
     assert set(weights) == set(state.model)
     assert all(torch.equal(weights[name], state.model[name]) for name in weights)
-    assert load_classifier(str(folder / "last.safetensors")).labels == ("shape 0", "shape 1", "shape 2")
+    assert load_classifier(str(folder / "last.safetensors")).class_names == ("shape 0", "shape 1", "shape 2")
     assert (result.in_sets, result.settings.batch_size) == (True, 8)
 
 

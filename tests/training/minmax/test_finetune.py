@@ -230,7 +230,7 @@ def test_calls_that_cannot_be_carried_out(call, said):
 
 
 def test_classes_meet_by_name():
-    classifier = replace(small_classifier(), labels=("shape 2", "shape 1", "shape 0"))
+    classifier = replace(small_classifier(), class_names=("shape 2", "shape 1", "shape 0"))
     inference = Inference(classifier, "cpu", "fp32")
     images = LabelledImages(inference, shapes(), ProcessGroup.current(inference.device), fit="stretch", workers=0,
                             max_pixels=10**6, memory=1.0)  # fmt: skip
