@@ -138,7 +138,9 @@ def looped(group, settings):
         model = replace_pool(model.eval(), make_pool(settings.pool), (settings.size[-1],) * 2).train()
     images = TrainingImages(data, settings, InputSpec())
     images.cache()
-    network = Network(model, 4, None, (settings.size[-1],) * 2, group, label_smoothing=settings.label_smoothing)
+    network = Network(
+        model, 4, data.class_names, (settings.size[-1],) * 2, group, label_smoothing=settings.label_smoothing
+    )
     network.modules.update(method.modules(network))
     optimizer = make_optimizer(model, (), settings, {name: (one, None) for name, one in network.modules.items()})
     method.prepare(network, optimizer)

@@ -58,6 +58,6 @@ def test_two_processes_are_one(tmp_path):
 
 
 def test_a_method_that_looks_at_class_maps_says_that_there_is_no_fc(tmp_path):
-    with pytest.raises(CamkitError, match="WILDCAT.*scores are pooled") as refusal:
+    with pytest.raises(CamkitError, match=r"WILDCAT.*scores are pooled") as refusal:
         train(replace(SETTINGS, method="minmax", batch_size=0), tmp_path)
     assert "\n" not in str(refusal.value)

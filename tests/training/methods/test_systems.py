@@ -134,7 +134,7 @@ def test_a_step_at_the_backbone_s_own_places(backbone, name):
 def test_a_backbone_without_the_places_is_refused_in_one_line(name, tmp_path):
     with pytest.raises(CamkitError, match=f"{name} reaches in at .*, and this network has no places of its own"
                                           ".*--method-option at=layer3") as refusal:  # fmt: skip
-        train(replace(settings(name), backbone="resnet18"), tmp_path)
+        train(replace(settings(name), backbone="resnet18", size=(64,), resize=64), tmp_path)
     assert "\n" not in str(refusal.value)
 
 
