@@ -37,7 +37,7 @@ class ClassMaps2d(nn.Conv2d):
     def of(self, features: Tensor, classes: Tensor) -> Tensor:
         """All maps (N, M, h, w) of each image's class in `classes` (N,)."""
         weight = self.weight.flatten(1).unflatten(0, (-1, self.maps))[classes].to(features)
-        maps = torch.einsum("nmc,nchw->nmhw", weight, features)
+        maps: Tensor = torch.einsum("nmc,nchw->nmhw", weight, features)
         if self.bias is None:
             return maps
         return maps + self.bias.unflatten(0, (-1, self.maps))[classes][..., None, None]

@@ -89,12 +89,14 @@ class DANet(Method):
             )
         for parameter in fc.parameters:
             parameter.requires_grad_(False)
-        made: dict[str, nn.Module] = {
-            "classes": ClassMaps2d(network.cam.head.channels, network.num_classes, self.maps, fc.bias is not None)
-        }
-        for level, place in enumerate(reversed(self.places)):  # the nearest superclasses stand on the latest layer
-            superclasses = len(self.levels.names[level])
-            made[f"level_{level + 1}"] = superclass_head(network.channels_at(place), superclasses, self.maps)
+        channels = network.cam.head.channels
+        self.head = ClassMaps2d(channels, network.num_classes, self.maps, fc.bias is not None)
+        self.above = [  # the nearest superclasses stand on the latest layer
+            SuperclassHead(network.channels_at(place), len(its), self.maps)
+            for place, its in zip(reversed(self.places), self.levels.names, strict=True)
+        ]
+        self.names = [f"level_{number}" for number in range(1, count + 1)]
+        made = {"classes": self.head, **dict(zip(self.names, self.above, strict=True))}
         for module in made.values():
             module.apply(fresh)
         return made
@@ -102,47 +104,60 @@ class DANet(Method):
     def prepare(self, network: Network, optimizer: SGD) -> None:
         """The network's own linear layer is the mean of the maps' from the first step on."""
         del optimizer
-        fold(network)
+        self.fold(network)
 
     def step(self, network: Network, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        passed, heads = network.forward(images, self.places), network.modules
-        weight, bias = heads["classes"].folded()
+        passed = network.forward(images, self.places)
+        weight, bias = self.head.folded()
         pooled = network.cam.head.pooled(passed.features)
         entropies = [self.loss(F.linear(pooled, weight.flatten(1), bias), network.smoothed(labels))]
-        maps = [heads["classes"].of(passed.features, labels)]
-        for level, place in enumerate(reversed(self.places)):
-            *before, last = heads[f"level_{level + 1}"]
+        maps = [self.head.of(passed.features, labels)]
+        for level, (place, head) in enumerate(zip(reversed(self.places), self.above, strict=True)):
             with network.autocast():
-                hidden = passed.inner[place]
-                for layer in before:
-                    hidden = layer(hidden)
+                hidden = head.layers(passed.inner[place])
             hidden, own = at_least_float32(hidden), self.levels.of(level, labels)
-            logits = last(hidden.mean((2, 3), keepdim=True)).flatten(1)
+            logits = head.maps(hidden.mean((2, 3), keepdim=True)).flatten(1)
             entropies.append(F.cross_entropy(logits, own, label_smoothing=network.label_smoothing))
-            maps.append(last.of(hidden, own))
+            maps.append(head.maps.of(hidden, own))
         size = maps[-1].shape[-2:]
         together = torch.cat([F.interpolate(one, size, mode="bilinear", align_corners=True) for one in maps], 1)
         drawn = torch.randperm(together.shape[1], device=images.device)[: self.drawn or together.shape[1] // 2]
         cosine = likeness(together[:, drawn])
-        named = dict(zip(("entropy", *self.levels.levels), entropies, strict=True))
+        named = dict(zip(("entropy", *self.names), entropies, strict=True))
         return {"loss": WEIGHT * torch.stack(entropies).sum() + self.cosine * cosine, "cosine": cosine, **named}
 
     def after_step(self, network: Network, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         del images, labels
-        fold(network)
+        self.fold(network)
         return {}
 
+    @torch.no_grad()
+    def fold(self, network: Network) -> None:
+        """Give the network's own linear layer the mean of the maps' weights."""
+        weight, bias = self.head.folded()
+        network.fc.weight.copy_(weight.reshape(network.fc.weight.shape))
+        if network.fc.bias is not None and bias is not None:
+            network.fc.bias.copy_(bias)
 
-def superclass_head(channels: int, superclasses: int, maps: int) -> nn.Sequential:
-    """Two 3x3 convolutions of twice the channels, and the maps."""
-    width = 2 * channels
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(width, width, 3, padding=1),
-        nn.ReLU(),
-        ClassMaps2d(width, superclasses, maps),
-    )
+
+class SuperclassHead(nn.Module):
+    """Two 3x3 convolutions of twice the channels, and the maps.
+
+    Parameters
+    ----------
+    channels, superclasses, maps : int
+    """
+
+    def __init__(self, channels: int, superclasses: int, maps: int) -> None:
+        super().__init__()
+        width = 2 * channels
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+        )
+        self.maps = ClassMaps2d(width, superclasses, maps)
 
 
 def fresh(module: nn.Module) -> None:
@@ -151,15 +166,6 @@ def fresh(module: nn.Module) -> None:
         nn.init.xavier_uniform_(module.weight)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-@torch.no_grad()
-def fold(network: Network) -> None:
-    """Give the network's own linear layer the mean of the maps' weights."""
-    weight, bias = network.modules["classes"].folded()
-    network.fc.weight.copy_(weight.reshape(network.fc.weight.shape))
-    if network.fc.bias is not None and bias is not None:
-        network.fc.bias.copy_(bias)
 
 
 def likeness(maps: Tensor) -> Tensor:

@@ -112,7 +112,8 @@ class I2C(Method):
                 f"i2c, at={self.places[0]}: its map is {sizes[0]}, and class maps are {sizes[1]}: name a module whose "
                 "map is of their size"
             )
-        return {"bank": Bank(network.num_classes, features.shape[1])}
+        self.bank = Bank(network.num_classes, features.shape[1])
+        return {"bank": self.bank}
 
     def features(self, passed: Pass) -> Tensor:
         """What is held together, (N, C, h, w)."""
@@ -126,12 +127,12 @@ class I2C(Method):
         first, second = (
             features.gather(2, at[:, None].expand(-1, features.shape[1], -1)).unflatten(0, (-1, PAIR)).unbind(1)
         )
-        bank, classes = network.modules["bank"], labels[::PAIR]
+        classes = labels[::PAIR]
         means = ((first + second) / 2).mean(-1)
-        distances = vector_norm(bank.means[classes] - means, dim=1)
+        distances = vector_norm(self.bank.means[classes] - means, dim=1)
         entropy = self.loss(passed.logits, network.smoothed(labels))
         sc = vector_norm(first - second, dim=1).mean()
-        gc = torch.where(bank.counts[classes] > 0, distances, 0).mean()
+        gc = torch.where(self.bank.counts[classes] > 0, distances, 0).mean()
         self.seen = classes, means.detach()
         return {"loss": entropy + self.sc * sc + self.gc * gc, "entropy": entropy, "sc": sc, "gc": gc}
 
@@ -142,7 +143,7 @@ class I2C(Method):
         hot = F.one_hot(classes, network.num_classes).to(means)
         sums, counts = network.group.mean([hot.T @ means, hot.sum(0)]) or []
         here = counts > 0
-        network.modules["bank"].move(sums / torch.where(here, counts, 1)[:, None], here, self.decay)
+        self.bank.move(sums / torch.where(here, counts, 1)[:, None], here, self.decay)
         return {}
 
 

@@ -78,8 +78,9 @@ def test_loss_and_gradients_are_those_written_out(tree, options):
     early = model.features[0](IMAGES)
     middle = model.features[2](model.features[1](early))
     last = model.features[3:](middle)
-    levels = [maps_of(heads["classes"], last, count), maps_of(heads["level_1"][4], heads["level_1"][:4](middle), count),
-              maps_of(heads["level_2"][4], heads["level_2"][:4](early), count)]  # fmt: skip
+    levels = [maps_of(heads["classes"], last, count)]
+    for name, inner in (("level_1", middle), ("level_2", early)):
+        levels.append(maps_of(heads[name].maps, heads[name].layers(inner), count))
     labels = [LABELS.tolist(), [FAMILY[c] for c in LABELS], [ORDER[c] for c in LABELS]]
     entropies = [cross_entropy(maps, own) for maps, own in zip(levels, labels, strict=True)]
     images = []
@@ -93,7 +94,7 @@ def test_loss_and_gradients_are_those_written_out(tree, options):
     cosine = sum(images) / 4
     expected = 0.5 * sum(entropies) + options["cosine"] * cosine
     expected.backward()
-    named = dict(zip(("loss", "cosine", "entropy", "family", "order"), (expected, cosine, *entropies), strict=True))
+    named = dict(zip(("loss", "cosine", "entropy", "level_1", "level_2"), (expected, cosine, *entropies), strict=True))
     assert figures.keys() == named.keys()
     for name, value in named.items():
         torch.testing.assert_close(figures[name], value)
@@ -128,8 +129,8 @@ def test_a_tree_of_one_level_has_one_head(tmp_path):
     (tmp_path / "one.csv").write_text("class,family\nx,a\ny,b\nz,a\nu,b\nv,b\n")
     network, method = made(str(tmp_path / "one.csv"), at="features.2", names=("x", "y", "z", "u", "v"), maps=2)
     assert set(network.modules) == {"classes", "level_1"}
-    assert network.modules["level_1"][4].weight.shape == (4, 16, 1, 1)
-    assert set(method.step(network, IMAGES, LABELS)) == {"loss", "cosine", "entropy", "family"}
+    assert network.modules["level_1"].maps.weight.shape == (4, 16, 1, 1)
+    assert set(method.step(network, IMAGES, LABELS)) == {"loss", "cosine", "entropy", "level_1"}
 
 
 class Normed(Plain):

@@ -65,7 +65,7 @@ def test_what_is_saved_is_the_plain_network_and_gives_its_maps(alone):
         weight = plain.fc.weight
         if name == "danet":  # the two maps of each class
             weight = state.modules["classes.weight"].reshape(3, 2, 96).mean(1)
-            assert state.modules["level_1.4.weight"].shape == (4, 128, 1, 1)
+            assert state.modules["level_1.maps.weight"].shape == (4, 128, 1, 1)
         maps = torch.stack([(weight[c][:, None, None] * features[n]).sum(0) for n, c in enumerate(classes)])
     torch.testing.assert_close(CAM(loaded.model, (24, 24))(images, classes).maps[:, 0], maps)
 
