@@ -40,7 +40,8 @@ class ClassMaps2d(nn.Conv2d):
         maps: Tensor = torch.einsum("nmc,nchw->nmhw", weight, features)
         if self.bias is None:
             return maps
-        return maps + self.bias.unflatten(0, (-1, self.maps))[classes][..., None, None]
+        bias: Tensor = self.bias.unflatten(0, (-1, self.maps))[classes]
+        return maps + bias[..., None, None]
 
     def extra_repr(self) -> str:
         return f"{self.in_channels}, {self.out_channels // self.maps}, maps={self.maps}, bias={self.bias is not None}"
