@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         quiet_worker,
     )
     from camkit.data.filled import FilledImages
-    from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
+    from camkit.data.formats import READERS, Format, Found, find_format, hold_out, read_dataset, read_splits
     from camkit.data.image_file import ImageFile
     from camkit.data.image_list import ImageList
     from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
@@ -33,6 +33,8 @@ MODULE_OF = {
     "Decoded": "images",
     "FilledImages": "filled",
     "Fit": "preprocess",
+    "Format": "formats",
+    "Found": "formats",
     "ImageDataset": "dataset",
     "ImageFile": "image_file",
     "ImageList": "image_list",
@@ -48,6 +50,7 @@ MODULE_OF = {
     "Truncated": "images",
     "View": "preprocess",
     "collate": "dataset",
+    "find_format": "formats",
     "find_images": "listing",
     "list_images": "listing",
     "hold_out": "formats",
@@ -68,6 +71,8 @@ __all__ = [
     "Decoded",
     "FilledImages",
     "Fit",
+    "Format",
+    "Found",
     "ImageDataset",
     "ImageFile",
     "ImageList",
@@ -81,6 +86,7 @@ __all__ = [
     "Truncated",
     "View",
     "collate",
+    "find_format",
     "find_images",
     "hold_out",
     "list_images",

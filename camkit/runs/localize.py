@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated
 from camkit.data.names import written_path
 from camkit.errors import CamkitError
@@ -20,6 +18,7 @@ from camkit.output import FORMATS, RunFolder
 from camkit.output.changes import Changed, flat
 from camkit.output.results import Summary, table_files
 from camkit.process_group import ProcessGroup, process_group
+from camkit.progress import progress_bar
 from camkit.recipe import Recipe
 from camkit.runs.facts import (
     Report,
@@ -99,8 +98,8 @@ def run_localize(
                        group=group) as folder, stopping(folder):  # fmt: skip
             before = folder.done
             results = unfinished(folder, localizer, None if known is None else known.get, keep_image=overlays)
-            bar = tqdm(results, "localize", share_of(len(files) - before, group), unit="image",
-                       disable=not (show_progress and group.is_main))  # fmt: skip
+            bar = progress_bar(results, what="localize", total=share_of(len(files) - before, group),
+                               shown=show_progress and group.is_main)  # fmt: skip
             add_all(folder, bar, min_score, fail=on_error == "fail")
             summary = folder.write_tables()
             if summary is None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.models import Card, Classifier, load_weights, save_checkpoint
+from camkit.models import Card, Classifier, load_weights, save_checkpoint, with_one_map
 from camkit.output import claim
 from camkit.process_group import ProcessGroup
+from camkit.progress import progress_bar
 from camkit.training.data import TrainingImages, number_of_classes, training_splits
 from camkit.training.folder import BEST, LAST, events, publish_curve, publish_log, writing
 from camkit.training.initial import InitialNetwork, make_network
@@ -91,7 +91,7 @@ class Trainer:
         model.to(device).to(memory_format=torch.channels_last)
         network = Network(
             model, card.num_classes, card.class_names, (side, side), self.group, settings.precision,
-            settings.label_smoothing,
+            settings.label_smoothing, self.initial.places,
         )  # fmt: skip
         for name, module in self.method.modules(network).items():
             network.modules[name] = module.to(device)
@@ -125,7 +125,7 @@ class Trainer:
         """Train and validate; a row of the log."""
         losses, clock, settings = state.losses, Clock(), self.settings
         which = f"epoch {epoch + 1}/{settings.epochs}"
-        with tqdm(total=self.loop.steps, initial=len(losses), desc=which, unit="step", disable=not self.show) as bar:
+        with progress_bar(what=which, total=self.loop.steps, unit="step", done=len(losses), shown=self.show) as bar:
 
             def after(done: int) -> None:
                 bar.update(done - bar.n)
@@ -158,7 +158,8 @@ class Trainer:
         return {f"val_{name}": value for name, value in figures.items()}
 
     def _saved(self) -> tuple[nn.Module, Card]:
-        return self.method.saved(self.network, self.initial.card)
+        """What is measured and saved; the maps of a class that are there only while training are one."""
+        return with_one_map(*self.method.saved(self.network, self.initial.card))
 
     def _at(self, step: int, losses: list[Losses], log: list[dict[str, Any]]) -> State:
         return State(
@@ -204,7 +205,7 @@ class Trainer:
             save_checkpoint(self.out / name, model, card)
 
     def _bar(self, indices: Sequence[int], told: str) -> Iterable[int]:
-        return tqdm(indices, told, unit="image", disable=not self.show)
+        return progress_bar(indices, what=told, total=len(indices), shown=self.show)  # type: ignore[no-any-return]
 
 
 def with_batch_size(settings: TrainSettings, method: Method) -> TrainSettings:
