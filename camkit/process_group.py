@@ -98,6 +98,9 @@ class ProcessGroup:
             dist.barrier()
 
 
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
+
+
 @contextmanager
 def process_group(device: str) -> Iterator[ProcessGroup]:
     """The process group that ``torchrun`` or a caller asks for; what was begun here is ended again.

@@ -15,6 +15,8 @@ from camkit.errors import CamkitError
 
 WILDCARDS = "*?["
 FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "config")
+SHARED = ("localize", "evaluate", "ablate", "calibrate", "train", "finetune-fc")  # by the processes of torchrun
+ALONE = ("maps", "classifier", "save_maps", "demo")  # options of those that measure
 # What `load_model` takes.
 MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "class_names", "size", "mean",
                  "std", "output_stride", "dilation")  # fmt: skip
@@ -28,10 +30,23 @@ def check_call(options: Mapping[str, Any]) -> None:
     CamkitError, UsageError
         Files that are not there, folders that hold a run, options that contradict each other.
     """
+    check_processes(options)
     check_contradictions(options)
     check_model(options)
     check_inputs(options)
     check_out(options)
+
+
+def check_processes(options: Mapping[str, Any]) -> None:
+    """What several processes do not share yet."""
+    command = click.get_current_context().info_name
+    if processes() == 1:
+        return
+    if command not in SHARED:
+        raise click.UsageError(f"camkit {command} runs in one process: call it without torchrun")
+    whole = [] if command == "localize" else [name for name in ALONE if options.get(name)]
+    if whole:
+        raise click.UsageError(f"--{whole[0].replace('_', '-')} is for one process: leave it out, or torchrun")
 
 
 def check_contradictions(options: Mapping[str, Any]) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
-import torch
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
 from camkit.errors import CamkitError
@@ -29,10 +28,8 @@ from camkit.inference import Progress, no_progress
 from camkit.localization import Failure
 from camkit.metrics import Comparison, Estimate
 from camkit.metrics.per_image import FIXED
-from camkit.process_group import ProcessGroup
+from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
-
-ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +123,7 @@ def evaluate(
     threshold_split: str | Mapping[str, str] = FIXED,
     progress: Progress = no_progress,
     group: ProcessGroup = ALONE,
+    gather: ProcessGroup = ALONE,
     keep: Callable[[ImagePrediction], None] | None = None,
 ) -> Evaluation:
     """Measure localization of every recipe on one split.
@@ -156,6 +154,8 @@ def evaluate(
     group : ProcessGroup
         Each evaluates its share of the images; figures and failures are of all, the table per image and the comparison
         of recipes by GT-known Loc are of the share, and that by PxAP is left out. Not beside `classes`.
+    gather : ProcessGroup
+        Instead: these processes share the images out, and each has the whole evaluation, the same as one alone.
     keep : callable, optional
         Called with each image that is measured, in the order of the table per image; it may save the maps.
 
@@ -173,7 +173,7 @@ def evaluate(
     measures = _Measures(dataset, recipes, protocol, k_max, step, threshold_split, keep)
     share = replace(dataset, records=dataset.records[group.rank :: group.world_size])
     results = measure_images(source, share, measures.weightings, measures.evaluate_image, classes=classes, fit=fit,
-                             batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
+                             batch_size=batch_size, workers=workers, max_pixels=max_pixels, gather=gather)  # fmt: skip
     failures = measures.update(progress(results, len(share.records)), group)
     return replace(measures.evaluation(failures, seed, group), match=match)
 
