@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from camkit.errors import CamkitError
-from camkit.process_group import process_group
+from camkit.process_group import ProcessGroup, process_group
 from camkit.training import TrainSettings
 from camkit.training.initial import make_network
 from camkit.training.loop import StepModule
@@ -30,15 +30,17 @@ from camkit.training.optimizer import make_optimizer
 class Run:
     """A network, a method and its optimizer; `step` takes seconds and bytes."""
 
-    def __init__(self, name: str, options: dict[str, str], settings: TrainSettings, classes: int, group: object) -> None:
+    def __init__(
+        self, name: str, options: dict[str, str], settings: TrainSettings, classes: int, group: ProcessGroup
+    ) -> None:
         torch.manual_seed(0)
         initial = make_network(settings, classes, None)
         self.method = load_method(name, **options)
         self.method.attach(initial.model, initial.adl_at)
-        device = group.device  # type: ignore[attr-defined]
+        device = group.device
         model = initial.model.to(device).to(memory_format=torch.channels_last)
         side = settings.size[-1]
-        self.network = Network(model, classes, None, (side, side), group, settings.precision, places=initial.places)  # type: ignore[arg-type]
+        self.network = Network(model, classes, None, (side, side), group, settings.precision, places=initial.places)
         for key, module in self.method.modules(self.network).items():
             self.network.modules[key] = module.to(device)
         beside = {key: (module, None) for key, module in self.network.modules.items()}

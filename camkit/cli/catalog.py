@@ -19,7 +19,7 @@ else:
 DATASETS = ("coco", "csv", "cub", "ilsvrc", "openimages", "shapes", "tiny-imagenet", "voc", "wsol")
 DRAWN = ("shapes",)  # their root is no folder
 FORMATS = ("csv", "coco", "coco-results", "jsonl", "yolo")
-BACKBONES = ("vgg16", "resnet50", "resnet50-se", "mobilenet-v1", "mobilenet-v2", "googlenet", "inception-v3",
+BACKBONES = ("vgg16", "vgg16-acol", "resnet50", "resnet50-se", "mobilenet-v1", "mobilenet-v2", "googlenet", "inception-v3",
              "vgg-small", "vgg-small-bn", "resnet-small")  # fmt: skip
 LITES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 REGISTERED = re.compile(r'^@register_model\((?:name="([^"]+)")?.*\)\n(?:@.*\n|    .*\n|\)\n)*def (\w+)\(', re.MULTILINE)

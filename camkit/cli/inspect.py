@@ -19,27 +19,54 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
       camkit inspect --model resnet50 --weights none
       camkit inspect --model my_net.py:build --weights my.safetensors --size 320
     """
-    from camkit.cam.attention_map import AttentionMap
-    from camkit.cam.head import MEANING
+    from camkit.cam import FusedMaps
     from camkit.inference import Inference
 
     classifier = pop_classifier(options)
-    cam = Inference(classifier, "cpu", "fp32", head).cam
-    found = cam.head
-    place = found.feature_map.place
-    (height, width), (h, w) = classifier.input.size, found.map_size
-    summed = "maps" if found.pool is None else "none, the maps have another mean; pooled features times class weights"
-    grey = ", grey" if cam.channels == 1 else ""
+    inference = Inference(classifier, "cpu", "fp32", head)
+    two = isinstance(inference.source, FusedMaps)
+    cams = inference.source.heads if isinstance(inference.source, FusedMaps) else (inference.cam,)
     rows = {
         "model": f"{classifier.name}, weights: {classifier.weights}",
-        "input": f"{height}x{width}{grey}, mean {classifier.input.mean}, std {classifier.input.std}",
+        "input": input_line(classifier, inference.source.channels),
+    }
+    if two:
+        rows["maps"] = (
+            "of two heads on the same features, of which the second does not see where the first one's map is high: the "
+            "maximum of both, each stretched to [0, 1]; the class is the first head's"
+        )
+    for row, text in rows.items():
+        click.echo(f"{row:<13} {text}")
+    for cam, name in zip(cams, ("first", "second") if two else ("",), strict=True):
+        if name:
+            click.echo(f"\n{name} head")
+        for row, text in head_rows(cam.head, classifier.input.size).items():
+            click.echo(f"{row:<13} {text}")
+
+
+def input_line(classifier: Any, channels: int) -> str:
+    """What the model is shown."""
+    height, width = classifier.input.size
+    grey = ", grey" if channels == 1 else ""
+    return f"{height}x{width}{grey}, mean {classifier.input.mean}, std {classifier.input.std}"
+
+
+def head_rows(found: Any, size: tuple[int, int]) -> dict[str, str]:
+    """What is known of a head, line by line."""
+    from camkit.cam.attention_map import AttentionMap
+    from camkit.cam.head import MEANING
+
+    place = found.feature_map.place
+    (height, width), (h, w) = size, found.map_size
+    summed = "maps" if found.pool is None else "none, the maps have another mean; pooled features times class weights"
+    rows = {
         "features": f"{found.channels} channels, {place.side} of {place.module or 'the model'}",
         "map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels",
         "classifier": f"{found.classifier or 'none'}, {found.num_classes} classes",
         "head": f"{found.kind}: {MEANING[found.kind]}",
         "completeness": f"{summed} miss the logits by {found.completeness:.1e} of their range",
+        "offset": "one for all images" if found.offset == "constant" else "one for each image",
     }
-    rows["offset"] = "one for all images" if found.offset == "constant" else "one for each image"
     if found.share == found.share:
         rows["share"] = (
             f"the maps carry {round(100 * found.share)}% of the logits' variance over classes, on noise; the offset "
@@ -53,8 +80,7 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
         )
     if found.notes:
         rows["note"] = "; ".join(found.notes)
-    for name, text in rows.items():
-        click.echo(f"{name:<13} {text}")
+    return rows
 
 
 def attention_line(found: Any) -> str:

@@ -41,7 +41,7 @@ class TrainSettings:
     dilation: bool = _setting(True, "Dilate the layers behind a stride that --output-stride takes away.")
 
     method: str = _setting(
-        "none", "none, has, adl, cutmix, minmax, spg, eil, gain, path/to/file.py:Name, or several with + between them."
+        "none", "none, has, adl, cutmix, minmax, acol, spg, eil, gain, path/to/file.py:Name, or several with +."
     )
     method_options: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "One of the method's own settings, as KEY=VALUE; may be repeated."}

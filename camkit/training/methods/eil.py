@@ -1,4 +1,4 @@
-"""EIL: what the network attends to most is erased inside it, and the layers behind must tell the class from the rest."""
+"""EIL: what the network attends to most is erased inside it, and the layers behind must tell the class regardless."""
 
 from dataclasses import dataclass
 
@@ -15,8 +15,8 @@ class EIL(Method):
     r"""Erasing Integrated Learning: the layers after one place run twice, and both answers are held to the label.
 
     With :math:`F` the features at that place and :math:`A` their mean over channels, the second time they run on
-    :math:`F \cdot 1[A < \gamma \max A]`, and the loss is :math:`CE + \alpha\, CE_{erased}`. There is no chance in it and
-    no parameter: what is saved is the plain network.
+    :math:`F \cdot 1[A < \gamma \max A]`, and the loss is :math:`CE + \alpha\, CE_{erased}`. There is no chance in it
+    and no parameter: what is saved is the plain network.
 
     Attributes
     ----------
@@ -57,6 +57,6 @@ class EIL(Method):
 
 
 def kept(features: Tensor, gamma: float) -> Tensor:
-    """Which positions of features (N, C, h, w) stay, (N, 1, h, w): those whose mean is below gamma times the largest."""
+    """Which positions of features (N, C, h, w) stay, (N, 1, h, w): those with a mean below gamma times the largest."""
     attention = features.detach().mean(1, keepdim=True)
     return attention < gamma * attention.amax((-2, -1), keepdim=True)

@@ -22,8 +22,8 @@ class GAIN(Method):
 
     With :math:`A` the ReLU of the map of the image's class, at the image's size and stretched to [0, 1], and
     :math:`T = \mathrm{sigmoid}(\omega (A - \sigma))`, the second pass sees :math:`I - T \cdot I`, and the loss is
-    :math:`CE + \alpha\, s(I - T \cdot I)`, s being the score of that class. The gradient goes through A: on a linear head the
-    paper's weights, the mean gradients, are the class weights, so that no gradient of a gradient is taken.
+    :math:`CE + \alpha\, s(I - T \cdot I)`, s being the score of that class. The gradient goes through A: on a linear
+    head the paper's weights, the mean gradients, are the class weights, so that no gradient of a gradient is taken.
 
     Attributes
     ----------

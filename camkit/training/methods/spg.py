@@ -1,4 +1,4 @@
-"""SPG: pixels of the class map that are sure to be object or background teach inner layers, and these teach the last."""
+"""SPG: pixels of the class map that are surely object or background teach inner layers, and these teach the last."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -141,5 +141,6 @@ def to_one_map(channels: int, width: int) -> nn.Sequential:
 def xavier(module: nn.Module) -> None:
     """Glorot's initialisation of a convolution, as the published code has it."""
     if isinstance(module, nn.Conv2d):
+        assert module.bias is not None
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

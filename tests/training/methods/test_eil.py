@@ -50,7 +50,8 @@ def test_loss_and_gradients_are_those_of_two_passes_by_hand(options):
     expected = losses[0] + alpha * losses[1]
     expected.backward()
     torch.testing.assert_close(figures["loss"], expected, rtol=0, atol=1e-6)
-    torch.testing.assert_close(torch.stack([figures["plain"], figures["erased"]]), torch.stack(losses), rtol=0, atol=1e-6)
+    parts = torch.stack([figures["plain"], figures["erased"]])
+    torch.testing.assert_close(parts, torch.stack(losses), rtol=0, atol=1e-6)
     for ours, its in zip(network.model.parameters(), model.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, its.grad, rtol=0, atol=1e-6)
 
