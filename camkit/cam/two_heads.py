@@ -1,4 +1,4 @@
-"""ACoL's network: two heads on the same features, of which the second sees what the first leaves; and its class maps."""
+"""ACoL's network: two heads on the same features, of which the second sees what the first leaves; its class maps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

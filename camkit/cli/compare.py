@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from camkit.cli.catalog import DATASETS, Name
+from camkit.cli.catalog import DATASETS, Model, Name
 from camkit.cli.checks import MODEL_OPTIONS
 from camkit.cli.groups import command, given_options, option, option_group
 from camkit.cli.options import (
@@ -24,7 +24,8 @@ MOST = 60  # photographs on a page
 
 compared_options = option_group(
     "Compared",
-    option("--models", metavar="A,B", help="Several models as they come, instead of --model."),
+    option("--models", metavar="A,B", type=Model(several=True),
+           help="Several models as they come, instead of --model."),
     option("--recipes", default="cam,nwc,pas,nwc+pas", show_default=True, metavar="NAME,...",
            help="Any of these, and WEIGHTING+THRESHOLD with the names that --weighting and --threshold take elsewhere, "
                 "such as positive+ivr or signed+p30:max."),

@@ -13,7 +13,7 @@ from camkit.cli.checks import check_inputs
 from camkit.cli.groups import Decorator, command, option_group
 from camkit.cli.groups import option as as_option
 from camkit.cli.options import make_result_options, prepare
-from camkit.cli.screen import finish, say, shows_progress
+from camkit.cli.screen import finish, say, shows_progress, wants_json, write_json
 from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
 from camkit.training.presets import preset, presets
@@ -134,7 +134,10 @@ def train(
       camkit localize --model cub-vgg16-tap/best.safetensors --images photos/ --out found
     """
     if list_presets:
-        click.echo("\n".join(presets()))
+        if wants_json():
+            write_json({"presets": list(presets())})
+        else:
+            click.echo("\n".join(presets()))
         return
     where: dict[str, Any] = {"out": out, "resume": resume, "overwrite": overwrite}
     prepare(where)

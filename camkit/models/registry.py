@@ -89,7 +89,7 @@ def _load_alone(spec: str, weights: str) -> Classifier:
     card = read_card(weights) if weights.lower().endswith(SUFFIX) else None
     if card is not None:
         return _load_with_card(spec, card, weights)
-    return _load_named(spec, weights)
+    return _load_two_heads(spec, weights) if spec.startswith(TWO_HEADS) else _load_named(spec, weights)
 
 
 def _load_named(spec: str, weights: str) -> Classifier:
@@ -101,8 +101,6 @@ def _load_named(spec: str, weights: str) -> Classifier:
         return load_timm(spec, weights)
     if spec.startswith(WSOL):
         return load_wsol(spec, weights)
-    if spec.startswith(TWO_HEADS):
-        return _load_two_heads(spec, weights)
     if FACTORY.search(spec):
         return load_factory(spec, weights)
     if spec in torchvision_names():

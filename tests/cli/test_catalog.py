@@ -101,6 +101,12 @@ EVALUATE = ["evaluate", "--model", "tiny", "--dataset", "csv", "--root", "photos
         (["localize", "--model", "tiny", "--images", "photos", "@no.txt"], "no such file or folder: 'no.txt'"),
         (["localize", "--model", "resnet5", "--images", "photos"], "no model 'resnet5'; did you mean resnet50"),
         (["localize", "--model", "my.py:f", "--images", "photos"], "my.py: there is no such file"),
+        (["localize", "--model", "hf:a/b/c", "--images", "photos"], "hf:a/b/c: no such folder"),
+        (["localize", "--model", "tiny", "--weights", "no/w.pt:ema", "--images", "photos"], "no/w.pt:ema: there is no"),
+        (["localize", "--model", "tiny", "--classes-from", "no.npz", "--images", "photos"], "check --classes-from"),
+        (["inspect", "--model", "open_clip:RN50@openai"], "no classes of its own: give --classes-from"),
+        (["inspect", "--model", "tiny", "--class-names", "no.txt"], "check --class-names"),
+        (["compare", "--models", "tiny,resnet5", "--images", "photos"], "no model 'resnet5'; did you mean resnet50"),
         ([*LOCALIZE, "--formats", "csv,cocoo"], "format 'cocoo' is unknown; did you mean coco?"),
         ([*LOCALIZE, "--resume", "--overwrite", "--out", "x"], "--resume and --overwrite together"),
         ([*LOCALIZE, "--labels", "no.csv"], "no.csv: there is no such file or folder; check --labels"),
@@ -139,6 +145,7 @@ def test_a_refusal_loads_no_torch(place):
     """One of each kind: a value, a file, a folder that holds a run, options that contradict each other."""
     for call in (
         ["localize", "--model", "resnet5", "--images", "photos"],
+        ["inspect", "--model", "timm:resnt50"],
         ["localize", "--model", "tiny", "--images", "nosuch"],
         [*LOCALIZE, "--out", "held"],
         [*LOCALIZE, "--no-pas", "--percentile", "90"],

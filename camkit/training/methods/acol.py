@@ -24,10 +24,10 @@ from camkit.training.tail import recorded
 class ACoL(Method):
     r"""Adversarial Complementary Learning: the second head must tell the class where the first does not look.
 
-    Both heads are two 3x3 convolutions, the mean over positions and a linear layer, in the place of the layers after one
-    module of the backbone. With F that module's output and :math:`M_A` the first head's map of the image's class,
-    stretched to [0, 1], the second head reads :math:`F \cdot 1[M_A < \delta]`, and the loss is :math:`CE_A + CE_B`. What
-    is saved has both heads, and its maps are the maximum of theirs (`camkit.cam.two_heads.FusedMaps`).
+    Both heads are two 3x3 convolutions, the mean over positions and a linear layer, in the place of the layers after
+    one module of the backbone. With F that module's output and :math:`M_A` the first head's map of the image's class,
+    stretched to [0, 1], the second head reads :math:`F \cdot 1[M_A < \delta]`, and the loss is :math:`CE_A + CE_B`.
+    What is saved has both heads, and its maps are the maximum of theirs (`camkit.cam.two_heads.FusedMaps`).
 
     Attributes
     ----------

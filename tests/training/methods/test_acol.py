@@ -185,7 +185,7 @@ def test_networks_that_cannot_have_two_heads():
     refused(network(Plain()), "no places of its own")
     refused(network(Plain()), r"gives \(5,\), no map of features", at="fc")
     built, method = made()
-    with pytest.raises(CamkitError, match="no checkpoint with two heads can say how 'net.py:make' is built"):
+    with pytest.raises(CamkitError, match=r"no checkpoint with two heads can say how 'net\.py:make' is built"):
         method.saved(built, Card("net.py:make", 5, SPEC))
     with pytest.raises(CamkitError, match="delta 0"):
         load_method("acol", delta=0)

@@ -8,8 +8,8 @@ from camkit.models import BACKBONES
 from camkit.training.methods import load_method
 
 LARGE = [name for name, backbone in BACKBONES.items() if backbone.input.size == (224, 224)]
-METHOD = {"vgg16": "adl", "vgg16-acol": "adl", "resnet50": "adl", "resnet50-se": "cutmix", "mobilenet-v1": "has", "mobilenet-v2": "adl",
-          "googlenet": "adl", "inception-v3": "has"}  # fmt: skip
+METHOD = {"vgg16": "adl", "vgg16-acol": "cutmix", "resnet50": "adl", "resnet50-se": "cutmix", "mobilenet-v1": "has",
+          "mobilenet-v2": "adl", "googlenet": "adl", "inception-v3": "has"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LARGE)

@@ -131,7 +131,12 @@ def test_every_command_takes_two_heads(alone, tmp_path):
     assert max(kind["heads_completeness"]) < 1e-4
 
 
-OPTIONS = {"acol": {"at": "1", "width": 4}, "spg": {"at": "0,1", "width": 4}, "eil": {"at": "1"}, "gain": {}}  # at places of the network that two processes train
+OPTIONS = {
+    "acol": {"at": "1", "width": 4},
+    "spg": {"at": "0,1", "width": 4},
+    "eil": {"at": "1"},
+    "gain": {},
+}  # at places of the network that two processes train
 
 
 def test_two_processes_are_one(tmp_path):
