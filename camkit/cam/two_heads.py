@@ -33,13 +33,13 @@ class ConvHead(nn.Module):
 
     def __init__(self, channels: int, width: int, num_classes: int) -> None:
         super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, width, 3, padding=1), nn.ReLU()
-        )
+        convolutions = nn.Conv2d(channels, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+        self.features = nn.Sequential(convolutions[0], nn.ReLU(), convolutions[1], nn.ReLU())
         self.pool, self.fc = GlobalAvgPool2d(), nn.Linear(width, num_classes)
-        for layer in (self.features[0], self.features[2], self.fc):
+        for layer in (*convolutions, self.fc):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         return self.classify(self.features(features))

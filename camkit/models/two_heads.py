@@ -54,5 +54,5 @@ class Form:
         body = cut(network, self.at).eval()
         with torch.no_grad():
             channels = body(example_images(body, card.input.size)).shape[1]
-        heads = (ConvHead(channels, self.width, card.num_classes) for _ in range(2))
-        return TwoHeads(body, *heads).eval()
+        first, second = (ConvHead(channels, self.width, card.num_classes) for _ in range(2))
+        return TwoHeads(body, first, second).eval()
