@@ -9,14 +9,15 @@ import click
 from click.shell_completion import CompletionItem
 
 from camkit.cli.elsewhere import EXTRAS, near, refusal, torchvision_names
+from camkit.data.formats.registry import AUTO, READERS
 
 if TYPE_CHECKING:
     Kind = click.ParamType[str]
 else:
     Kind = click.ParamType  # no generic before Click 8.5
 
-DATASETS = ("coco", "csv", "cub", "ilsvrc", "openimages", "shapes", "tiny-imagenet", "voc", "wsol")
-DRAWN = ("shapes",)  # their root is no folder
+DATASETS = (*READERS, AUTO)
+DRAWN = tuple(name for name, one in READERS.items() if one.drawn)  # their root is no folder
 FORMATS = ("csv", "coco", "coco-results", "jsonl", "yolo")
 BACKBONES = ("vgg16", "vgg16-acol", "resnet50", "resnet50-se", "mobilenet-v1", "mobilenet-v2", "googlenet",
              "inception-v3", "vgg-small", "vgg-small-bn", "resnet-small")  # fmt: skip

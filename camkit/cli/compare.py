@@ -46,8 +46,8 @@ image_options = option_group(
 data_options = option_group(
     "Data set",
     option("--dataset", metavar="FORMAT", type=Name("data set", DATASETS),
-           help="Annotated images, in red with their boxes, under their own classes: cub, ilsvrc, openimages, voc, "
-                "coco, csv, wsol, tiny-imagenet or shapes."),
+           help="Annotated images, in red with their boxes, under their own classes; camkit datasets lists formats, "
+                "auto is the one that fits --root."),
     option("--root", type=GivenPath(path_type=Path), help="Where the data set lies."),
     option("--split", default="val", show_default=True, help="The part of the data set."),
     option("--class-map", type=click.Path(dir_okay=False, path_type=Path),

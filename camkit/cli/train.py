@@ -1,7 +1,7 @@
 """camkit train: a classifier from labelled images, measured after each epoch."""
 
 from collections.abc import Iterator
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
@@ -12,7 +12,7 @@ from camkit.cli.catalog import Preset
 from camkit.cli.checks import check_inputs
 from camkit.cli.groups import Decorator, command, option_group
 from camkit.cli.groups import option as as_option
-from camkit.cli.options import make_result_options, prepare
+from camkit.cli.options import found_format, make_result_options, prepare
 from camkit.cli.screen import finish, say, shows_progress, wants_json, write_json
 from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
@@ -150,6 +150,7 @@ def train(
     layers.append(typed({name: value for name, value in given.items() if value is not None}, "the command line"))
     settings = make_settings(*layers)
     check_inputs({"root": settings.root, "dataset": settings.dataset})
+    settings = replace(settings, dataset=found_format(settings.dataset, settings.root, settings.split))
 
     from camkit.runs.train import run_train
 

@@ -15,14 +15,13 @@ from camkit.cli.catalog import Model, Name
 
 def test_names_are_the_librarys():
     from camkit.data import READERS
-    from camkit.data.formats.registry import DRAWN
     from camkit.models import BACKBONES
     from camkit.models.efficientnet_lite import SIZES
     from camkit.models.torchvision_models import torchvision_names
     from camkit.output import FORMATS
 
-    assert set(catalog.DATASETS) == set(READERS)
-    assert set(catalog.DRAWN) == DRAWN
+    assert (*READERS, "auto") == catalog.DATASETS
+    assert catalog.DRAWN == ("shapes",)
     assert set(catalog.FORMATS) == set(FORMATS)
     assert tuple(BACKBONES) == catalog.BACKBONES
     assert tuple(SIZES) == catalog.LITES
@@ -40,7 +39,7 @@ def test_what_tab_offers(tmp_path):
     (files,) = Model().shell_complete(click.Context(cli), click.Option(["--x"]), "./my_")
     assert (files.value, files.type) == ("./my_", "file")
     assert offered(Name("format", ("csv", "coco", "jsonl"), several=True), "csv,c") == ["csv,csv", "csv,coco"]
-    assert offered(Name("data set", catalog.DATASETS), "c") == ["coco", "csv", "cub"]
+    assert offered(Name("data set", catalog.DATASETS), "c") == ["coco", "createml", "csv", "cub"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

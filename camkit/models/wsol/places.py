@@ -48,6 +48,27 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
         "vgg-small-bn": ("features.13", "features.16"),
         "resnet-small": ("features.3", "features.4"),
     },
+    # the orders' head, then the families': the paper and its code, for VGG16 and InceptionV3
+    "danet": {
+        "vgg16": ("features.16", "features.23"),
+        "resnet50": ("layer2", "layer3"),
+        "resnet50-se": ("layer2", "layer3"),
+        "mobilenet-v1": ("features.5", "features.11"),
+        "mobilenet-v2": ("features.6", "features.13"),
+        "googlenet": ("inception3b", "inception4d"),
+        "inception-v3": ("maxpool2", "Mixed_5d"),
+        "vgg-small": ("features.4", "features.9"),
+        "vgg-small-bn": ("features.6", "features.13"),
+        "resnet-small": ("features.3", "features.4"),
+    },
+    # where the backbone ends and the new layers begin, as in the published code; others end in their last feature map
+    "i2c": {
+        "vgg16": ("features.29",),
+        "googlenet": ("inception4e",),
+        "inception-v3": ("Mixed_6e",),
+        "vgg-small": ("features.11",),
+        "vgg-small-bn": ("features.16",),
+    },
     "spg as published": {"inception-v3": ("Mixed_5d", "Mixed_6d")},
 }
 

@@ -6,9 +6,11 @@ from camkit.training.methods.acol import ACoL
 from camkit.training.methods.adl import AttentionDropout
 from camkit.training.methods.combined import Combined
 from camkit.training.methods.cutmix import CutMix
+from camkit.training.methods.danet import DANet
 from camkit.training.methods.eil import EIL
 from camkit.training.methods.gain import GAIN
 from camkit.training.methods.has import HideAndSeek
+from camkit.training.methods.i2c import I2C
 from camkit.training.methods.registry import METHODS, load_method
 from camkit.training.methods.spg import SPG
 from camkit.training.network import Network, Pass
@@ -17,6 +19,7 @@ from camkit.training.tree import ClassTree, read_tree
 __all__ = [
     "EIL",
     "GAIN",
+    "I2C",
     "METHODS",
     "SPG",
     "ACoL",
@@ -24,6 +27,7 @@ __all__ = [
     "ClassTree",
     "Combined",
     "CutMix",
+    "DANet",
     "Diverged",
     "HideAndSeek",
     "Method",
