@@ -51,6 +51,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # the orders' head, then the families': the paper and its code, for VGG16 and InceptionV3
     "danet": {
         "vgg16": ("features.16", "features.23"),
+        "vgg16-acol": ("features.16", "features.23"),
         "resnet50": ("layer2", "layer3"),
         "resnet50-se": ("layer2", "layer3"),
         "mobilenet-v1": ("features.5", "features.11"),
@@ -64,6 +65,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # where the backbone ends and the new layers begin, as in the published code; others end in their last feature map
     "i2c": {
         "vgg16": ("features.29",),
+        "vgg16-acol": ("smooth",),
         "googlenet": ("inception4e",),
         "inception-v3": ("Mixed_6e",),
         "vgg-small": ("features.11",),

@@ -127,7 +127,7 @@ def test_every_command_takes_two_heads(alone, tmp_path):
     assert "this network has two" in str(done.exception)
     assert (tmp_path / "calibrated" / "settings.json").is_file()
     assert (tmp_path / "found" / "boxes.csv").is_file()
-    kind = json.loads((tmp_path / "evaluated" / "run.json").read_text())["head"]
+    (kind,) = json.loads((tmp_path / "evaluated" / "run.json").read_text())["heads"]
     assert kind["kind"] == "two heads"
     assert max(kind["heads_completeness"]) < 1e-4
 
