@@ -49,9 +49,9 @@ def run_calibrate(
     """Choose fit, weighting and threshold on `options.split`, and measure what they gain on `test_split`.
 
     The gain is over the recipe `before` with `options.fit`. Without `fits` every fit is tried that `fits_for` gives.
-    None of the weightings or thresholds stands for all that hold. With `pseudo` the choice is made by pseudo boxes
-    (`camkit.evaluation.with_pseudo_boxes`), and `options.split` needs no true ones. Of maps without class weights, as those in a folder
-    are, there is no weighting to choose.
+    None of the weightings or thresholds stands for all that hold. Of maps without class weights, as those in a folder
+    are, there is no weighting to choose. With `pseudo` the choice is made by pseudo boxes
+    (`camkit.evaluation.pseudo_boxes`), and `options.split` needs no true ones.
 
     Raises
     ------

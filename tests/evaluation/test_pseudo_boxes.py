@@ -92,6 +92,7 @@ def test_images_without_a_pseudo_box_are_named(tmp_path):
     truth = np.array([[1.0, 1, 5, 5]])
     records = [Record(name, bytes, 0, truth) for name in ("a.png", "b.png")]
     dataset = AnnotatedSet("csv", "val", records, None, [])
+    np.save(tmp_path / "a.npy", np.eye(4))
     source = MapFolder(tmp_path, records)
     judged, failures = with_pseudo_boxes(str(tmp_path / "boxes.csv"), source, dataset)
     assert [record.boxes.tolist() for record in judged.records] == [[[0, 0, 9, 9]]]
@@ -108,8 +109,8 @@ def place(tmp_path):
 
 
 def run(place, *options):
-    call = ["calibrate", "--model", f"{place}/net.py:build", "--dataset", "shapes", "--root", "n=12,classes=3", "--split",
-            "train", "--test-split", "val", "--step", "0.5", "--fit", "stretch"]  # fmt: skip
+    call = ["calibrate", "--model", f"{place}/net.py:build", "--dataset", "shapes", "--root", "n=12,classes=3",
+            "--split", "train", "--test-split", "val", "--step", "0.5", "--fit", "stretch"]  # fmt: skip
     return CliRunner().invoke(cli, [*call, "--out", str(place / "out"), *options])
 
 
@@ -150,8 +151,8 @@ def test_the_choice_is_by_the_pseudo_boxes_alone(tmp_path):
         own = [row[1:] for row in rows if row[0] == split]
         pd.DataFrame(own, columns=columns).to_csv(tmp_path / f"{split}.csv", index=False)
     pd.DataFrame(pseudo, columns=[columns[0], *columns[2:]]).to_csv(tmp_path / "pseudo.csv", index=False)
-    call = ["calibrate", "--maps", str(tmp_path / "maps"), "--dataset", "csv", "--root", str(tmp_path), "--split", "val",
-            "--test-split", "test", "--thresholds", "minmax", "--step", "0.5", "--overwrite", "--out",
+    call = ["calibrate", "--maps", str(tmp_path / "maps"), "--dataset", "csv", "--root", str(tmp_path), "--split",
+            "val", "--test-split", "test", "--thresholds", "minmax", "--step", "0.5", "--overwrite", "--out",
             str(tmp_path / "out")]  # fmt: skip
     values = {}
     for name, options in {"true": [], "pseudo": ["--pseudo-boxes", str(tmp_path / "pseudo.csv")]}.items():
