@@ -53,6 +53,7 @@ class ImageEvaluation:
     image : str
     label : int or None
     predicted : Tensor (k,) or None
+    score : float or None
         As `ImagePrediction` has them.
     own_label : int or None
         The image's class as the data set numbers it.
@@ -70,6 +71,7 @@ class ImageEvaluation:
     boxes: dict[str, BoxEvaluation]
     outcomes: dict[str, dict[str, torch.Tensor]]
     prediction: ImagePrediction | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,7 @@ class ImageEvaluator:
             boxes=boxes,
             outcomes={weighting: outcomes.of(class_map) for weighting, class_map in judged.maps.items()},
             prediction=prediction if self.with_prediction else None,
+            score=prediction.score,
         )
 
     def _boxes(self, judged: ImagePrediction, shown: ImagePrediction) -> dict[str, BoxEvaluation]:
