@@ -139,7 +139,7 @@ def test_the_choice_is_by_the_pseudo_boxes_alone(tmp_path):
     for split in ("val", "test"):
         for i in range(6):
             score_map = np.zeros((48, 64), np.float32)
-            score_map[8:40, 8:56], score_map[16:26, 20 + i : 34 + i] = 0.4, 1
+            score_map[8:40, 8:56], score_map[16:26, 20 + i : 34 + i] = 0.45, 1
             (tmp_path / "maps").mkdir(exist_ok=True)
             np.save(tmp_path / f"maps/{split}{i}.npy", score_map)
             (tmp_path / "images").mkdir(exist_ok=True)
@@ -161,9 +161,9 @@ def test_the_choice_is_by_the_pseudo_boxes_alone(tmp_path):
         held = json.loads((tmp_path / "out/calibration.json").read_text())
         values[name] = held["splits"]["test"]["calibrated"]["gt_loc"]["value"], held["calibrated"]["threshold"]["theta"]
     assert values["true"][0] == 100
-    assert values["true"][1] >= 0.4
+    assert values["true"][1] >= 0.45
     assert values["pseudo"][0] == 0
-    assert values["pseudo"][1] < 0.4
+    assert values["pseudo"][1] < 0.45
 
 
 def test_wrong_calls(place, monkeypatch):
@@ -183,10 +183,11 @@ def test_selective_search_finds_the_square(tmp_path):
     Image.fromarray(drawn).save(tmp_path / "a.png")
     score_map = np.zeros((6, 8), np.float32)
     score_map[2:4, 3:6] = 1
-    np.save(tmp_path / "a.npy", score_map)
+    (tmp_path / "maps").mkdir()
+    np.save(tmp_path / "maps/a.npy", score_map)
     records = [Record("a.png", (tmp_path / "a.png").read_bytes, 0)]
     dataset = AnnotatedSet("csv", "val", records, None, [])
-    found = [with_pseudo_boxes("selective-search", MapFolder(tmp_path, records), dataset)[0] for _ in range(2)]
+    found = [with_pseudo_boxes("selective-search", MapFolder(tmp_path / "maps", records), dataset)[0] for _ in range(2)]
     boxes = [one.records[0].boxes.tolist() for one in found]
     assert boxes[0] == boxes[1]
     assert np.abs(np.array(boxes[0][0]) - [50, 30, 100, 70]).max() <= 4
