@@ -114,7 +114,7 @@ def test_every_command_takes_two_heads(alone, tmp_path):
     data = ["--dataset", "shapes", "--root", "n=6,size=32,classes=3", "--split", "val", "--device", "cpu"]
     (tmp_path / "image.png").write_bytes(read_dataset("shapes", "n=2,size=32,classes=3", "val").records[0].read())
     for command, says in (
-        (["inspect", *model], "second head\n.*\n.*\n.*\nhead          exact"),
+        (["inspect", *model], "second head +exact, 8 channels; its maps miss"),
         (["evaluate", *model, *data, "--out", str(tmp_path / "evaluated")], "gt_loc"),
         (["evaluate", *model, *data, "--no-nwc", "--no-pas", "--out", str(tmp_path / "cam")], "gt_loc"),
         (["calibrate", *model, *data, "--test-split", "train", "--out", str(tmp_path / "calibrated")], ""),
