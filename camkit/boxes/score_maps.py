@@ -107,7 +107,9 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
         )
     if normalization == "none":
         return maps
-    constant = is_constant(maps)
+    constant = _is_constant(low, high)
+    if not (maps.requires_grad or constant.any()):
+        return (maps - low).div_(span)
     return torch.where(constant, 0.0, (maps - low) / torch.where(constant, 1.0, span))  # no 0 / 0: its gradient is NaN
 
 
@@ -117,8 +119,11 @@ def is_constant(maps: torch.Tensor) -> torch.Tensor:
     Those whose span, between minimum and maximum, is at most what rounding leaves of a constant map: 1e-5 of its
     magnitude, 1e-12 in float64.
     """
-    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
-    return (high - low) <= NOISE.get(maps.dtype, NOISE_FLOAT32) * torch.maximum(low.abs(), high.abs())
+    return _is_constant(maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True))
+
+
+def _is_constant(low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    return (high - low) <= NOISE.get(low.dtype, NOISE_FLOAT32) * torch.maximum(low.abs(), high.abs())
 
 
 def _sampling(
