@@ -3,11 +3,13 @@
 #   docker build -t camkit .
 #   docker build -t camkit:cuda --build-arg WHEELS=cu128 .
 #
-#   docker run --rm -v "$PWD:/work" camkit demo
-#   docker run --rm --gpus all --ipc host -v "$PWD:/work" camkit:cuda localize --model efficientnet-lite0 --images photos/
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" camkit demo
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" --gpus all --ipc host camkit:cuda \
+#       localize --model efficientnet-lite0 --images photos/
 #
-# The CUDA wheels bring their own CUDA libraries; the host needs NVIDIA's driver and container toolkit. --ipc host gives
-# processes that read images their shared memory.
+# --user makes the results yours: the container's own user may not write to your folder. The CUDA wheels bring their own
+# CUDA libraries; the host needs NVIDIA's driver and container toolkit. --ipc host gives processes that read images their
+# shared memory.
 ARG PYTHON=3.12
 FROM python:${PYTHON}-slim
 
@@ -23,8 +25,9 @@ RUN pip install --index-url "https://download.pytorch.org/whl/${WHEELS}" torch t
 COPY . /src
 RUN pip install "/src[${EXTRAS}]" && rm -rf /src
 
-# Not as root: weights that are downloaded go to /home/camkit/.cache/torch.
-RUN useradd --create-home camkit
+# Not as root, and any user may write to this home: weights that are downloaded go to its .cache.
+RUN useradd --create-home camkit && chmod 1777 /home/camkit
+ENV HOME=/home/camkit
 USER camkit
 WORKDIR /work
 ENTRYPOINT ["camkit"]

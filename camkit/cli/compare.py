@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from camkit.cli.catalog import DATASETS, Name
+from camkit.cli.catalog import DATASETS, Model, Name
 from camkit.cli.checks import MODEL_OPTIONS
 from camkit.cli.groups import command, given_options, option, option_group
 from camkit.cli.options import (
@@ -24,7 +24,8 @@ MOST = 60  # photographs on a page
 
 compared_options = option_group(
     "Compared",
-    option("--models", metavar="A,B", help="Several models as they come, instead of --model."),
+    option("--models", metavar="A,B", type=Model(several=True),
+           help="Several models as they come, instead of --model."),
     option("--recipes", default="cam,nwc,pas,nwc+pas", show_default=True, metavar="NAME,...",
            help="Any of these, and WEIGHTING+THRESHOLD with the names that --weighting and --threshold take elsewhere, "
                 "such as positive+ivr or signed+p30:max."),
@@ -45,8 +46,8 @@ image_options = option_group(
 data_options = option_group(
     "Data set",
     option("--dataset", metavar="FORMAT", type=Name("data set", DATASETS),
-           help="Annotated images, in red with their boxes, under their own classes: cub, ilsvrc, openimages, voc, "
-                "coco, csv, wsol, tiny-imagenet or shapes."),
+           help="Annotated images, in red with their boxes, under their own classes; camkit datasets lists formats, "
+                "auto is the one that fits --root."),
     option("--root", type=GivenPath(path_type=Path), help="Where the data set lies."),
     option("--split", default="val", show_default=True, help="The part of the data set."),
     option("--class-map", type=click.Path(dir_okay=False, path_type=Path),

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from camkit.cli.groups import Missing
+from camkit.cli.screen import coloured
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
 
 WRONG, BUG, INTERRUPTED, TERMINATED = 2, 3, 130, 143
@@ -111,7 +112,7 @@ def _bug(error: BaseException) -> str:
 def _print_line(message: str, status: int) -> int:
     words = " ".join(message.split())
     with suppress(OSError):
-        click.echo(f"camkit: {words.encode(errors='replace').decode()}", err=True)
+        click.echo(f"{coloured('camkit:', 'error')} {words.encode(errors='replace').decode()}", err=True)
     return status
 
 

@@ -10,7 +10,7 @@ import click
 
 from camkit._version import __version__
 from camkit.cli.groups import command, option_group
-from camkit.cli.screen import screen_options, wants_json, write_json
+from camkit.cli.screen import json_option, wants_json, write_json
 
 LIBRARIES = ("torchvision", "numpy", "scipy", "scikit-image", "pandas", "numba", "pillow", "simplejpeg",
              "matplotlib", "torchmetrics", "safetensors", "click")  # fmt: skip
@@ -18,7 +18,7 @@ VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 
 
 @command(short_help="Say what a bug report needs: versions, device, threads, extras.")
-@option_group("Results", screen_options[0])
+@option_group("Results", json_option)
 def env() -> None:
     """Say what a bug report needs: versions, device, threads, extras. Nothing of it names a person or a folder.
 

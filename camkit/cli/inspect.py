@@ -1,30 +1,62 @@
 """camkit inspect: what camkit finds in a model."""
 
+from dataclasses import asdict
 from typing import Any
 
-import click
-
-from camkit.cli.groups import command
+from camkit.cli.checks import check_call
+from camkit.cli.groups import command, option_group
 from camkit.cli.options import make_model_options, pop_classifier
+from camkit.cli.screen import finish, screen_options
 
 
 @command(short_help="Say what camkit finds in a model: its head, exactness, map size.")
 @make_model_options()
+@option_group("Results", *screen_options)
 def inspect(head: dict[str, str] | None, **options: Any) -> None:
-    """Say what camkit finds in a model: its head, exactness, map size.
+    """Say what camkit finds in a model: its head, exactness, map size. The exit status is 2 where it finds no head.
 
     \b
     Examples:
       camkit inspect --model tiny
       camkit inspect --model resnet50 --weights none
-      camkit inspect --model my_net.py:build --weights my.safetensors --size 320
+      camkit inspect --model my_net.py:build --weights my.safetensors --size 320 --json
     """
-    from camkit.cam.attention_map import AttentionMap
-    from camkit.cam.head import MEANING
+    check_call(options)
     from camkit.inference import Inference
+    from camkit.runs.facts import Report
 
     classifier = pop_classifier(options)
     cam = Inference(classifier, "cpu", "fp32", head).cam
+    lines = [f"{name:<13} {text}" for name, text in rows_of(classifier, cam).items()]
+    finish(Report(lines, 0, facts=facts_of(classifier, cam)))
+
+
+def facts_of(classifier: Any, cam: Any) -> dict[str, Any]:
+    """What is found, for scripts."""
+    found = cam.head
+    return {
+        "model": classifier.name,
+        "weights": classifier.weights,
+        "input": {**asdict(classifier.input), "channels": cam.channels},
+        "classes": found.num_classes,
+        "channels": found.channels,
+        "map_size": list(found.map_size),
+        "features": found.feature_map.place.module,
+        "classifier": found.classifier,
+        "head": found.kind,
+        "completeness": found.completeness,
+        "offset": found.offset,
+        "share": found.share,
+        "output": found.activation,
+        "notes": list(found.notes),
+    }
+
+
+def rows_of(classifier: Any, cam: Any) -> dict[str, str]:
+    """The same in words."""
+    from camkit.cam.attention_map import AttentionMap
+    from camkit.cam.head import MEANING
+
     found = cam.head
     place = found.feature_map.place
     (height, width), (h, w) = classifier.input.size, found.map_size
@@ -53,8 +85,7 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
         )
     if found.notes:
         rows["note"] = "; ".join(found.notes)
-    for name, text in rows.items():
-        click.echo(f"{name:<13} {text}")
+    return rows
 
 
 def attention_line(found: Any) -> str:

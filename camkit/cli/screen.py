@@ -5,6 +5,8 @@
 
 import json
 import math
+import os
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -13,6 +15,12 @@ import click
 from camkit.cli.groups import option
 
 JSON, QUIET = "camkit.json", "camkit.quiet"
+# One palette for all commands, on terminals alone; the words say the same without it.
+PALETTE: dict[str, dict[str, Any]] = {
+    "error": {"fg": "red", "bold": True},
+    "failed": {"fg": "red"},
+    "note": {"fg": "yellow"},
+}
 
 
 def _keep(key: str) -> Any:
@@ -22,9 +30,11 @@ def _keep(key: str) -> Any:
     return callback
 
 
+json_option = option("--json", is_flag=True, expose_value=False, callback=_keep(JSON),
+                     help="Print one JSON object, for scripts, instead of the closing lines.")  # fmt: skip
+
 screen_options = (
-    option("--json", is_flag=True, expose_value=False, callback=_keep(JSON),
-           help="Print one JSON object, for scripts, instead of the closing lines."),
+    json_option,
     option("--quiet", is_flag=True, expose_value=False, callback=_keep(QUIET),
            help="Print errors and failures alone."),
 )  # fmt: skip
@@ -43,10 +53,15 @@ def shows_progress() -> bool:
     return sys.stderr.isatty() and not is_quiet()
 
 
+def coloured(text: str, kind: str) -> str:
+    """Text in one of the palette's colours; `click.echo` takes them out where nobody sees them."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **PALETTE[kind])
+
+
 def note(text: str) -> None:
     """Say what should be known, beside the results."""
     if not is_quiet():
-        click.echo(f"note: {text}", err=True)
+        click.echo(f"{coloured('note:', 'note')} {text}", err=True)
 
 
 def say(text: str) -> None:
@@ -64,10 +79,12 @@ def finish(report: Any) -> NoReturn:
         write_json(told)
     elif is_quiet():
         for line in report.failures:
-            click.echo(line, err=True)
+            click.echo(coloured(line, "failed"), err=True)
     else:
-        for line in [*report.failures, *report.lines]:
-            click.echo(line)
+        for line in report.failures:
+            click.echo(coloured(line, "failed"))
+        for line in report.lines:
+            click.echo(re.sub("^note:", coloured("note:", "note"), line))
     sys.exit(1 if report.failed else 0)
 
 

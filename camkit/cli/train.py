@@ -1,7 +1,7 @@
 """camkit train: a classifier from labelled images, measured after each epoch."""
 
 from collections.abc import Iterator
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
@@ -12,8 +12,8 @@ from camkit.cli.catalog import Preset
 from camkit.cli.checks import check_inputs
 from camkit.cli.groups import Decorator, command, option_group
 from camkit.cli.groups import option as as_option
-from camkit.cli.options import make_result_options, prepare
-from camkit.cli.screen import finish, say, shows_progress
+from camkit.cli.options import found_format, make_result_options, prepare
+from camkit.cli.screen import finish, say, shows_progress, wants_json, write_json
 from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
 from camkit.training.presets import preset, presets
@@ -134,7 +134,10 @@ def train(
       camkit localize --model cub-vgg16-tap/best.safetensors --images photos/ --out found
     """
     if list_presets:
-        click.echo("\n".join(presets()))
+        if wants_json():
+            write_json({"presets": list(presets())})
+        else:
+            click.echo("\n".join(presets()))
         return
     where: dict[str, Any] = {"out": out, "resume": resume, "overwrite": overwrite}
     prepare(where)
@@ -147,6 +150,7 @@ def train(
     layers.append(typed({name: value for name, value in given.items() if value is not None}, "the command line"))
     settings = make_settings(*layers)
     check_inputs({"root": settings.root, "dataset": settings.dataset})
+    settings = replace(settings, dataset=found_format(settings.dataset, settings.root, settings.split))
 
     from camkit.runs.train import run_train
 

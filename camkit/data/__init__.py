@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from camkit.data.class_map import map_classes
     from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate, quiet_worker
     from camkit.data.filled import FilledImages
-    from camkit.data.formats import READERS, hold_out, read_dataset, read_splits
+    from camkit.data.formats import READERS, Format, Found, find_format, hold_out, read_dataset, read_splits
     from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
     from camkit.data.listing import ImageFile, find_images
     from camkit.data.map_files import MapFolder
@@ -22,6 +22,8 @@ MODULE_OF = {
     "Decoded": "images",
     "FilledImages": "filled",
     "Fit": "preprocess",
+    "Format": "formats",
+    "Found": "formats",
     "ImageDataset": "dataset",
     "ImageFile": "listing",
     "MAX_PIXELS": "images",
@@ -35,6 +37,7 @@ MODULE_OF = {
     "Truncated": "images",
     "View": "preprocess",
     "collate": "dataset",
+    "find_format": "formats",
     "find_images": "listing",
     "hold_out": "formats",
     "load_image": "images",
@@ -54,6 +57,8 @@ __all__ = [
     "Decoded",
     "FilledImages",
     "Fit",
+    "Format",
+    "Found",
     "ImageDataset",
     "ImageFile",
     "MapFolder",
@@ -65,6 +70,7 @@ __all__ = [
     "Truncated",
     "View",
     "collate",
+    "find_format",
     "find_images",
     "hold_out",
     "load_image",

@@ -28,10 +28,8 @@ def read_from_archive(path: Path, read: Callable[[Path], AnnotatedSet]) -> Annot
     CamkitError
         As `read` does, with the archive's name for the folder's; or the archive cannot be read.
     """
-    with _laid_out(path) as folder:
-        inside = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-        roots = [folder, *(inside if len(inside) == 1 and inside[0].is_dir() else [])]
-        problems = []
+    with roots_in_archive(path) as roots:
+        folder, problems = roots[0], []
         for root in roots:
             try:
                 found = read(root)
@@ -41,6 +39,14 @@ def read_from_archive(path: Path, read: Callable[[Path], AnnotatedSet]) -> Annot
                 told = [problem.replace(str(folder), str(path)) for problem in found.problems]
                 return replace(found, problems=told)
     raise CamkitError(problems[-1])
+
+
+@contextmanager
+def roots_in_archive(path: Path) -> Iterator[list[Path]]:
+    """Where the root may be while an archive is laid out: the archive itself, and the one folder in it."""
+    with _laid_out(path) as folder:
+        inside = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        yield [folder, *(inside if len(inside) == 1 and inside[0].is_dir() else [])]
 
 
 @contextmanager

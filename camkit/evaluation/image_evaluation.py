@@ -43,6 +43,7 @@ class ImageEvaluation:
     image : str
     label : int or None
     predicted : Tensor (k,) or None
+    score : float or None
         As `ImagePrediction` has them.
     boxes : dict from recipe name to BoxEvaluation
     outcomes : dict from weighting to dict from measure to Tensor (1, columns)
@@ -57,6 +58,7 @@ class ImageEvaluation:
     boxes: dict[str, BoxEvaluation]
     outcomes: dict[str, dict[str, torch.Tensor]]
     prediction: ImagePrediction | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,7 @@ class ImageEvaluator:
                 weighting: self._outcomes(prediction, class_map) for weighting, class_map in prediction.maps.items()
             },
             prediction=prediction if self.with_prediction else None,
+            score=prediction.score,
         )
 
     def _boxes(self, prediction: ImagePrediction) -> dict[str, BoxEvaluation]:

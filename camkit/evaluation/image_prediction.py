@@ -26,6 +26,8 @@ class ImagePrediction:
         The image's class as the classifier numbers it; None where there is no classifier.
     predicted : Tensor (k,) or None
         The likeliest classes, best first.
+    score : float or None
+        The probability that the maps' network gives the image's own class; None of maps without a network.
     """
 
     record: Record
@@ -34,3 +36,4 @@ class ImagePrediction:
     maps: dict[str, torch.Tensor]
     label: int | None
     predicted: torch.Tensor | None
+    score: float | None = None

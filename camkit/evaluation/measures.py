@@ -131,7 +131,7 @@ class Curves:
         return columns
 
 
-COLUMNS = ("recipe", "image", "label", "predicted")
+COLUMNS = ("recipe", "image", "label", "score", "predicted")
 BOX_COLUMNS = ("x0", "y0", "x1", "y1", "share", "truth_share", "iou", "gt_loc")
 
 
@@ -154,6 +154,8 @@ class RecipeMeasures:
 
     def update(self, evaluation: ImageEvaluation) -> None:
         row: dict[str, object] = {"recipe": self.recipe, "image": evaluation.image, "label": evaluation.label}
+        if evaluation.score is not None:
+            row["score"] = evaluation.score
         if evaluation.predicted is not None:
             row["predicted"] = int(evaluation.predicted[0])
         self.rows.append(row | (self._of_box(evaluation) if self.boxes else {}))

@@ -130,6 +130,7 @@ def _of_batch(
     prediction = inference.forward(batch)
     maps = {weighting: prediction.class_maps(labels, weighting).maps[:, 0].cpu() for weighting in weightings}
     top, numbers = prediction.top(TOP_K).cpu(), prediction.logits.isfinite().all(1).tolist()
+    scores = prediction.probabilities().gather(1, prediction.choose(labels)).flatten().tolist()
 
     def job(i: int, sample: Sample) -> T | Failure:
         assert sample.view is not None
@@ -141,7 +142,8 @@ def _of_batch(
             predicted = (int(labels[i]), top[i]) if classes is None else classes.of(record, sample.index)
         except CamkitError as error:
             return Failure(sample.name, str(error))
-        return _measured(ImagePrediction(record, sample.view.size, window_of(sample.view), its, *predicted), measure)
+        seen = sample.view.size, window_of(sample.view)
+        return _measured(ImagePrediction(record, *seen, its, *predicted, scores[i]), measure)
 
     return [partial(job, i, sample) for i, sample in enumerate(batch.samples)]
 

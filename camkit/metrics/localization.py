@@ -38,6 +38,14 @@ def share_of_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     return width * height / (size[0] * size[1])
 
 
+def largest_share(truth: ArrayLike | Tensor, size: tuple[int, int]) -> Tensor:
+    """The share of an image of size (height, width) that its largest ground-truth box covers, float64.
+
+    It is the truth's share wherever camkit names one: an image's own, whatever box is found in it.
+    """
+    return share_of_image(truth_boxes(truth), size).amax()
+
+
 class PercentRight(PerImage):
     """The percentage of images that are right."""
 
@@ -207,7 +215,8 @@ class Coverage(PerImage):
     """Which share of the image boxes cover, against the truth's: does the model cover too little, or too much?
 
     Three figures: `predicted` and `truth`, shares of the image in [0, 1], and `excess`, predicted minus truth. Truth in
-    an image with several boxes is the one that the prediction meets best (the first, where it meets none).
+    an image with several boxes is the largest of them, whichever the prediction meets: the truth's share is the images'
+    own, and the same for every recipe.
 
     Parameters
     ----------
@@ -221,9 +230,8 @@ class Coverage(PerImage):
     def update(self, boxes: Tensor, truths: Truths, sizes: Sequence[tuple[int, int]]) -> None:
         """Take in N images: boxes (N, 4), each image's ground-truth boxes (M, 4) and size (height, width)."""
         for box, truth, size in zip(boxes, truths, sizes, strict=True):
-            others = truth_boxes(truth, boxes.device)
-            met = others[half_open_iou(box[None], others).argmax()]
-            self.append(share_of_image(torch.stack([box.double(), met.double()]), size)[None])
+            predicted = share_of_image(box[None].cpu(), size)[0]
+            self.append(torch.stack([predicted, largest_share(truth, size).cpu()])[None])
 
     def compute(self) -> dict[str, Tensor]:
         """The means, float64."""

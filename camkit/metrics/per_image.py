@@ -16,7 +16,8 @@ from camkit.errors import CamkitError
 from camkit.metrics.intervals import Estimate
 
 FIXED = "fixed beforehand"
-REPORTED = "the reported split"
+REPORTED = "boxes of the reported split"
+REPORTED_MASKS = "masks of the reported split"
 NO_THRESHOLD = "no threshold"
 
 
@@ -27,7 +28,8 @@ class Result(Estimate):
     Attributes
     ----------
     threshold_split : str
-        The split on which the threshold was chosen: a split's name, `FIXED`, `REPORTED` or `NO_THRESHOLD`.
+        What chose the threshold: boxes or pseudo boxes, and of which split ("boxes of cub val"), `REPORTED`,
+        `REPORTED_MASKS`, `FIXED` or `NO_THRESHOLD`.
     thresholds : tuple of float
         Those that the metric chose itself, one a criterion.
     """

@@ -23,6 +23,11 @@ def protocol_mask(mask: Mask) -> Mask:
     return mask[np.ix_(rows, columns)]
 
 
+def score_bins(step: float) -> NDArray[np.float64]:
+    """Edges of the protocol's bins of scores: from 0 by `step` to 1, and 2 and 3."""
+    return np.append(thresholds(step), [1.0, 2.0, 3.0])
+
+
 def score_histograms(
     score_map: NDArray[np.float64], foreground: Mask, ignored: Mask, bins: NDArray[np.float64]
 ) -> NDArray[np.int64]:
@@ -80,9 +85,17 @@ def with_and_without(rows: NDArray[np.int32]) -> tuple[float, NDArray[np.float64
     """
     histograms = rows.reshape(len(rows), 2, -1)
     whole = histograms.sum(axis=0, dtype=np.int64)
-    _check_foreground(whole)
+    require_foreground(whole)
     parts = np.array_split(histograms, max(1, len(rows) // CHUNK))
     return float(average_precision(whole)), np.concatenate([average_precision(whole - part) for part in parts])
+
+
+def outcome_of(
+    score_map: NDArray[np.float64], mask_and_ignore: tuple[Mask, Mask], bins: NDArray[np.float64]
+) -> torch.Tensor:
+    """An image's histograms (1, 2 * B), from its map as `protocol_map` gives it, and its masks."""
+    mask, ignore = map(protocol_mask, mask_and_ignore)
+    return torch.from_numpy(score_histograms(score_map, mask, ignore, bins).reshape(1, -1))
 
 
 class PxAP(PerImage):
@@ -95,7 +108,7 @@ class PxAP(PerImage):
     """
 
     def __init__(self, step: float = 0.001) -> None:
-        self.bins = np.append(thresholds(step), [1.0, 2.0, 3.0])
+        self.bins = score_bins(step)
         super().__init__(columns=2 * (len(self.bins) - 1), dtype=torch.int32, threshold_split=NO_THRESHOLD)
 
     def update(self, maps: Sequence[Tensor] | Tensor, masks: Sequence[tuple[Mask, Mask]]) -> None:
@@ -113,13 +126,12 @@ class PxAP(PerImage):
 
     def outcome(self, score_map: NDArray[np.float64], mask_and_ignore: tuple[Mask, Mask]) -> Tensor:
         """What `append` takes for one image: its map as `protocol_map` gives it, and its masks."""
-        mask, ignore = map(protocol_mask, mask_and_ignore)
-        return torch.from_numpy(score_histograms(score_map, mask, ignore, self.bins).reshape(1, -1))
+        return outcome_of(score_map, mask_and_ignore, self.bins)
 
     def compute(self) -> Tensor:
         """PxAP, float64."""
         histograms = self.per_image().sum(axis=0, dtype=np.int64).reshape(2, -1)
-        _check_foreground(histograms)
+        require_foreground(histograms)
         return torch.tensor(average_precision(histograms))
 
     def estimate(self, rows: NDArray[np.int32], _rng: np.random.Generator) -> Result:
@@ -127,6 +139,7 @@ class PxAP(PerImage):
         return Result.of(jackknife(value, left_out, (0, 100)), self.threshold_split)
 
 
-def _check_foreground(histograms: NDArray[np.int64] | NDArray[np.float64]) -> None:
+def require_foreground(histograms: NDArray[np.int64] | NDArray[np.float64]) -> None:
+    """`CamkitError` where histograms (2, B) hold no pixel of the foreground."""
     if not histograms[0].any():
         raise CamkitError("PxAP needs foreground pixels, and the masks of these images have none: look at the masks")

@@ -29,7 +29,7 @@ def hub_folder(spec: str, name: str, weights: Sequence[str], download: bool = Tr
         There is no such folder, and the hub has none, or cannot be reached.
     """
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         return path
     if not name or path.is_absolute() or name.count("/") > 1 or name.startswith((".", "~")):
         raise CamkitError(

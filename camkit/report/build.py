@@ -8,10 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
 
-from tqdm import tqdm
-
 from camkit.errors import CamkitError
 from camkit.inference import in_threads
+from camkit.progress import progress_bar
 from camkit.report.gallery import Gallery, Json, Select, Shown
 from camkit.report.images import RunImages
 from camkit.report.page import Page, check_free, folder_of, for_script, publish
@@ -123,7 +122,7 @@ def write_parts(gallery: Gallery, stage: Path, options: PageOptions) -> tuple[li
     problems: list[str] = []
     size = 0
     made = in_threads(gallery.jobs(options.side, CHUNK))
-    bar = tqdm(made, "report", len(gallery.items), unit="image", disable=not options.show_progress)
+    bar = progress_bar(made, what="report", total=len(gallery.items), shown=options.show_progress)
     with (stage / "details.jsonl").open("w", encoding="ascii") as file:
         waiting: list[Json] = []
         for number, shown in enumerate(bar):

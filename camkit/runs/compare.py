@@ -10,7 +10,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from camkit.data import MAX_PIXELS, Fit, Truncated, map_classes, read_dataset
 from camkit.errors import CamkitError
@@ -21,6 +20,7 @@ from camkit.localizer import Localizer
 from camkit.metrics.iou import best_iou
 from camkit.models import Classifier
 from camkit.output import whole
+from camkit.progress import progress_bar
 from camkit.recipe import Recipe
 from camkit.runs.facts import Report, failure_lines, model_facts, name_lines, printable, versions
 from camkit.runs.measured import title, write_json, write_table
@@ -76,7 +76,7 @@ def run_compare(
                                   workers=workers or 0, device=device, precision=precision, max_pixels=max_pixels,
                                   truncated=truncated)  # fmt: skip
             results = localizer.compare(shown.dataset(localizer), named, shown.labels(localizer))
-            bar = tqdm(results, classifier.name, len(shown.names), unit="image", disable=not show_progress)
+            bar = progress_bar(results, what=classifier.name, total=len(shown.names), shown=show_progress)
             found.append([small(one) for one in bar])
             models.append({**model_facts(classifier), "fit": localizer.preprocess.fit})
         several = len(classifiers) > 1

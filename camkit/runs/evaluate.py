@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from camkit.data import AnnotatedSet
 from camkit.evaluation import (
@@ -161,8 +160,7 @@ def _of_sources(
 def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
     return predict_classes(other, dataset, fit=options.fit, batch_size=options.batch_size,
                            workers=options.workers or 0, device=options.device, max_pixels=options.max_pixels,
-                           progress=lambda results, n: iter(tqdm(results, "classifier", n, unit="batch",
-                                                                 disable=not options.show_progress)))  # fmt: skip
+                           progress=options.progress("classifier", "batch"))  # fmt: skip
 
 
 def _report(

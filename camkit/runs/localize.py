@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
@@ -24,6 +22,7 @@ from camkit.output.changes import Changed, flat
 from camkit.output.pictures import PNG, OverlayOptions, drawn_ahead
 from camkit.output.tables import WRITERS, Row
 from camkit.output.yolo import DATA
+from camkit.progress import progress_bar
 from camkit.recipe import Recipe
 from camkit.runs.facts import (
     Report,
@@ -104,7 +103,7 @@ def run_localize(
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
             results = unfinished(folder, localizer, known, keep_image=overlays)
-            bar = tqdm(results, "localize", len(files) - before, unit="image", disable=not show_progress)
+            bar = progress_bar(results, what="localize", total=len(files) - before, shown=show_progress)
             add_all(folder, bar, min_score, fail=on_error == "fail")
             facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
                      "completeness": inference.source.completeness, "filled": folder.filled(),

@@ -4,13 +4,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from camkit.data import MAX_PIXELS, AnnotatedSet, FilledImages, Fit, Truncated, map_classes, read_dataset
 from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference, Precision, Progress
 from camkit.metrics.per_image import REPORTED
 from camkit.models import Classifier
+from camkit.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class RunOptions:
         return {"protocol": self.protocol, "fit": self.fit, "batch_size": self.batch_size,
                 "workers": self.num_workers(source), "max_pixels": self.max_pixels}  # fmt: skip
 
-    def progress(self, what: str) -> Progress:
-        return lambda results, n: iter(tqdm(results, what, n, unit="image", disable=not self.show_progress))
+    def progress(self, what: str, unit: str = "image") -> Progress:
+        return lambda results, n: iter(progress_bar(results, what=what, total=n, unit=unit, shown=self.show_progress))
 
     def split_of(self, chosen_on: str, dataset: AnnotatedSet) -> str:
         """Where a threshold was chosen, seen from the split that is reported."""

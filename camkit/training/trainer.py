@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
 from camkit.models import Card, Classifier, load_weights, save_checkpoint
 from camkit.output import claim
 from camkit.process_group import ProcessGroup
+from camkit.progress import progress_bar
 from camkit.training.data import TrainingImages, number_of_classes, training_splits
 from camkit.training.folder import BEST, LAST, events, publish_curve, publish_log, writing
 from camkit.training.initial import InitialNetwork, make_network
@@ -125,7 +125,7 @@ class Trainer:
         """Train and validate; a row of the log."""
         losses, clock, settings = state.losses, Clock(), self.settings
         which = f"epoch {epoch + 1}/{settings.epochs}"
-        with tqdm(total=self.loop.steps, initial=len(losses), desc=which, unit="step", disable=not self.show) as bar:
+        with progress_bar(what=which, total=self.loop.steps, unit="step", done=len(losses), shown=self.show) as bar:
 
             def after(done: int) -> None:
                 bar.update(done - bar.n)
@@ -204,7 +204,7 @@ class Trainer:
             save_checkpoint(self.out / name, model, card)
 
     def _bar(self, indices: Sequence[int], told: str) -> Iterable[int]:
-        return tqdm(indices, told, unit="image", disable=not self.show)
+        return progress_bar(indices, what=told, total=len(indices), shown=self.show)  # type: ignore[no-any-return]
 
 
 def with_batch_size(settings: TrainSettings, method: Method) -> TrainSettings:

@@ -46,7 +46,7 @@ def test_every_setting_alone(images):
         pas = its[(its["theta"] == 0.35) & (its["percentile"] == 90)]
         assert summary["pas_0.35_90"].value == pytest.approx(pas["gt_loc"].item())
         assert summary["within_a_point"] == pytest.approx((its["gt_loc"] >= best - 1).mean())
-        assert summary["best"].threshold_split == "the reported split"
+        assert summary["best"].threshold_split == "boxes of the reported split"
         assert summary["max_0.2"].threshold_split == "fixed beforehand"
 
 

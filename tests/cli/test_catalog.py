@@ -15,14 +15,13 @@ from camkit.cli.catalog import Model, Name
 
 def test_names_are_the_librarys():
     from camkit.data import READERS
-    from camkit.data.formats.registry import DRAWN
     from camkit.models import BACKBONES
     from camkit.models.efficientnet_lite import SIZES
     from camkit.models.torchvision_models import torchvision_names
     from camkit.output import FORMATS
 
-    assert set(catalog.DATASETS) == set(READERS)
-    assert set(catalog.DRAWN) == DRAWN
+    assert (*READERS, "auto") == catalog.DATASETS
+    assert catalog.DRAWN == ("shapes",)
     assert set(catalog.FORMATS) == set(FORMATS)
     assert tuple(BACKBONES) == catalog.BACKBONES
     assert tuple(SIZES) == catalog.LITES
@@ -40,7 +39,7 @@ def test_what_tab_offers(tmp_path):
     (files,) = Model().shell_complete(click.Context(cli), click.Option(["--x"]), "./my_")
     assert (files.value, files.type) == ("./my_", "file")
     assert offered(Name("format", ("csv", "coco", "jsonl"), several=True), "csv,c") == ["csv,csv", "csv,coco"]
-    assert offered(Name("data set", catalog.DATASETS), "c") == ["coco", "csv", "cub"]
+    assert offered(Name("data set", catalog.DATASETS), "c") == ["coco", "createml", "csv", "cub"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -101,6 +100,12 @@ EVALUATE = ["evaluate", "--model", "tiny", "--dataset", "csv", "--root", "photos
         (["localize", "--model", "tiny", "--images", "photos", "@no.txt"], "no such file or folder: 'no.txt'"),
         (["localize", "--model", "resnet5", "--images", "photos"], "no model 'resnet5'; did you mean resnet50"),
         (["localize", "--model", "my.py:f", "--images", "photos"], "my.py: there is no such file"),
+        (["localize", "--model", "hf:a/b/c", "--images", "photos"], "hf:a/b/c: no such folder"),
+        (["localize", "--model", "tiny", "--weights", "no/w.pt:ema", "--images", "photos"], "no/w.pt:ema: there is no"),
+        (["localize", "--model", "tiny", "--classes-from", "no.npz", "--images", "photos"], "check --classes-from"),
+        (["inspect", "--model", "open_clip:RN50@openai"], "no classes of its own: give --classes-from"),
+        (["inspect", "--model", "tiny", "--class-names", "no.txt"], "check --class-names"),
+        (["compare", "--models", "tiny,resnet5", "--images", "photos"], "no model 'resnet5'; did you mean resnet50"),
         ([*LOCALIZE, "--formats", "csv,cocoo"], "format 'cocoo' is unknown; did you mean coco?"),
         ([*LOCALIZE, "--resume", "--overwrite", "--out", "x"], "--resume and --overwrite together"),
         ([*LOCALIZE, "--labels", "no.csv"], "no.csv: there is no such file or folder; check --labels"),
@@ -139,6 +144,7 @@ def test_a_refusal_loads_no_torch(place):
     """One of each kind: a value, a file, a folder that holds a run, options that contradict each other."""
     for call in (
         ["localize", "--model", "resnet5", "--images", "photos"],
+        ["inspect", "--model", "timm:resnt50"],
         ["localize", "--model", "tiny", "--images", "nosuch"],
         [*LOCALIZE, "--out", "held"],
         [*LOCALIZE, "--no-pas", "--percentile", "90"],

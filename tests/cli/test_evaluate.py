@@ -60,8 +60,8 @@ def test_the_figures_of_drawn_squares(place):
     assert metrics["gt_loc"]["n"] == 12
     assert metrics["gt_loc"]["low"] <= metrics["gt_loc"]["value"] <= metrics["gt_loc"]["high"]
     assert metrics["gt_loc"]["threshold_split"] == "fixed beforehand"
-    assert metrics["max_box_acc"]["threshold_split"] == "the reported split"
-    assert "threshold: the reported split" in out
+    assert metrics["max_box_acc"]["threshold_split"] == "boxes of the reported split"
+    assert "threshold: boxes of the reported split" in out
     table = pd.read_csv(place / "out/per_image.csv")
     assert table["gt_loc"].tolist() == [True] * 8 + [False] * 4
     assert (table["iou"][:8] == 1).all()

@@ -219,6 +219,13 @@ def test_inspect_and_models(place):
     assert "8x8 positions" in out
     status, _, error = run("inspect", "--model", "alexnet", "--weights", "none")
     assert (status, "flattens" in error) == (2, True)
+    told = json.loads(run("inspect", "--model", f"{place}/net.py:build", "--json")[1])
+    assert (told["command"], told["classes"], told["map_size"], told["notes"]) == ("inspect", 3, [8, 8], [])
+    assert told["completeness"] < 1e-5
+    assert told["lines"] == out.splitlines()
+    assert run("inspect", "--model", f"{place}/net.py:build", "--quiet")[:2] == (0, "")
+    listed = json.loads(run("models", "lite", "--json")[1])["models"]
+    assert [one["name"] for one in listed] == [f"efficientnet-lite{number}" for number in range(3)]
     status, out, _ = run("models", "resnet")
     assert status == 0
     assert "resnet50" in out

@@ -75,15 +75,24 @@ def test_coverage_by_hand():
     metric = Coverage("val")
     # In a 20 x 10 image the truth covers half; boxes cover half, a quarter, and nothing.
     metric.update(torch.tensor([WHOLE, HALF, NOWHERE]), [[WHOLE]] * 3, [(10, 20)] * 3)
-    # In a 10 x 10 image with two ground-truth boxes, of 9 and 25 pixels, the one that the prediction meets counts.
+    # In a 10 x 10 image with two ground-truth boxes, of 9 and 25 pixels, the larger counts, whichever is met.
     metric.update(torch.tensor([[0, 0, 3, 4]]), [[[0, 0, 3, 3], [5, 5, 10, 10]]], [(10, 10)])
     shares = {name: value.item() for name, value in metric.compute().items()}
     assert shares == pytest.approx(
-        {"predicted": (0.5 + 0.25 + 0 + 0.12) / 4, "truth": (1.5 + 0.09) / 4, "excess": (-0.25 - 0.5 + 0.03) / 4}
+        {"predicted": (0.5 + 0.25 + 0 + 0.12) / 4, "truth": (1.5 + 0.25) / 4, "excess": (-0.25 - 0.5 - 0.13) / 4}
     )
     results = metric.result(rng())
     assert {result.threshold_split for result in results.values()} == {"val"}
     assert results["excess"].value == pytest.approx(shares["excess"])
+
+
+def test_the_truths_share_is_the_same_for_every_recipe():
+    truths, shares = [[[0, 0, 3, 3], [5, 5, 10, 10]]] * 3, []
+    for boxes in ([[0, 0, 3, 3]] * 3, [[5, 5, 10, 10]] * 3, [NOWHERE, [0, 0, 3, 3], WHOLE]):
+        metric = Coverage()
+        metric.update(torch.tensor(boxes), truths, [(10, 10)] * 3)
+        shares.append(metric.compute()["truth"].item())
+    assert shares == pytest.approx([0.25] * 3)
 
 
 def test_coverage_verdict_needs_an_interval_off_zero():

@@ -224,12 +224,20 @@ def test_the_command(folders, tmp_path):
     assert planned.exit_code == 0
     assert "needs --data birds=DIR" in planned.output
     assert "minutes" in planned.output.splitlines()[-1]
+    claims = json.loads(ask("--list", "--json").output)["claims"]
+    assert listed.output.splitlines()[0].split()[0] == claims[0]["id"]
+    cells = json.loads(ask("all", "--dry-run", "--json", "--data", f"cub={folders['cub']}").output)["cells"]
+    assert len(cells) == len(planned.output.splitlines()) - 1
     out = tmp_path / "out"
     done = ask("negative-weights", "--data", f"birds={folders['birds']}", "--out", str(out), "--device", "cpu")
     assert done.exit_code == 0, done.output
     assert "needs --data mobilenet=DIR" in done.output
     assert "1 no verdict" in done.output
     assert "negative-weights" in (out / "reproduction.md").read_text()
+    again = ["negative-weights", "--data", f"birds={folders['birds']}", "--out", str(out), "--device", "cpu"]
+    told = json.loads(ask(*again, "--json").stdout)
+    assert (told["verdicts"], told["failed"], told["page"]) == ({"no verdict": 1}, 0, str(out / "reproduction.md"))
+    assert ask(*again, "--quiet").output == ""
 
 
 def test_a_wrong_call_is_one_line(tmp_path):

@@ -17,7 +17,6 @@ of all, and the file is refused; but a category without a name goes by its id.
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,11 @@ from camkit.data.annotations import TOLERANCE, AnnotatedSet, Box
 from camkit.data.formats.coco_files import Places, find_annotations
 from camkit.data.formats.coco_json import Ids, Row, finite, load, rows
 from camkit.data.formats.corners import HALF_OPEN, are_shares
-from camkit.data.formats.draft import Draft, by_class
-from camkit.data.formats.entry import Entry, Incomplete, problem_at
-from camkit.data.formats.segmentations import Masks, Segmentation
+from camkit.data.formats.draft import Draft
+from camkit.data.formats.entry import Entry
+from camkit.data.formats.objects import Object, Objects
+from camkit.data.formats.segmentations import Segmentation
 from camkit.data.formats.tables import quoted
-from camkit.data.records import Record
 from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
 
@@ -80,8 +79,8 @@ def read_coco(root: Path, split: str) -> AnnotatedSet:
         except CamkitError as error:
             draft.stray(row.where, error)
         else:
-            objects.add(row, entry)
-    return draft.finish(places, names, objects.complete)
+            objects.read(row, entry)
+    return draft.finish(places, names, objects.records)
 
 
 def _categories(found: Iterable[Row], draft: Draft) -> tuple[list[str], Ids[int]]:
@@ -162,62 +161,25 @@ class _Images:
         return entry
 
 
-@dataclass(frozen=True, eq=False)
-class _Object:
-    label: int
-    box: Box | None  # None of a crowd
-    segmentation: Segmentation
-
-
-class _Objects:
-    """The objects of each image, and what is wrong with others of their classes."""
+class _Objects(Objects):
+    """The objects of the file, each of a category."""
 
     def __init__(self, labels: Ids[int]) -> None:
+        super().__init__("; a bbox is x, y, width, height")
         self.labels = labels
-        self.found: dict[Entry, list[_Object]] = {}
-        self.faults: dict[tuple[Entry, int], str] = {}
 
-    def add(self, row: Row, entry: Entry) -> None:
+    def read(self, row: Row, entry: Entry) -> None:
         """Take an annotation; what is wrong with it leaves it out."""
         with entry.annotation(row.where):
             written = row.value("category_id")
             label = self.labels.find(written)
             if label is None:
                 raise CamkitError(f"category {quoted(written)} is none of those listed; mend either")
-            try:
+            with self.reading(entry, label, row.where):
                 segmentation = Segmentation(row.where, row.fields.get("segmentation"))
                 box = None if _is_crowd(row) else _box(row, segmentation, entry)
                 _check_scale(row, segmentation)
-            except CamkitError as error:
-                self.faults.setdefault((entry, label), problem_at(row.where, error))
-                raise
-            self.found.setdefault(entry, []).append(_Object(label, box, segmentation))
-
-    def complete(self, entry: Entry, record: Record) -> list[Record]:
-        """An image's records, one for each class that has a box."""
-        objects = self.found.get(entry, [])
-        if objects and all(thing.box is None for thing in objects):
-            raise Incomplete("all its objects are crowds; take the image out")
-        boxes: dict[int, list[Box]] = {}
-        for thing in objects:
-            if thing.box is not None:
-                boxes.setdefault(thing.label, []).append(thing.box)
-        try:
-            records = by_class(entry, record, boxes)
-        except Incomplete:
-            raise
-        except CamkitError as error:
-            raise CamkitError(f"{error}; a bbox is x, y, width, height") from None
-        return [self._with_masks(entry, each) for each in records]
-
-    def _with_masks(self, entry: Entry, record: Record) -> Record:
-        """Without masks unless all objects are segmented: a union of some would call the others background."""
-        things = [thing for thing in self.found[entry] if thing.label == record.label]
-        if not all(thing.segmentation for thing in things):
-            return record
-        objects, crowds = ([t.segmentation for t in things if (t.box is None) is crowd] for crowd in (False, True))
-        fault = self.faults.get((entry, things[0].label))
-        return replace(record, read_mask=Masks(record.image, record.read, record.size, objects, crowds, fault))
+            self.add(entry, Object(label, box, segmentation))
 
 
 def _is_crowd(row: Row) -> bool:

@@ -3,6 +3,9 @@
 Corners are **0-based** and **half open**, camkit's own, in pixels of the image **upright**, as `camkit localize` writes
 them: a box over all of an image of 500 pixels is ``0 ... 500``. An image may have several lines, one for each box.
 
+All of them are of one class, unless there is a column ``rank``, as in the boxes.csv of `camkit localize --topk 5`: then
+an image gives one record for each class in it. An empty box, ``0,0,0,0``, is a problem of its line.
+
 Labels are whole numbers, ``3`` or ``3.0``, or names. Which of the two is what most lines have; the others' labels are
 problems of their lines. Names may be written as camkit's tables write them (`camkit.data.names`), so that a boxes.csv
 can be read. Where the column is called ``name`` instead of ``label`` all are names, also those like ``7``.
@@ -16,11 +19,13 @@ from pathlib import Path
 from camkit.data.annotations import AnnotatedSet
 from camkit.data.formats.corners import HALF_OPEN
 from camkit.data.formats.draft import Draft, with_label_and_box
+from camkit.data.formats.objects import Object, Objects
 from camkit.data.formats.tables import Line, Table, quoted
 from camkit.data.names import read_path, read_text
 from camkit.data.sources import Source, source
 from camkit.errors import CamkitError
 
+RANK = "rank"
 CORNERS = ("x0", "y0", "x1", "y1")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
@@ -53,6 +58,7 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
     rows = [_read(line, images) for line in table.lines(("image", column, *CORNERS))]
     names = _names(rows, column)
     label = _whole if names is None else _numbered(names)
+    ranked, objects = RANK in table.columns, Objects()
     for line in rows:
         image = line.fields[0]
         if image not in draft.entries and not line.fault:
@@ -60,10 +66,15 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
         with draft.annotation(line) as entry:
             if not _label(line):
                 raise CamkitError("it has no label")
-            entry.set_label(label(line))
+            number = label(line)
+            if not ranked:
+                entry.set_label(number)
             x0, y0, x1, y1 = line.numbers(2, 6)
-            entry.add_box((x0, y0, x1, y1), HALF_OPEN)
-    done = draft.finish(images, names, with_label_and_box, upright=True)
+            if ranked:
+                objects.add(entry, Object(number, entry.half_open((x0, y0, x1, y1), HALF_OPEN)))
+            else:
+                entry.add_box((x0, y0, x1, y1), HALF_OPEN)
+    done = draft.finish(images, names, objects.records if ranked else with_label_and_box, upright=True)
     return replace(done, numbered=names is None)
 
 

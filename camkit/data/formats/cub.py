@@ -28,6 +28,7 @@ from camkit.data.sources import Source, find_source, source
 from camkit.errors import CamkitError, UnreadableImage
 
 IS_TRAINING = {"train": "1", "test": "0"}
+OFFICIAL = {"cub": "CUB-200-2011", "nabirds": "NABirds"}
 HALF = 127
 
 
@@ -50,22 +51,7 @@ def read_cub(root: Path, split: str) -> AnnotatedSet:
     CamkitError
         The split is unknown, a file is missing, the classes or the splits cannot be told, or no image can be used.
     """
-    if split not in IS_TRAINING:
-        raise CamkitError(f"CUB-200-2011 has no split {split!r}: use train or test; CUBV2's val is in the wsol format")
-    draft = Draft("cub", split, root / "images.txt")
-    chosen, unknown = _chosen(root, IS_TRAINING[split])
-    others = set()
-    for line in lines(draft.listing, 2):
-        key = line.fields[0]
-        if not chosen.get(key, True):
-            others.add(key)
-            continue
-        entry = draft.add(key, line.fields[-1], line.where)
-        with entry.reading(line.where):
-            line.check()
-            if key not in chosen:
-                raise CamkitError(unknown.get(key, "train_test_split.txt does not name the image; add it there"))
-    draft.require_images()
+    draft, others = list_images("cub", root, split)
     names: dict[int, str] = {}
     for line in lines(root / "classes.txt", 2):
         with mending(line):
@@ -96,6 +82,28 @@ def read_cub(root: Path, split: str) -> AnnotatedSet:
         [names[number] for number in sorted(names)],
         lambda entry, record: _complete(entry, record, masks),
     )
+
+
+def list_images(name: str, root: Path, split: str) -> tuple[Draft, set[str]]:
+    """The images of a split in a folder laid out as CUB's, and the ids of all others."""
+    if split not in IS_TRAINING:
+        more = "; CUBV2's val is in the wsol format" if name == "cub" else ""
+        raise CamkitError(f"{OFFICIAL[name]} has no split {split!r}: use train or test{more}")
+    draft = Draft(name, split, root / "images.txt")
+    chosen, unknown = _chosen(root, IS_TRAINING[split])
+    others = set()
+    for line in lines(draft.listing, 2):
+        key = line.fields[0]
+        if not chosen.get(key, True):
+            others.add(key)
+            continue
+        entry = draft.add(key, line.fields[-1], line.where)
+        with entry.reading(line.where):
+            line.check()
+            if key not in chosen:
+                raise CamkitError(unknown.get(key, "train_test_split.txt does not name the image; add it there"))
+    draft.require_images()
+    return draft, others
 
 
 def _chosen(root: Path, wanted: str) -> tuple[dict[str, bool], dict[str, str]]:

@@ -78,10 +78,13 @@ class Entry:
         """Give the image a problem, unless it has one."""
         self.problem = self.problem or problem
 
-    def half_open(self, written: Box, corners: Corners) -> Box:
-        """A box as records hold it, from how the format writes it; `CamkitError` where it has no inside."""
+    def half_open(self, written: Box, corners: Corners, *, scaled: bool = False) -> Box:
+        """A box as records hold it, from how the format writes it; `CamkitError` where it has no inside.
+
+        Of a format that writes shares of the image's sides it comes `scaled` to pixels, and none looks like shares.
+        """
         box = corners.half_open(written)
-        self.shares.append(are_shares(written))
+        self.shares.append((False, False) if scaled else are_shares(written))
         if all(self.shares[-1]) and any(number % 1 for number in written):
             self.sub_pixel = self.sub_pixel or box
         x0, y0, x1, y1 = box

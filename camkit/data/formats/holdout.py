@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from camkit.data.annotations import AnnotatedSet
-from camkit.data.formats.registry import read_dataset
+from camkit.data.formats.read import read_dataset
 from camkit.errors import CamkitError
 
 HOLDOUT = "holdout:"

@@ -142,6 +142,15 @@ class Table:
         return f"the column {column!r} is missing; wanted are {','.join(columns)}, {found}"
 
 
+def csv_lines(path: Path, wanted: int) -> Iterator[Line]:
+    """The lines of a CSV file whose first line does not name columns; each should have as many fields as wanted."""
+    for number, row in _rows(_texts(path)):
+        if isinstance(row, csv.Error):
+            yield Line(f"{path}, line {number}", [""] * wanted, f"cannot be read as CSV: {row}")
+        elif row:
+            yield _line(path, number, row, len(row), wanted)
+
+
 def _rows(texts: list[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
     """Rows of CSV, each with the number of its first line; after one that is none, reading goes on at the next line."""
     start = 0

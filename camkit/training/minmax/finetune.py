@@ -5,7 +5,6 @@ from math import isnan
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from camkit.cam import find_fc
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
@@ -14,6 +13,7 @@ from camkit.evaluation import Evaluation, evaluate
 from camkit.inference import Inference
 from camkit.models import Classifier
 from camkit.process_group import ProcessGroup
+from camkit.progress import progress_bar
 from camkit.recipe import RECIPES
 from camkit.training.frozen import frozen
 from camkit.training.minmax.images import ImageSets, LabelledImages
@@ -104,7 +104,7 @@ def finetune_fc(
         restore(named, start)
         trial = Trial(one, sets.facts(), start, before)
         stages = StageOne(fc, images.classes, descent), StageTwo(inference.cam, one, descent)
-        bar = tqdm(total=sets.steps, desc=trial.name, disable=not show_progress)
+        bar = progress_bar(what=trial.name, total=sets.steps, unit="step", shown=show_progress)
         with bar, frozen(classifier.model, fc.parameters):
             for _ in tune(trial, *stages, images, sets, named, schedule, validate):
                 bar.update()

@@ -101,8 +101,68 @@ SETS = {
     "voc": ("voc", "val", "ImageSets/Main/val.txt", {"ImageSets/Main/val.txt": "a\nb\nc\n", **XMLS}),
     "voc, a folder": ("voc", "val", "", XMLS),
     "coco": ("coco", "val", "", {"val.json": json.dumps(OBJECTS)}),
-}
+    "tensorflow-csv": (
+        "tensorflow-csv",
+        "val",
+        "val.csv",
+        {
+            "val.csv": "filename,width,height,class,xmin,ymin,xmax,ymax\na,8,6,z,0,0,8,6\nb,8,6,y,1,1,2,2\n"
+            "c,8,6,z,2,2,4,4\n"
+        },
+    ),
+    "openimages-csv": (
+        "openimages-csv",
+        "val",
+        "val.csv",
+        {"val.csv": "ImageID,LabelName,XMin,XMax,YMin,YMax\na,z,0,1,0,1\nb,y,0.1,0.5,0.2,0.5\nc,z,0.5,1,0,0.5\n"},
+    ),
+    "fgvc-aircraft": (
+        "fgvc-aircraft",
+        "val",
+        "images_variant_val.txt images_box.txt",
+        {
+            "variants.txt": "auk\nani\n",
+            "images_variant_val.txt": "a auk\nb ani\nc auk\n",
+            "images_box.txt": "a 1 1 8 6\nb 2 2 3 3\nc 3 3 4 4\n",
+        },
+    ),
+    "nabirds": (
+        "nabirds",
+        "test",
+        "train_test_split.txt image_class_labels.txt bounding_boxes.txt sizes.txt",
+        {
+            "images.txt": "a a\nb b\nc c\n",
+            "train_test_split.txt": "a 0\nb 0\nc 0\n",
+            "classes.txt": "1 auk\n2 ani\n",
+            "image_class_labels.txt": "a 2\nb 1\nc 2\n",
+            "bounding_boxes.txt": "a 0 0 8 6\nb 1 1 2 2\nc 2 2 1 1\n",
+            "sizes.txt": "a 8 6\nb 8 6\nc 8 6\n",
+        },
+    ),
+    "imagefolder": (
+        "imagefolder",
+        "val",
+        "",
+        {
+            "metadata.jsonl": "".join(
+                json.dumps({"file_name": f"{i}.png", "objects": {"bbox": [[1, 1, 4, 4]], "category": [n]}}) + "\n"
+                for n, i in enumerate("abc")
+            )
+        },
+    ),
+    "createml": ("createml", "val", "", {"val.json": json.dumps([{"image": f"{i}.png", "annotations": [
+        {"label": i, "coordinates": {"x": 4, "y": 3, "width": 2, "height": 2}}]} for i in "abc"])}),
+    "via": ("via", "val", "", {"val.json": json.dumps({i: {"filename": f"{i}.png", "regions": [
+        {"shape_attributes": {"name": "rect", "x": 1, "y": 1, "width": 3, "height": 2},
+         "region_attributes": {"class": i}}]} for i in "abc"})}),
+    "yolo": ("yolo", "val", "", {"data.yaml": "val: .\nnames: [z, y]\n", "a.txt": "0 0.5 0.5 1 1\n",
+                                 "b.txt": "1 0.5 0.5 1 1\n", "c.txt": "0 0.5 0.5 0.25 0.25\n"}),
+}  # fmt: skip
 IMAGES = {
+    "openimages-csv": "val/{}.jpg",
+    "fgvc-aircraft": "images/{}.jpg",
+    "nabirds": "images/{}",
+    "tensorflow-csv": "{}",
     "cub": "images/{}",
     "tiny-imagenet, official": "val/images/{}",
     "tiny-imagenet": "val/{}",
