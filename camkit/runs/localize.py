@@ -4,19 +4,17 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
-from camkit.inference import Inference, Precision, pick_device
+from camkit.inference import Precision
 from camkit.localization import Failure, Localization, Result
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
-from camkit.models.optimize import NOTHING
 from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
 from camkit.output.pictures import PNG, OverlayOptions, drawn_ahead
@@ -37,6 +35,7 @@ from camkit.runs.facts import (
 )
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
+from camkit.runs.optimized import optimize_lines, optimizes, outcome_of
 
 
 def run_localize(
@@ -92,8 +91,12 @@ def run_localize(
         notes.append("note: fit stretch: the network takes inputs of one shape")
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
     known = None if labels is None else read_labels(labels, files, classifier.class_names, inference.source.num_classes)
-    own: dict[str, Any] = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
-           "save_maps": save_maps} | ({"min_score": min_score} if min_score else {})  # fmt: skip
+    own: dict[str, Any] = {
+        "threshold_split": chosen_on,
+        "labels": "given" if known is not None else "predicted",
+        "overlays": overlays,
+        "save_maps": save_maps,
+    } | ({"min_score": min_score} if min_score else {})
     pictures = OverlayOptions(overlay_format, overlay_side)
     if overlays and pictures != PNG:
         own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
@@ -280,25 +283,6 @@ def mixed(sessions: Sequence[dict[str, Any]]) -> list[str]:
     told = [f"{key} {' and '.join(values)}" for key in seen[0] if key != "max_pixels"
             and len(values := list(dict.fromkeys(str(one.get(key)) for one in seen))) > 1]  # fmt: skip
     return [f"note: parts of this run had {', '.join(told)}: last digits may differ"] if told else []
-
-
-def optimizes(classifier: Classifier, device: str, precision: Precision) -> bool:
-    """Whether a faster copy is tried without being asked for: where its answer can be the same, and it was measured."""
-    return precision == "fp32" and classifier.maps_by is None and pick_device(device).type == "cpu"
-
-
-def outcome_of(inference: Inference) -> dict[str, Any] | None:
-    """What became of the faster copy, as JSON can hold it; None where there was none, or no image."""
-    outcome = inference.optimized and inference.optimized.outcome
-    return asdict(outcome) if outcome else None
-
-
-def optimize_lines(inference: Inference, *, asked: bool) -> list[str]:
-    """That the network was left as it is, and why."""
-    outcome = inference.optimized and inference.optimized.outcome
-    if not outcome or not outcome.reason or (outcome.reason == NOTHING and not asked):
-        return []
-    return [f"note: the network is used as it is, without --optimize: {outcome.reason}"]
 
 
 def costs_of(localizer: Localizer, start: float) -> dict[str, Any]:
