@@ -105,12 +105,15 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
             f"class map {index} (of {span.numel()}) holds NaN or infinite values: "
             "look for them in the weights and the image, or compute in fp32"
         )
-    if normalization == "none":
-        return maps
-    constant = _is_constant(low, high)
+    return maps if normalization == "none" else stretched(maps)
+
+
+def stretched(maps: torch.Tensor) -> torch.Tensor:
+    """Maps (..., H, W), each by itself from 0 to 1: `normalize_maps`, where NaN stays that map's NaN."""
+    low, high, constant = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True), is_constant(maps)
     if not (maps.requires_grad or constant.any()):
-        return (maps - low).div_(span)
-    return torch.where(constant, 0.0, (maps - low) / torch.where(constant, 1.0, span))  # no 0 / 0: its gradient is NaN
+        return (maps - low).div_(high - low)
+    return torch.where(constant, 0.0, (maps - low) / torch.where(constant, 1.0, high - low))  # 0 / 0 has no gradient
 
 
 def is_constant(maps: torch.Tensor) -> torch.Tensor:
@@ -119,11 +122,8 @@ def is_constant(maps: torch.Tensor) -> torch.Tensor:
     Those whose span, between minimum and maximum, is at most what rounding leaves of a constant map: 1e-5 of its
     magnitude, 1e-12 in float64.
     """
-    return _is_constant(maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True))
-
-
-def _is_constant(low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-    return (high - low) <= NOISE.get(low.dtype, NOISE_FLOAT32) * torch.maximum(low.abs(), high.abs())
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return (high - low) <= NOISE.get(maps.dtype, NOISE_FLOAT32) * torch.maximum(low.abs(), high.abs())
 
 
 def _sampling(
