@@ -40,6 +40,24 @@ def largest_region(mask: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(labels == largest)
 
 
+def boxes_by_size(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The boxes (B, 4) of all 8-connected regions of a mask (H, W), that of the most pixels first.
+
+    Of regions of the same size the one whose first pixel in raster order comes first: the first box is that of
+    `largest_region`.
+
+    Examples
+    --------
+    >>> boxes_by_size(np.array([[True, False, True], [False, False, True]])).tolist()
+    [[2, 0, 3, 2], [0, 0, 1, 1]]
+    """
+    labels, count = ndimage.label(mask, EIGHT_NEIGHBOURS)
+    order = np.argsort(-np.bincount(labels.ravel(), minlength=count + 1)[1:], kind="stable")
+    places = ndimage.find_objects(labels)
+    boxes = [(places[i][1].start, places[i][0].start, places[i][1].stop, places[i][0].stop) for i in order]
+    return np.array(boxes, np.int64).reshape(-1, 4)
+
+
 def boxes_from_maps(maps: ArrayLike, rule: ThresholdRule) -> NDArray[np.int64]:
     """The box round the largest 8-connected region of ``map > tau`` (strictly), ``tau = rule(map)``.
 
