@@ -123,7 +123,10 @@ class FusedMaps:
     @property
     def facts(self) -> Mapping[str, Any]:
         """What a run records beside the kind."""
-        return {"heads_completeness": [head.completeness for head in self.heads], "delta": round(float(self.model.delta), 6)}
+        return {
+            "heads_completeness": [head.completeness for head in self.heads],
+            "delta": round(float(self.model.delta), 6),
+        }
 
     def predict(self, images: Tensor) -> "FusedPrediction":
         """One forward pass of body and first head; the second runs once for each class that a map is wanted of."""

@@ -97,8 +97,8 @@ def two_heads_rows(source: Any) -> dict[str, str]:
     """Of maps by two heads on the same features."""
     rows = {
         "classes": f"{source.num_classes}, by the first head",
-        "maps": "the maximum of two heads' maps, each stretched to [0, 1]; the second does not see where the first one's "
-        f"reaches {source.facts['delta']:g}",
+        "maps": "the maximum of two heads' maps, each stretched to [0, 1]; the second does not see where the first "
+        f"one's reaches {source.facts['delta']:g}",
     }
     for name, head in zip(("first head", "second head"), (one.head for one in source.heads), strict=True):
         rows[name] = (
