@@ -21,6 +21,7 @@ from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
+from camkit.models.optimize import Optimized
 from camkit.models.preprocessing import input_spec_of, own_input_spec
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -50,15 +51,27 @@ class Inference:
         Of the network's forward pass; maps are made in float32 all the same.
     head : dict, optional
         See `camkit.CAM`.
+    optimize, compiled : bool
+        Whether a copy of the network makes the passes, with batch norms folded and in channels_last layout, or
+        compiled, where its answer is the same; see `camkit.models.optimize.Optimized`.
 
     Attributes
     ----------
     source : MapSource
         Makes the class maps.
+    optimized : Optimized or None
+        What came of `optimize` and `compiled`.
     """
 
     def __init__(
-        self, classifier: Classifier, device: str, precision: Precision, head: dict[str, str] | None = None
+        self,
+        classifier: Classifier,
+        device: str,
+        precision: Precision,
+        head: dict[str, str] | None = None,
+        *,
+        optimize: bool = False,
+        compiled: bool = False,
     ) -> None:
         if precision not in get_args(Precision):
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
@@ -71,6 +84,7 @@ class Inference:
                 "show it tensors of your own with camkit.CAM"
             )
         self.seconds = 0.0  # in forward passes
+        self.optimized = Optimized(self.source, fold=optimize, compiled=compiled) if optimize or compiled else None
         ClassNames(self.source.num_classes, classifier.class_names)  # one for each class, or it is refused
 
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
@@ -110,7 +124,7 @@ class Inference:
         height, width = self.classifier.input.size
         before = self.seconds
         try:
-            self.forward(Batch(torch.zeros(1, 3, height, width + width // 2), []))
+            self._predicted(self.source, torch.zeros(1, 3, height, width + width // 2))
         except UnsuitableInput:
             return "stretch", "crop"
         finally:
@@ -146,14 +160,17 @@ class Inference:
         CamkitError
             Out of memory, or, `UnsuitableInput`, of a shape that the model does not take.
         """
+        return self._predicted(self.optimized or self.source, batch.input)
+
+    def _predicted(self, source: MapSource | Optimized, shown: torch.Tensor) -> Prediction:
         start = time.perf_counter()
-        images = batch.input.to(self.device, non_blocking=True)
+        images = shown.to(self.device, non_blocking=True)
         if self.source.channels == 1:
             images = in_grey(images, self.classifier.input.std)
         dtype = DTYPES.get(self.precision)
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
-                prediction = self.source.predict(images)
+                prediction = source.predict(images)
         except (RuntimeError, MemoryError) as error:
             if dead := killed_reader(error):
                 raise dead from error
