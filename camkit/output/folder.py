@@ -7,6 +7,7 @@ so that a run that was killed and resumed, or that several processes shared, lea
 import errno
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from camkit.output.journal import JOURNAL, Journal, part_file
 from camkit.output.lock import locked
 from camkit.output.owned import MANIFEST, check_free, claim, remove
 from camkit.output.parts import Part, dead, finished, gather, said, wait_for_all
-from camkit.output.pictures import draw, picture_files
+from camkit.output.pictures import PNG, OverlayOptions, draw, picture_files
 from camkit.output.results import Summary, record, table_files, write_tables
 from camkit.output.tables import Row, row_of
 from camkit.output.yolo import DATA, LABELS, check_names
@@ -47,6 +48,7 @@ class RunFolder:
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
     overlays, maps : bool
         What is drawn for each image.
+    overlay_options : OverlayOptions
     formats : sequence of str
         Of the tables, from `camkit.output.tables.FORMATS`.
     class_names : sequence of str
@@ -77,6 +79,7 @@ class RunFolder:
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
         overlays: bool = True,
         maps: bool = False,
+        overlay_options: OverlayOptions = PNG,
         formats: Sequence[str] = ("csv",),
         class_names: Sequence[str] = (),
         resume: bool = False,
@@ -85,6 +88,7 @@ class RunFolder:
     ) -> None:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
         self.overlays, self.maps, self.formats, self.class_names = overlays, maps, formats, class_names
+        self.overlay_options = overlay_options
         self.group, self._part = group, None
         with ExitStack() as stack:
             problems = []
@@ -159,7 +163,15 @@ class RunFolder:
     def _write(self, line: Row) -> None:
         (self._part or self.journal).write(line)
 
-    def add(self, file: ImageFile, result: Result, *, filled: bool = False, left_out: int = 0) -> None:
+    def add(
+        self,
+        file: ImageFile,
+        result: Result,
+        *,
+        filled: bool = False,
+        left_out: int = 0,
+        encoded: Sequence["Future[bytes]"] = (),
+    ) -> None:
         """Write one image's pictures and maps, then its line of the journal.
 
         Parameters
@@ -170,6 +182,8 @@ class RunFolder:
             Whether the image is damaged, and what is missing of it was filled.
         left_out : int
             How many of its classes are not among the result, because they are weak.
+        encoded : sequence of Future
+            Its overlays' files, as `camkit.output.pictures.drawn_ahead` has begun them.
 
         Raises
         ------
@@ -178,7 +192,7 @@ class RunFolder:
         """
         try:
             if isinstance(result, list):
-                result = self._drawn(result)
+                result = self._drawn(result, encoded)
             if isinstance(result, Failure):
                 self._write({"image": file.name, "reason": result.reason})
             else:
@@ -189,16 +203,17 @@ class RunFolder:
         except OSError as error:
             raise self._full(error) from error
 
-    def _drawn(self, result: list[Localization]) -> Result:
+    def _drawn(self, result: list[Localization], encoded: Sequence["Future[bytes]"]) -> Result:
         """The result, or why it cannot be drawn."""
         if not result:  # every class was left out
             return result
         image = result[0].image
-        names = picture_files(result, overlays=self.overlays, maps=self.maps)
+        drawn: Any = {"overlays": self.overlays, "maps": self.maps, "options": self.overlay_options}
+        names = picture_files(result, **drawn)
         if names:
             self._write({"image": image, "files": names})
         try:
-            draw(self.path, result, overlays=self.overlays, maps=self.maps)
+            draw(self.path, result, **drawn, encoded=encoded)
         except OSError as error:
             if error.errno not in NAMELY:
                 raise

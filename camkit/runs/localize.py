@@ -1,8 +1,9 @@
 """`camkit localize`: image files in, a run folder out."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated
 from camkit.data.names import written_path
 from camkit.errors import CamkitError
 from camkit.inference import Precision
-from camkit.localization import Failure, Result
+from camkit.localization import Failure, Localization, Result
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder
 from camkit.output.changes import Changed, flat
+from camkit.output.pictures import PNG, OverlayOptions, drawn_ahead
 from camkit.output.results import Summary, table_files
 from camkit.process_group import ProcessGroup, process_group
 from camkit.progress import progress_bar
@@ -33,6 +35,7 @@ from camkit.runs.facts import (
 )
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
+from camkit.runs.optimized import optimize_lines, optimizes, outcome_of
 from camkit.runs.photographs import common_root, photographs_in
 from camkit.runs.shares import Shard, share_of, unfinished
 
@@ -53,9 +56,13 @@ def run_localize(
     workers: int | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
+    optimize: bool | None = None,
+    compile: bool = False,
     max_pixels: int = MAX_PIXELS,
     truncated: Truncated = "fail",
     overlays: bool = True,
+    overlay_format: str = "png",
+    overlay_side: int | None = None,
     save_maps: bool = False,
     formats: str = "csv,coco",
     resume: bool = False,
@@ -77,24 +84,31 @@ def run_localize(
         raise CamkitError("--resume and --overwrite together: a run is resumed or overwritten")
     if min_score and labels is not None:
         raise CamkitError(f"--labels names the class to find in each image: leave out --min-score {min_score:g}")
-    part = Shard(*shard)
+    part, pictures = Shard(*shard), OverlayOptions(overlay_format, overlay_side)
     with process_group(device) as group:
         every, notes = photographs_in([images] if isinstance(images, str) else images, out)
+        own_device = group.device_name(device)
+        faster = optimizes(classifier, own_device, precision) if optimize is None else optimize
         localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size,
-                              device=group.device_name(device), precision=precision, max_pixels=max_pixels,
-                              truncated=truncated, head=head)  # fmt: skip
+                              device=own_device, precision=precision, max_pixels=max_pixels, truncated=truncated,
+                              head=head, optimize=faster, compile=compile)  # fmt: skip
         inference, files = localizer.inference, part.part(every, batch_size)
         if fit is None and localizer.preprocess.fit != "keep":
             notes.append("note: fit stretch: the network takes inputs of one shape")
         localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
-        known = (
-            None if labels is None else read_labels(labels, every, classifier.class_names, inference.source.num_classes)
-        )
-        own = {"threshold_split": chosen_on, "labels": "predicted" if known is None else "given", "overlays": overlays,
-               "save_maps": save_maps} | ({"min_score": min_score} if min_score else {}) | part.settings()  # fmt: skip
-        with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer, group),
-                       changed=changes(known, max_pixels), overlays=overlays, maps=save_maps, formats=wanted,
-                       class_names=class_names_of(localizer), resume=resume, overwrite=overwrite,
+        num_classes = inference.source.num_classes
+        known = None if labels is None else read_labels(labels, every, classifier.class_names, num_classes)
+        own: dict[str, Any] = {
+            "threshold_split": chosen_on,
+            "labels": "predicted" if known is None else "given",
+            "overlays": overlays,
+            "save_maps": save_maps,
+        } | ({"min_score": min_score} if min_score else {})
+        if overlays and pictures != PNG:
+            own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
+        with RunFolder(out, files, settings_of(localizer) | own | part.settings(), session_of(localizer, group),
+                       changed=changes(known, max_pixels), overlays=overlays, maps=save_maps, overlay_options=pictures,
+                       formats=wanted, class_names=class_names_of(localizer), resume=resume, overwrite=overwrite,
                        group=group) as folder, stopping(folder):  # fmt: skip
             before = folder.done
             results = unfinished(folder, localizer, None if known is None else known.get, keep_image=overlays)
@@ -106,9 +120,15 @@ def run_localize(
                 return Report([], 0)
             facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
                      "completeness": inference.source.completeness, "filled": summary.filled,
-                     **part.facts(every), **costs_of(localizer, start)}  # fmt: skip
+                     "optimized": outcome_of(inference), **part.facts(every),
+                     **costs_of(localizer, start)}  # fmt: skip
             folder.write_record(facts)
-    notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
+    notes += (
+        source_lines(inference)
+        + optimize_lines(inference, asked=bool(optimize or compile))
+        + name_lines(classifier)
+        + mixed(folder.journal.sessions)
+    )
     lines = [*notes, *weak_lines(summary, min_score), *closing_lines(out, facts, summary, wanted, overlays)]
     told = outcome_facts(out, facts) | {
         "resumed": before,
@@ -121,14 +141,24 @@ def run_localize(
 
 def add_all(folder: RunFolder, results: Iterable[tuple[ImageFile, Result]], min_score: float, *, fail: bool) -> None:
     """Write what each image's result holds of classes that are not weak; with `fail` the first failure ends the run."""
-    for file, result in results:
-        if fail and isinstance(result, Failure):
-            raise CamkitError(f"{written_path(result.image)}: {result.reason}")
-        if isinstance(result, Failure):
-            folder.add(file, result)
-            continue
-        strong = [found for found in result if found.score >= min_score]
-        folder.add(file, strong, filled=any(found.filled for found in result), left_out=len(result) - len(strong))
+
+    def strong() -> Iterator[tuple[tuple[ImageFile, Result], list[Localization]]]:
+        for one in results:
+            _, result = one
+            yield one, [] if isinstance(result, Failure) else [found for found in result if found.score >= min_score]
+
+    kept = strong()
+    drawn: Generator[tuple[tuple[ImageFile, Result], list[Localization], list[Future[bytes]]], None, None]
+    drawn = drawn_ahead(kept, folder.overlay_options) if folder.overlays else ((*one, []) for one in kept)
+    with closing(drawn):
+        for (file, result), found, encoded in drawn:
+            if fail and isinstance(result, Failure):
+                raise CamkitError(f"{written_path(result.image)}: {result.reason}")
+            if isinstance(result, Failure):
+                folder.add(file, result)
+            else:
+                filled = any(one.filled for one in result)
+                folder.add(file, found, filled=filled, left_out=len(result) - len(found), encoded=encoded)
 
 
 def weak_lines(summary: Summary, min_score: float) -> list[str]:
@@ -192,10 +222,13 @@ def class_names_of(localizer: Localizer) -> Sequence[str]:
 
 def session_of(localizer: Localizer, group: ProcessGroup) -> dict[str, Any]:
     """What a run may change between one part and the next, at the cost of last digits."""
+    optimized = localizer.inference.optimized
     return {
         "device": str(localizer.inference.device),
         **({"processes": group.world_size} if group.world_size > 1 else {}),
         "batch_size": localizer.batch_size,
+        "optimize": bool(optimized and optimized.fold),
+        "compile": bool(optimized and optimized.compiled),
         "max_pixels": localizer.max_pixels,
         "versions": versions(),
     }
