@@ -1,6 +1,5 @@
 """Processes that share out annotated images: the files of one process, byte for byte."""
 
-import json
 import subprocess
 import sys
 
@@ -25,8 +24,7 @@ def test_two_processes_leave_the_files_of_one(tmp_path):
         for file in files:
             one, two = ((tmp_path / f"{name}-{processes}" / file).read_bytes() for processes in (1, 2))
             assert one == two, file
-        assert json.loads((tmp_path / f"{name}-2/run.json").read_text())
-        assert not list(tmp_path.glob("*/.camkit-new"))
+    assert not list(tmp_path.glob("*/.camkit-new"))
     assert len((tmp_path / "evaluated-2/per_image.csv").read_text().splitlines()) > 20
 
 
