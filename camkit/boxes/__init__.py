@@ -2,7 +2,7 @@
 
 from camkit.boxes.geometry import Window, box_of, pixels_inside
 from camkit.boxes.regions import boxes_from_maps, largest_region
-from camkit.boxes.score_maps import Interpolation, Normalization, normalize_maps, resize_maps
+from camkit.boxes.score_maps import Interpolation, Normalization, normalize_maps, resize_maps, stretched
 from camkit.boxes.taus import boxes_at_taus
 from camkit.boxes.thresholds import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold, ThresholdRule
 
@@ -22,4 +22,5 @@ __all__ = [
     "normalize_maps",
     "pixels_inside",
     "resize_maps",
+    "stretched",
 ]
