@@ -9,6 +9,7 @@ from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
+from camkit.cam.views import AveragedMaps, Views, head_of
 from camkit.cam.weightings import (
     WEIGHTINGS,
     ClassWeights,
@@ -25,6 +26,7 @@ from camkit.cam.weightings import (
 __all__ = [
     "CAM",
     "WEIGHTINGS",
+    "AveragedMaps",
     "ClassMaps",
     "ClassWeights",
     "Domain",
@@ -38,10 +40,12 @@ __all__ = [
     "MapsByFunction",
     "Pooling",
     "Prediction",
+    "Views",
     "Weighting",
     "built_in_weightings",
     "find_fc",
     "find_pooling",
+    "head_of",
     "refuse_undefined",
     "refuse_unfit",
     "register_weighting",

@@ -20,10 +20,11 @@ from camkit.output.files import whole
 from camkit.output.journal import JOURNAL, Journal
 from camkit.output.lock import locked
 from camkit.output.owned import MANIFEST, check_free, claim, remove
-from camkit.output.pictures import draw, picture_files
-from camkit.output.tables import WRITERS, Row, row_of, write_csv
+from camkit.output.pictures import Pictures, draw, picture_files
+from camkit.output.tables import WRITERS, Row, rows_of, write_csv
 from camkit.output.yolo import DATA, LABELS, check_names, label_file, write_yolo
 
+NO_PICTURES = Pictures(overlays=False)
 # What a name can be guilty of: one image's failure, while a full disk is the run's.
 NAMELY = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
 
@@ -42,7 +43,7 @@ class RunFolder:
         What this part of the run runs on.
     changed : callable
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
-    overlays, maps : bool
+    pictures : Pictures
         What is drawn for each image.
     formats : sequence of str
         Of the tables, from `camkit.output.tables.FORMATS`.
@@ -69,15 +70,14 @@ class RunFolder:
         session: dict[str, Any],
         *,
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
-        overlays: bool = True,
-        maps: bool = False,
+        pictures: Pictures = NO_PICTURES,
         formats: Sequence[str] = ("csv",),
         class_names: Sequence[str] = (),
         resume: bool = False,
         overwrite: bool = False,
     ) -> None:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
-        self.overlays, self.maps, self.formats, self.class_names = overlays, maps, formats, class_names
+        self.pictures, self.formats, self.class_names = pictures, formats, class_names
         if "yolo" in formats:
             check_names(file.name for file in files)
         with ExitStack() as stack:
@@ -104,7 +104,7 @@ class RunFolder:
         yolo = "yolo" in self.formats
         targets = [WRITERS[name][0] for name in self.formats if name in WRITERS] + [DATA] * yolo
         tables = [*targets, "failures.csv", "run.json", JOURNAL, MANIFEST]
-        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + [f"{LABELS}/"] * yolo
+        folders = [f"{kind}/" for kind, wanted in vars(self.pictures).items() if wanted] + [f"{LABELS}/"] * yolo
         going_on = resume and (self.path / JOURNAL).exists()
         if not going_on:
             check_free(self.path, [*tables[:-2], *folders], overwrite=overwrite, remedy="--resume, --overwrite")
@@ -154,7 +154,7 @@ class RunFolder:
             if isinstance(result, Failure):
                 self.journal.write({"image": file.name, "reason": result.reason})
             else:
-                rows = [row_of(found) for found in result]
+                rows = [row for found in result for row in rows_of(found, masks=self.pictures.masks)]
                 line = {"image": file.name, "rows": rows, "source": source_of(file.path)}
                 more = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
                 self.journal.write(line | more)
@@ -166,11 +166,11 @@ class RunFolder:
         if not result:  # every class was left out
             return result
         image = result[0].image
-        names = picture_files(result, overlays=self.overlays, maps=self.maps)
+        names = picture_files(result, self.pictures)
         if names:
             self.journal.write({"image": image, "files": names})
         try:
-            draw(self.path, result, overlays=self.overlays, maps=self.maps)
+            draw(self.path, result, self.pictures)
         except OSError as error:
             if error.errno not in NAMELY:
                 raise

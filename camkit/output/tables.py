@@ -5,14 +5,20 @@ import json
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from camkit.boxes import LARGEST
+from camkit.data.formats.rle import counts_of_mask, decode_counts, encode_counts
 from camkit.data.names import written_path, written_text
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from camkit.localization import Localization
 
 TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
          "x0": int, "y0": int, "x1": int, "y1": int, "tau": float}  # fmt: skip
 COLUMNS = tuple(TYPES)
+REGION, SEGMENTATION = "region", "segmentation"  # of rows that have them
 # Significant digits that do not depend on which images share a batch: a forward pass in float32 moves the fifth of a
 # logit's exponential, now and then the fourth.
 OF_SCORE, OF_TAU = 3, 4
@@ -27,6 +33,27 @@ def row_of(found: "Localization") -> Row:
     score, tau = stable_share(found.score), stable(found.tau, OF_TAU)
     values = (found.image, width, height, found.rank, found.label, found.name, score, x0, y0, x1, y1, tau)
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def rows_of(found: "Localization", *, masks: bool = False) -> list[Row]:
+    """What is found, a row a region: with the region's number where several were asked for, and its mask if wanted.
+
+    A mask is COCO's compressed run lengths, None where there is no region.
+    """
+    plain, row = found.regions == LARGEST, row_of(found)
+    regions = found.masks() if masks else None
+    rows = []
+    for number, box in enumerate(found.boxes, 1):
+        own = row | dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)) | ({} if plain else {REGION: number})
+        if regions is not None:
+            own[SEGMENTATION] = run_lengths(regions[number - 1]) if number <= len(regions) else None
+        rows.append(own)
+    return rows
+
+
+def run_lengths(mask: "NDArray[np.bool_]") -> Row:
+    """A mask (H, W) as COCO's compressed run lengths."""
+    return {"size": list(mask.shape), "counts": encode_counts(counts_of_mask(mask))}
 
 
 def stable(number: float, digits: int) -> float:
@@ -53,7 +80,8 @@ def written(row: Row) -> Row:
 
 
 def _boxes_csv(file: IO[str], rows: Sequence[Row]) -> None:
-    write_csv(file, COLUMNS, rows)
+    several = any(REGION in row for row in rows)
+    write_csv(file, (*COLUMNS, REGION) if several else COLUMNS, rows)
 
 
 def _boxes_jsonl(file: IO[str], rows: Sequence[Row]) -> None:
@@ -93,9 +121,10 @@ def coco(rows: Sequence[Row]) -> Row:
                 "image_id": ids[row["image"]],
                 "category_id": row["label"],
                 "bbox": [row["x0"], row["y0"], row["x1"] - row["x0"], row["y1"] - row["y0"]],
-                "area": (row["x1"] - row["x0"]) * (row["y1"] - row["y0"]),
+                "area": _area(row),
                 "iscrowd": 0,
                 "score": row["score"],
+                **{key: row[key] for key in (REGION, SEGMENTATION) if key in row},
             }
             for i, row in enumerate(boxed, 1)
         ],
@@ -103,7 +132,14 @@ def coco(rows: Sequence[Row]) -> Row:
     }
 
 
+def _area(row: Row) -> int:
+    """Of the mask where there is one, else of the box."""
+    if row.get(SEGMENTATION):
+        return sum(decode_counts(row[SEGMENTATION]["counts"])[1::2])
+    return int((row["x1"] - row["x0"]) * (row["y1"] - row["y0"]))
+
+
 def coco_results(rows: Sequence[Row]) -> list[Row]:
     """The bare list that ``COCO.loadRes`` wants, by the ids of `coco`."""
-    kept = ("image_id", "category_id", "bbox", "score")
-    return [{key: found[key] for key in kept} for found in coco(rows)["annotations"]]
+    kept = ("image_id", "category_id", "bbox", "score", SEGMENTATION)
+    return [{key: found[key] for key in kept if key in found} for found in coco(rows)["annotations"]]

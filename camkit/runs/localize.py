@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from camkit.boxes import LARGEST, RegionChoice
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
@@ -14,7 +15,7 @@ from camkit.localization import Failure, Result
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
-from camkit.output import FORMATS, RunFolder, photographs
+from camkit.output import FORMATS, Pictures, RunFolder, photographs
 from camkit.output.changes import Changed, flat
 from camkit.output.tables import WRITERS, Row
 from camkit.output.yolo import DATA
@@ -53,8 +54,11 @@ def run_localize(
     precision: Precision = "fp32",
     max_pixels: int = MAX_PIXELS,
     truncated: Truncated = "fail",
+    regions: int | None = 1,
+    min_area: float = 0.0,
     overlays: bool = True,
     save_maps: bool = False,
+    save_masks: bool = False,
     formats: str = "csv,coco",
     resume: bool = False,
     overwrite: bool = False,
@@ -76,7 +80,8 @@ def run_localize(
         raise CamkitError(f"--labels names the class to find in each image: leave out --min-score {min_score:g}")
     files, notes = photographs_in([images] if isinstance(images, str) else images, out)
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
-                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head)  # fmt: skip
+                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head,
+                          regions=RegionChoice(regions, min_area))  # fmt: skip
     inference = localizer.inference
     if fit is None and localizer.preprocess.fit != "keep":
         notes.append("note: fit stretch: the network takes inputs of one shape")
@@ -84,8 +89,11 @@ def run_localize(
     known = None if labels is None else read_labels(labels, files, classifier.class_names, inference.source.num_classes)
     own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
            "save_maps": save_maps} | ({"min_score": min_score} if min_score else {})  # fmt: skip
+    own |= {} if localizer.regions == LARGEST else {"regions": regions or "all", "min_area": min_area}
+    own |= {"save_masks": True} if save_masks else {}
+    pictures = Pictures(overlays, save_maps, save_masks)
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
-                   overlays=overlays, maps=save_maps, formats=wanted, class_names=class_names_of(localizer),
+                   pictures=pictures, formats=wanted, class_names=class_names_of(localizer),
                    resume=resume, overwrite=overwrite) as folder:  # fmt: skip
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
@@ -98,7 +106,7 @@ def run_localize(
             rows, failures = folder.finish(facts)
     notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
     weak = weak_lines(rows, folder.left_out(), len(files) - len(failures), min_score)
-    lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
+    lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, pictures)]
     told = outcome_facts(out, facts) | {
         "resumed": before,
         "boxes": len(rows),
@@ -128,7 +136,8 @@ def weak_lines(rows: Sequence[Row], left_out: int, images: int, min_score: float
         return []
     bare = images - len({row["image"] for row in rows})
     none_left = f"; {bare} of {images} images have none left" if bare else ""
-    return [f"{left_out} of {len(rows) + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
+    classes = len({(row["image"], row["rank"]) for row in rows})
+    return [f"{left_out} of {classes + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
 
 
 def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], list[str]]:
@@ -150,7 +159,7 @@ def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], l
     )
     if not files:
         raise CamkitError(f"--images {said}: nothing but pictures that camkit drew; name the photographs' folder")
-    drawn_into = [(out / name).resolve() for name in ("overlays", "maps")]
+    drawn_into = [(out / name).resolve() for name in ("overlays", "maps", "masks")]
     for folder in {file.path.parent for file in files}:
         if any(folder.resolve().is_relative_to(place) for place in drawn_into):
             raise CamkitError(f"--images {said} lies where --out {out} draws its pictures: give another --out")
@@ -283,7 +292,7 @@ def closing_lines(
     rows: Sequence[Row],
     failed: int,
     formats: Sequence[str],
-    overlays: bool,
+    pictures: Pictures,
 ) -> list[str]:
     """What was done, how fast, and where to look."""
     without = len(without_region(rows))
@@ -296,6 +305,7 @@ def closing_lines(
         f"{facts['seconds']:.1f} s, {done / facts['seconds']:.1f} images/s; "
         f"the forward pass alone took {facts['forward_seconds']:.1f} s, {share:.0%} of it"
     )
-    shown = [WRITERS[name][0] if name in WRITERS else DATA for name in formats] + (["overlays/"] if overlays else [])
+    shown = [WRITERS[name][0] if name in WRITERS else DATA for name in formats]
+    shown += [f"{name}/" for name in ("overlays", "masks") if getattr(pictures, name)]
     lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines
