@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from camkit.nn import make_pool
+from camkit.nn import ScorePool2d, make_pool
 
 SIZE = (32, 32)
 Step = Callable[["Net", torch.Tensor], torch.Tensor]
@@ -29,6 +29,7 @@ class Net(nn.Module):
         self.many = nn.ModuleList(nn.Linear(12, 1) for _ in range(120))
         self.scores = nn.Conv2d(12, classes, 1)
         self.tap, self.max, self.lse = (make_pool(spec) for spec in ("tap:0.1", "max", "lse:3"))
+        self.wildcat, self.several = make_pool("wildcat:0.2,3,0.7"), ScorePool2d(12, classes, make_pool("weldon:4,2"))
         self.layer_norm, self.batch_norm = nn.LayerNorm(12), nn.BatchNorm1d(12)
         self.one = nn.Parameter(torch.eye(12))
         self.end, self.before = end, before
@@ -145,6 +146,8 @@ POOLINGS: dict[str, Head] = {
     "TAP": net(lambda n, y: n.fc(n.tap(y).flatten(1)), "TAP"),
     "camkit's maximum": net(lambda n, y: n.fc(n.max(y).flatten(1)), "max pooling"),
     "camkit's log-sum-exp": net(lambda n, y: n.fc(n.lse(y).flatten(1)), "log-sum-exp"),
+    "WILDCAT of scores": net(lambda n, y: n.wildcat(n.scores(y)).flatten(1), "WILDCAT"),
+    "WELDON": net(lambda n, y: n.several(y).flatten(1), "WILDCAT"),
     "power mean": net(lambda n, y: n.fc(n.out(y.clamp(min=1e-3) ** 3).mean((2, 3)) ** (1 / 3)), "linearised"),
 }
 

@@ -16,7 +16,8 @@ from camkit.data import Record, read_dataset
 from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
 from camkit.metrics.pixels import PxAP
-from camkit.models import Classifier
+from camkit.models import Classifier, replace_pool
+from camkit.nn import make_pool
 from camkit.process_group import ProcessGroup
 from camkit.training import Descent, Diverged, MinMax, Schedule, StageTwo, finetune_fc, train
 from camkit.training.data import TrainingImages
@@ -133,9 +134,13 @@ def looped(group, settings):
     settings = with_batch_size(settings, method)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+    if settings.pool != "gap":
+        model = replace_pool(model.eval(), make_pool(settings.pool), (settings.size[-1],) * 2).train()
     images = TrainingImages(data, settings, InputSpec())
     images.cache()
-    network = Network(model, 4, None, (settings.size[-1],) * 2, group, label_smoothing=settings.label_smoothing)
+    network = Network(
+        model, 4, data.class_names, (settings.size[-1],) * 2, group, label_smoothing=settings.label_smoothing
+    )
     network.modules.update(method.modules(network))
     optimizer = make_optimizer(model, (), settings, {name: (one, None) for name, one in network.modules.items()})
     method.prepare(network, optimizer)
@@ -151,4 +156,12 @@ def looped(group, settings):
 def looping(rank, address, processes, settings, out):
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
     torch.save(looped(ProcessGroup(rank, processes, torch.device("cpu")), settings), f"{out}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def looping_each(rank, address, processes, every, out):
+    """The same for several settings, in a group that meets once."""
+    dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    group = ProcessGroup(rank, processes, torch.device("cpu"))
+    torch.save({settings.method: looped(group, settings) for settings in every}, f"{out}/{rank}.pt")
     dist.destroy_process_group()

@@ -9,7 +9,7 @@ from camkit.boxes.regions import (
     largest_region,
     ranked_regions,
 )
-from camkit.boxes.score_maps import Interpolation, Normalization, normalize_maps, resize_maps
+from camkit.boxes.score_maps import Interpolation, Normalization, normalize_maps, resize_maps, stretched
 from camkit.boxes.taus import boxes_at_taus
 from camkit.boxes.thresholds import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold, ThresholdRule
 
@@ -33,4 +33,5 @@ __all__ = [
     "pixels_inside",
     "ranked_regions",
     "resize_maps",
+    "stretched",
 ]

@@ -105,10 +105,13 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
             f"class map {index} (of {span.numel()}) holds NaN or infinite values: "
             "look for them in the weights and the image, or compute in fp32"
         )
-    if normalization == "none":
-        return maps
-    constant = is_constant(maps)
-    return torch.where(constant, 0.0, (maps - low) / torch.where(constant, 1.0, span))  # no 0 / 0: its gradient is NaN
+    return maps if normalization == "none" else stretched(maps)
+
+
+def stretched(maps: torch.Tensor) -> torch.Tensor:
+    """Maps (..., H, W), each by itself from 0 to 1: `normalize_maps`, where NaN stays that map's NaN."""
+    low, high, constant = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True), is_constant(maps)
+    return torch.where(constant, 0.0, (maps - low) / torch.where(constant, 1.0, high - low))  # 0 / 0 has no gradient
 
 
 def is_constant(maps: torch.Tensor) -> torch.Tensor:

@@ -18,6 +18,7 @@ Kind = Literal[
     "TAP",
     "max pooling",
     "log-sum-exp",
+    "WILDCAT",
     "attention pooling",
     "class token",
     "class attention",
@@ -35,6 +36,7 @@ MEANING: dict[Kind, str] = {
     "TAP": "class weights over raw features; the network pools each channel over its activated positions alone",
     "max pooling": "class weights over raw features; the network pools each channel by its maximum alone",
     "log-sum-exp": "class weights over raw features; the network pools each channel by log-sum-exp",
+    "WILDCAT": "the feature map already holds class scores; the network pools its highest and lowest positions alone",
     "attention pooling": "logits are a sum over positions, weighed by attention that is held fixed for each image",
     "class token": "the class token's logits, of which the maps are what attention takes from the patches",
     "class attention": "the logits of a token that alone asks, of which the maps are what it takes from the patches",
@@ -178,7 +180,7 @@ class Head:
     divides : bool
         Whether the norm's number divides (``s_i = 1 / number``) or multiplies.
     pool : nn.Module or None
-        camkit's own pooling, where it is no mean: kinds "TAP", "max pooling", "log-sum-exp".
+        camkit's own pooling, where it is no mean: kinds "TAP", "max pooling", "log-sum-exp", "WILDCAT".
     sums : bool
         Whether the network adds positions up instead of averaging them.
     map_size : tuple of int

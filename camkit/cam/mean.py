@@ -11,13 +11,14 @@ from camkit.cam.affine import tolerance
 from camkit.cam.head import Kind
 from camkit.cam.trace import Call, Value, between, replay
 from camkit.cam.walk import IMAGES, VIEWS, bottlenecks, has_no_positions, upstream
-from camkit.nn import GlobalMaxPool2d, LogSumExpPool2d, ThresholdedAvgPool2d
+from camkit.nn import GlobalMaxPool2d, LogSumExpPool2d, ThresholdedAvgPool2d, WildcatPool2d
 
 # Poolings that no mean over positions equals: only camkit's own are known for what they are.
 POOLS: dict[type[nn.Module], Kind] = {
     ThresholdedAvgPool2d: "TAP",
     GlobalMaxPool2d: "max pooling",
     LogSumExpPool2d: "log-sum-exp",
+    WildcatPool2d: "WILDCAT",
 }
 
 

@@ -12,6 +12,7 @@ from camkit.models.preprocessing import input_spec_of
 from camkit.models.pretrained import load_pretrained, pretrained_state
 from camkit.models.registry import load_classifier, model_names
 from camkit.models.saving import save_checkpoint
+from camkit.models.score_pool import with_one_map
 from camkit.models.stride import set_output_stride
 from camkit.models.tiny import TinyResNet
 from camkit.models.wsol import BACKBONES, Backbone
@@ -39,5 +40,6 @@ __all__ = [
     "set_output_stride",
     "with_fc",
     "with_new_fc",
+    "with_one_map",
     "write_embeddings",
 ]

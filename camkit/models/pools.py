@@ -1,4 +1,4 @@
-"""Another pooling in a network: GAP, TAP, maximum or log-sum-exp before the same classifier."""
+"""Another pooling in a network: GAP, TAP, maximum or log-sum-exp before the same classifier, WILDCAT behind it."""
 
 import copy
 
@@ -8,7 +8,9 @@ from torch import Tensor, fx, nn
 from camkit.cam import Pooling, find_pooling
 from camkit.errors import CamkitError
 from camkit.models.messages import one_line
+from camkit.models.score_pool import take_classifier
 from camkit.models.stride import replace
+from camkit.nn import WildcatPool2d
 
 ADDED = "camkit_pool"  # the module's name where the network pools by a function of its own
 
@@ -21,7 +23,8 @@ def replace_pool(model: nn.Module, pool: nn.Module, input_size: tuple[int, int] 
     model : nn.Module
         A classifier in eval mode whose head camkit finds. It stays as it is.
     pool : nn.Module
-        (N, C, h, w) to (N, C, 1, 1), such as `camkit.nn.make_pool` makes.
+        (N, C, h, w) to (N, C, 1, 1), such as `camkit.nn.make_pool` makes. A `WildcatPool2d` pools class scores: the
+        classifier goes before it (`camkit.models.score_pool`).
     input_size : tuple of int
         Height and width of images that the model takes.
 
@@ -39,6 +42,8 @@ def replace_pool(model: nn.Module, pool: nn.Module, input_size: tuple[int, int] 
     found = find_pooling(model, input_size)
     tensors: list[Tensor] = [*model.parameters(), *model.buffers()]
     changed = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
+    if isinstance(pool, WildcatPool2d):
+        pool = take_classifier(changed, found, pool, input_size)
     layer = pool if found.pooled.ndim == 4 else nn.Sequential(pool, nn.Flatten())
     if found.module is None:
         return with_module(changed, found, layer)

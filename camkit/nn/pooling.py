@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from camkit.errors import CamkitError
+from camkit.nn.wildcat import WildcatPool2d
 
 
 class GlobalAvgPool2d(nn.Module):
@@ -130,13 +131,23 @@ class LogSumExpPool2d(nn.Module):
         return f"temperature={self.temperature}"
 
 
+def weldon(highest: float, lowest: float | None = None) -> WildcatPool2d:
+    """WELDON's pooling: of the lowest as many as of the highest, unless it is said, and both count alike."""
+    return WildcatPool2d(highest, highest if lowest is None else lowest, 1)
+
+
 POOLS: dict[str, Callable[..., nn.Module]] = {
     "gap": GlobalAvgPool2d,
     "tap": ThresholdedAvgPool2d,
     "max": GlobalMaxPool2d,
     "lse": LogSumExpPool2d,
+    "wildcat": WildcatPool2d,
+    "weldon": weldon,
 }
 SETTING = {"tap": "theta", "lse": "temperature"}  # the number that a name may go on with
+SETTINGS = {"wildcat": ("K+", "K-", "ALPHA", "M"), "weldon": ("K+", "K-")}  # those that it may, or must
+FEWEST = {"wildcat": 3, "weldon": 1}
+USE = "use gap, tap, tap:0.1, max, lse, lse:5, wildcat:0.2,0.2,0.7 or weldon:5,5"
 
 
 def make_pool(name: str) -> nn.Module:
@@ -145,28 +156,38 @@ def make_pool(name: str) -> nn.Module:
     Parameters
     ----------
     name : str
-        ``gap``, ``tap`` or ``tap:THETA``, ``max``, ``lse`` or ``lse:TEMPERATURE``.
+        ``gap``, ``tap`` or ``tap:THETA``, ``max``, ``lse`` or ``lse:TEMPERATURE``; of class scores ``wildcat``,
+        ``wildcat:K+,K-,ALPHA`` or ``wildcat:K+,K-,ALPHA,M``, and ``weldon:K+`` or ``weldon:K+,K-``.
 
     Raises
     ------
     CamkitError
-        The name is unknown, or its number is none or out of range.
+        The name is unknown, or one of its numbers is none or out of range.
 
     Examples
     --------
     >>> make_pool("tap:0.1")
     ThresholdedAvgPool2d(theta=0.1)
+    >>> make_pool("weldon:5,2")
+    WildcatPool2d(highest=5, lowest=2, alpha=1, maps=1)
     """
-    kind, colon, number = name.partition(":")
-    if kind not in POOLS or (colon and kind not in SETTING):
-        raise CamkitError(f"no pooling {name!r}: use gap, tap, tap:0.1, max, lse or lse:5")
-    if not colon:
+    kind, colon, given = name.partition(":")
+    takes = SETTINGS.get(kind) or ((SETTING[kind],) if kind in SETTING else ())
+    if kind not in POOLS or (colon and not takes):
+        raise CamkitError(f"no pooling {name!r}: {USE}")
+    if not colon and kind != "weldon":
         return POOLS[kind]()
+    numbers = given.split(",") if colon else []
+    if not FEWEST.get(kind, 1) <= len(numbers) <= len(takes):
+        raise CamkitError(f"pooling {name!r}: {len(numbers)} numbers, and {kind} takes {','.join(takes)}; {USE}")
+    return POOLS[kind](*(_number(name, *one) for one in zip(numbers, takes, strict=False)))
+
+
+def _number(name: str, text: str, what: str) -> float:
     try:
-        value = float(number)
+        return float(text)
     except ValueError as error:
-        raise CamkitError(f"pooling {name!r}: {number!r} is no number for its {SETTING[kind]}") from error
-    return POOLS[kind](value)
+        raise CamkitError(f"pooling {name!r}: {text!r} is no number for its {what}") from error
 
 
 def pool_name(pool: nn.Module) -> str:
@@ -177,6 +198,8 @@ def pool_name(pool: nn.Module) -> str:
     >>> pool_name(LogSumExpPool2d(10))
     'lse:10'
     """
+    if isinstance(pool, WildcatPool2d):
+        return pool.name
     for kind, made in POOLS.items():
         if type(pool) is made:
             number = str(getattr(pool, SETTING[kind])).removesuffix(".0") if kind in SETTING else ""

@@ -1,7 +1,7 @@
 """The network that a run trains: its architecture, where its weights come from, and what a checkpoint says of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
@@ -18,6 +18,7 @@ from camkit.models import (
 )
 from camkit.models.architecture import equip
 from camkit.models.torchvision_models import torchvision_names
+from camkit.models.wsol import places_in
 from camkit.training.settings import TrainSettings
 
 WSOL, NONE = "wsol:", "none"
@@ -38,6 +39,8 @@ class InitialNetwork:
         Where the papers put ADL; empty where they do not say.
     loaded : str
         What was loaded and what starts fresh, in words.
+    places : mapping from str to tuple of str
+        Where other methods reach in, by method.
     """
 
     model: nn.Module
@@ -45,6 +48,7 @@ class InitialNetwork:
     new: frozenset[str]
     adl_at: tuple[str, ...]
     loaded: str
+    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def make_network(settings: TrainSettings, num_classes: int, class_names: Sequence[str] | None) -> InitialNetwork:
@@ -65,15 +69,16 @@ def make_network(settings: TrainSettings, num_classes: int, class_names: Sequenc
     card = Card(name, num_classes, spec, names, settings.pool, settings.output_stride or None, settings.dilation)
     model = build(card)
     adl_at = () if backbone is None else backbone.adl_at
+    places = places_in(settings.backbone.removeprefix(WSOL))
     parameters = [parameter for parameter, _ in model.named_parameters()]
     if settings.weights.lower() == NONE:
-        return InitialNetwork(model, card, frozenset(parameters), adl_at, f"{name}: all weights start fresh")
+        return InitialNetwork(model, card, frozenset(parameters), adl_at, f"{name}: all weights start fresh", places)
     state, said = pretrained_state(name, settings.weights)
     loaded, fresh = load_pretrained(model, state)
     new = frozenset(fresh).intersection(parameters)
     layers = sorted({parameter.rpartition(".")[0] for parameter in new})
     told = f"{name}: {len(loaded)} of {len(loaded) + len(fresh)} tensors from {said}"
-    return InitialNetwork(model, card, new, adl_at, f"{told}; fresh: {', '.join(layers) or 'none'}")
+    return InitialNetwork(model, card, new, adl_at, f"{told}; fresh: {', '.join(layers) or 'none'}", places)
 
 
 def _from_classifier(settings: TrainSettings, num_classes: int, class_names: Sequence[str] | None) -> InitialNetwork:

@@ -27,9 +27,12 @@ class Method:
     ----------
     mixes_labels : bool
         Whether `mix` may return probabilities in the place of labels.
+    needs_labels : bool
+        Whether its step asks for each image's one class, so that no method before it may mix them.
     """
 
     mixes_labels: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
 
     def attach(self, model: nn.Module, at: Sequence[str]) -> None:
         """Put hooks into the network, for as long as it trains.

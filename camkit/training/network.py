@@ -1,6 +1,6 @@
 """The network in training, as a method's step sees it: logits, features, class maps, inner layers, tails."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -60,6 +60,8 @@ class Network:
     group : ProcessGroup
     precision : {"fp32", "bf16"}
     label_smoothing : float
+    places : mapping from str to tuple of str
+        Where methods reach in, by method: the papers' places in the papers' backbones.
     modules : nn.ModuleDict
         What the method trains beside it.
     """
@@ -71,13 +73,14 @@ class Network:
     group: ProcessGroup
     precision: str = "fp32"
     label_smoothing: float = 0.0
+    places: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     modules: nn.ModuleDict = field(default_factory=nn.ModuleDict)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Logits (N, K), float32."""
+        """Logits (N, K), float32; float64 of a network in float64."""
         with self.autocast():
             logits: Tensor = self.model(images)
-        return logits.float()
+        return at_least_float32(logits)
 
     def forward(self, images: Tensor, at: Sequence[str] = ()) -> Pass:
         """One forward pass, with the features and the outputs of the modules named in `at`.
@@ -117,12 +120,47 @@ class Network:
         """Logits (N, K) of features (N, C, h, w) by pooling and fc alone, without dropout."""
         return self.fc.logits(self.cam.head.pooled(features.to(self.fc.weight.dtype)))
 
+    def places_of(self, method: str, given: str = "", number: int = 1) -> tuple[str, ...]:
+        """The modules at which a method reaches in: those in `given`, else the backbone's own places.
+
+        Parameters
+        ----------
+        method : str
+        given : str
+            Names of modules with commas between them: the method's option ``at``.
+        number : int
+            How many the method needs.
+
+        Raises
+        ------
+        CamkitError
+            There are none, more or fewer, or one does not give a map of features exactly once in a forward pass.
+        """
+        names = tuple(name.strip() for name in given.split(",") if name.strip()) or self.places.get(method, ())
+        what = "one module" if number == 1 else f"{number} modules"
+        if len(names) != number:
+            has = f"at={given!r} names {len(names)}" if names else "this network has no places of its own for it"
+            example = ",".join(("layer3", "layer4", "layer2")[:number])
+            raise CamkitError(
+                f"{method} reaches in at {what}, and {has}: name {what} of the network's, such as "
+                f"--method-option at={example}"
+            )
+        for name in names:
+            try:
+                self.channels_at(name)
+            except CamkitError as error:
+                raise CamkitError(f"{method}, at={','.join(names)}: {error}") from error
+        return names
+
     def channels_at(self, name: str) -> int:
-        """Channels of a module's output."""
+        """Channels of a module's output, a map of features (N, C, h, w)."""
         with frozen(self.model, []), torch.no_grad(), recorded(self.model, [name]) as points:
             parameter = next(self.model.parameters())
             self.model(torch.zeros(2, 3, *self.input_size, device=parameter.device, dtype=parameter.dtype))
-        return points[name].output.shape[1]
+        shape = points[name].output.shape
+        if len(shape) != 4:
+            raise CamkitError(f"the module {name!r} gives {tuple(shape[1:])}, no map of features: name another")
+        return shape[1]
 
     @property
     def cam(self) -> CAM:
@@ -170,7 +208,12 @@ class Network:
             logits = self(images)
         feature_map, size = self.cam.head.feature_map, (images.shape[-2], images.shape[-1])
         features, _ = feature_map.decomposed([held[place] for place in places], size)
-        return logits, features.float()
+        return logits, at_least_float32(features)
+
+
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """A tensor of half precision in float32."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def smoothed(labels: Tensor, share: float, num_classes: int) -> Tensor:

@@ -111,11 +111,11 @@ class DistributedSetSampler(DistributedBatchSampler):
         self, labels: Sequence[int], sets: int, set_size: int, *, rank: int = 0, world_size: int = 1, seed: int = 0
     ) -> None:
         if sets % world_size:
-            raise CamkitError(f"--sets {sets} for {world_size} processes: take a multiple of {world_size}")
+            raise CamkitError(f"sets {sets} for {world_size} processes: take a multiple of {world_size}")
         self.class_sets = ClassSets(labels, sets, set_size, seed)
         self.small = self.class_sets.small
         if self.class_sets.count < sets:
-            raise CamkitError(f"{len(labels)} training images make {self.class_sets.count} sets: lower --sets {sets}")
+            raise CamkitError(f"{len(labels)} training images make {self.class_sets.count} sets: lower sets {sets}")
         images = self.class_sets.count * set_size
         super().__init__(images, sets * set_size, rank=rank, world_size=world_size, seed=seed)
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from camkit.errors import CamkitError
 
+LEAST = 2  # images that a loss between images needs
 Set = NDArray[np.int64]  # (S,), numbers of images
 
 
@@ -45,7 +46,8 @@ class ClassSets:
         if len(counts) < 2:
             raise CamkitError("there are images of one class alone: a classifier has nothing to tell it from")
         if max(counts.values()) < set_size:
-            raise CamkitError(f"no class has {set_size} images, the largest {max(counts.values())}: lower --set-size")
+            remedy = "lower --set-size" if set_size > LEAST else "a set needs so many of one class: add images"
+            raise CamkitError(f"no class has {set_size} images, the largest {max(counts.values())}: {remedy}")
         self.small = {label: count for label, count in counts.items() if count < set_size}
         self.sets = min(sets, self.count)
 

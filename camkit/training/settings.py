@@ -35,13 +35,14 @@ class TrainSettings:
     dataset: str = _setting(MISSING, "Format of the data set, as for `camkit evaluate`.")
     root: str = _setting(MISSING, "Where the data set lies; for shapes, its settings.", same_result=True)
     backbone: str = _setting("resnet50", "The network, as --model takes it; its last layer is made for these classes.")
-    pool: str = _setting("gap", "gap, tap:THETA, max or lse:TEMPERATURE.")
+    pool: str = _setting("gap", "gap, tap:THETA, max, lse:TEMPERATURE, wildcat:K+,K-,ALPHA[,M] or weldon:K+[,K-].")
     weights: str = _setting("DEFAULT", "Where the weights start: DEFAULT (pretrained), none, or a file.")
     output_stride: int = _setting(0, "Pixels to one map position, 16 or 8; 0 is the backbone's own.")
     dilation: bool = _setting(True, "Dilate the layers behind a stride that --output-stride takes away.")
 
     method: str = _setting(
-        "none", "none, has, adl, cutmix, minmax, path/to/file.py:Name, or several with + between them."
+        "none",
+        "none, has, adl, cutmix, minmax, spg, eil, gain, danet, i2c, path/to/file.py:Name, or several with + between.",
     )
     method_options: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "One of the method's own settings, as KEY=VALUE; may be repeated."}

@@ -10,7 +10,7 @@ from torch import nn
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.models import Card, Classifier, load_weights, save_checkpoint
+from camkit.models import Card, Classifier, load_weights, save_checkpoint, with_one_map
 from camkit.output import claim
 from camkit.process_group import ProcessGroup
 from camkit.progress import progress_bar
@@ -91,7 +91,7 @@ class Trainer:
         model.to(device).to(memory_format=torch.channels_last)
         network = Network(
             model, card.num_classes, card.class_names, (side, side), self.group, settings.precision,
-            settings.label_smoothing,
+            settings.label_smoothing, self.initial.places,
         )  # fmt: skip
         for name, module in self.method.modules(network).items():
             network.modules[name] = module.to(device)
@@ -158,7 +158,8 @@ class Trainer:
         return {f"val_{name}": value for name, value in figures.items()}
 
     def _saved(self) -> tuple[nn.Module, Card]:
-        return self.method.saved(self.network, self.initial.card)
+        """What is measured and saved; the maps of a class that are there only while training are one."""
+        return with_one_map(*self.method.saved(self.network, self.initial.card))
 
     def _at(self, step: int, losses: list[Losses], log: list[dict[str, Any]]) -> State:
         return State(

@@ -16,12 +16,11 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from processes import training
-from safetensors.torch import load_file
+from resuming import assert_same, begin_and_stop, flat
 
 from camkit import load_classifier
 from camkit.errors import CamkitError
 from camkit.training import TrainSettings, train
-from camkit.training.loop import Loop
 from camkit.training.state import State, read_state, save_state
 
 KILLS = int(os.environ.get("CAMKIT_KILLS", "2"))
@@ -29,7 +28,6 @@ SETTINGS = TrainSettings(
     dataset="shapes", root="n=12,size=32,classes=3", backbone="vgg-small", pool="tap:0.1", weights="none",
     size=(24,), resize=28, method="cutmix", epochs=3, batch_size=4, lr=0.05, val_every=2, save_every=1,
 )  # fmt: skip
-TIMES = ["seconds", "images_per_s", "waiting"]
 
 
 @pytest.fixture(scope="module")
@@ -39,33 +37,9 @@ def alone(tmp_path_factory):
     return folder
 
 
-def assert_same(folder, alone):
-    for name in ("last.safetensors", "best.safetensors"):
-        weights, expected = load_file(folder / name), load_file(alone / name)
-        assert all(torch.equal(weights[key], expected[key]) for key in expected)
-    logs = [pd.read_csv(path / "log.csv").drop(columns=TIMES) for path in (folder, alone)]
-    pd.testing.assert_frame_equal(*logs)
-    assert not list(folder.glob(".*.part"))
-
-
-def begin_and_stop(monkeypatch, folder, step, settings=SETTINGS):
-    """A run that is broken off before this step, as by Ctrl-C."""
-    done = Loop.step
-
-    def step_or_stop(self, number, parts):
-        if number == step:
-            raise KeyboardInterrupt
-        return done(self, number, parts)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Loop, "step", step_or_stop)
-        with pytest.raises(KeyboardInterrupt):
-            train(settings, folder)
-
-
 @pytest.mark.parametrize("step", [0, 4, 8])
 def test_stopped_at_a_step(alone, tmp_path, monkeypatch, step):
-    begin_and_stop(monkeypatch, tmp_path, step)
+    begin_and_stop(monkeypatch, tmp_path, step, SETTINGS)
     assert (read_state(tmp_path) is None) == (step == 0)
     assert step == 0 or read_state(tmp_path).step == step
     train(SETTINGS, tmp_path, resume=True)
@@ -99,14 +73,6 @@ def test_with_a_method_s_own_state_broken_off_in_an_epoch(tmp_path, monkeypatch,
     states = [read_state(tmp_path / folder) for folder in ("stopped", "alone")]
     for one, other in zip(*(flat(vars(state)) for state in states), strict=True):
         assert torch.equal(one, other)
-
-
-def flat(tree):
-    """Every tensor in nested dicts and lists."""
-    if isinstance(tree, torch.Tensor):
-        yield tree
-    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from flat(item)
 
 
 def test_a_state_of_0_1_0_goes_on(tmp_path, monkeypatch):
@@ -149,7 +115,7 @@ def test_a_finished_run_is_left_as_it_is(alone):
 
 
 def test_a_disk_that_fills_up_leaves_what_was_saved(alone, tmp_path, monkeypatch):
-    begin_and_stop(monkeypatch, tmp_path, 4)
+    begin_and_stop(monkeypatch, tmp_path, 4, SETTINGS)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))  # no file can grow larger, as on a full disk

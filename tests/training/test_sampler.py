@@ -77,9 +77,7 @@ def test_sets_are_shared_whole_and_equally():
     assert list(alone) == []
 
 
-@pytest.mark.parametrize(
-    ("sets", "processes", "said"), [(3, 2, "multiple of 2"), (7, 1, "make 6 sets: lower --sets 7")]
-)
+@pytest.mark.parametrize(("sets", "processes", "said"), [(3, 2, "multiple of 2"), (7, 1, "make 6 sets: lower sets 7")])
 def test_sets_that_cannot_be_shared(sets, processes, said):
     with pytest.raises(CamkitError, match=said):
         DistributedSetSampler([0] * 7 + [1] * 5 + [2], sets, 2, world_size=processes)

@@ -4,6 +4,7 @@ from camkit.input_spec import InputSpec
 from camkit.models.wsol.backbone import HALF, Backbone
 from camkit.models.wsol.inception import googlenet, inception_v3
 from camkit.models.wsol.mobilenet import mobilenet_v1, mobilenet_v2
+from camkit.models.wsol.places import PLACES, places_in
 from camkit.models.wsol.resnet import resnet50, resnet50_se, resnet_small
 from camkit.models.wsol.vgg import vgg16, vgg_small, vgg_small_bn
 
@@ -35,4 +36,4 @@ BACKBONES: dict[str, Backbone] = {
     "resnet-small": Backbone(resnet_small, SMALL, (), ("features.4", "features.5")),
 }  # fmt: skip
 
-__all__ = ["BACKBONES", "PREFIX", "Backbone"]
+__all__ = ["BACKBONES", "PLACES", "PREFIX", "Backbone", "places_in"]

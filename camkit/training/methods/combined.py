@@ -35,10 +35,9 @@ class Combined(Method):
             own = [place for place in PLACES if place not in FIRST and overrides(method, place)]
             if own:
                 raise CamkitError(f"--method {'+'.join(named)}: {name} has a {own[0]} of its own: it can only be last")
-            if method.mixes_labels and self.last.class_sets():
-                raise CamkitError(
-                    f"--method {'+'.join(named)}: {name} mixes classes, and {last} needs sets of one class"
-                )
+            if method.mixes_labels and (self.last.class_sets() or self.last.needs_labels):
+                needs = "sets of one class" if self.last.class_sets() else "one class an image"
+                raise CamkitError(f"--method {'+'.join(named)}: {name} mixes classes, and {last} needs {needs}")
 
     def attach(self, model: nn.Module, at: Sequence[str]) -> None:
         for method in (*self.first, self.last):

@@ -12,7 +12,12 @@ from camkit.training.method import Method
 from camkit.training.methods.adl import AttentionDropout
 from camkit.training.methods.combined import PLACES, Combined
 from camkit.training.methods.cutmix import CutMix
+from camkit.training.methods.danet import DANet
+from camkit.training.methods.eil import EIL
+from camkit.training.methods.gain import GAIN
 from camkit.training.methods.has import HideAndSeek
+from camkit.training.methods.i2c import I2C
+from camkit.training.methods.spg import SPG
 from camkit.training.minmax.method import MinMaxCAM
 
 METHODS: dict[str, type[Method]] = {
@@ -21,6 +26,11 @@ METHODS: dict[str, type[Method]] = {
     "adl": AttentionDropout,
     "cutmix": CutMix,
     "minmax": MinMaxCAM,
+    "spg": SPG,
+    "eil": EIL,
+    "gain": GAIN,
+    "danet": DANet,
+    "i2c": I2C,
 }
 KNOWN = "|".join(METHODS)
 ONE = re.compile(rf"(?:{KNOWN})(?=\+|$)|[^+].*?\.py(?::\w+)?(?=\+|$)|[^+]+")  # a file's path may have a + in it

@@ -1,0 +1,145 @@
+"""Whole runs of the systems that the papers compare with: resumed, in two processes, saved, and refused in one line."""
+
+import multiprocessing
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+import torch.multiprocessing as mp
+from processes import looped, looping_each
+from safetensors.torch import load_file
+
+from camkit import load_classifier
+from camkit.cam import CAM
+from camkit.errors import CamkitError
+from camkit.models import BACKBONES
+from camkit.models.wsol import PLACES, places_in
+from camkit.process_group import ProcessGroup
+from camkit.training import TrainSettings, train
+from camkit.training.loop import Loop
+from camkit.training.methods import Network, load_method
+from camkit.training.state import read_state
+
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
+SETTINGS = TrainSettings(
+    dataset="shapes", root="n=12,size=32,classes=3", backbone="vgg-small", weights="none", size=(24,), resize=28,
+    epochs=2, batch_size=4, lr=0.05, save_every=1,
+)  # fmt: skip
+SYSTEMS = {"spg": {"width": 8}, "eil": {}, "gain": {}}
+TIMES = ["seconds", "images_per_s", "waiting"]
+PLAIN = sorted(SYSTEMS)  # what is saved is the network that was trained
+
+
+def settings(name):
+    return replace(SETTINGS, method=name, method_options=SYSTEMS[name])
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def alone(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    train(settings(request.param), folder)
+    return request.param, folder
+
+
+def same(one, other):
+    """Whether two states, of nested dicts, lists and tensors, are the same."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one if key not in TIMES)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def test_a_run_that_was_broken_off_ends_as_one_left_alone(alone, tmp_path, monkeypatch):
+    """In the middle of an epoch; branches and their momentum are in the state."""
+    name, folder = alone
+    done = Loop.step
+
+    def step_or_stop(self, number, parts):
+        if number == 4:
+            raise KeyboardInterrupt
+        return done(self, number, parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "step", step_or_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(settings(name), tmp_path)
+    assert read_state(tmp_path).step == 4
+    train(settings(name), tmp_path, resume=True)
+    assert same(*(vars(read_state(path)) for path in (tmp_path, folder)))
+    weights, expected = (load_file(path / "last.safetensors") for path in (tmp_path, folder))
+    assert same(weights, expected)
+    logs = [pd.read_csv(path / "log.csv").drop(columns=TIMES) for path in (tmp_path, folder)]
+    pd.testing.assert_frame_equal(*logs)
+
+
+def test_what_is_saved_is_the_plain_network_and_gives_its_maps(alone):
+    name, folder = alone
+    if name not in PLAIN:
+        pytest.skip("keeps another network")
+    state, loaded = read_state(folder), load_classifier(str(folder / "last.safetensors"))
+    plain = BACKBONES["vgg-small"].build(3).eval()
+    assert plain.state_dict().keys() == load_file(folder / "last.safetensors").keys()
+    plain.load_state_dict(state.model)
+    images, classes = torch.randn(3, 3, 24, 24), torch.tensor([0, 2, 1])
+    with torch.no_grad():
+        features = plain[:3](images)
+        maps = torch.stack([(plain.fc.weight[c][:, None, None] * features[n]).sum(0) for n, c in enumerate(classes)])
+    torch.testing.assert_close(CAM(loaded.model, (24, 24))(images, classes).maps[:, 0], maps)
+
+
+OPTIONS = {"spg": {"at": "0,1", "width": 4}, "eil": {"at": "1"}, "gain": {}}  # in the network that two processes train
+
+
+def test_two_processes_are_one(tmp_path):
+    multiprocessing.set_forkserver_preload(["camkit.training.run"])
+    values = replace(SETTINGS, root="n=24,size=32,classes=4", size=(28,), resize=32, batch_size=8, lr=0.02)
+    every = [replace(values, method=name, method_options=OPTIONS[name]) for name in SYSTEMS]
+    mp.start_processes(looping_each, (f"file://{tmp_path}/meeting", 2, every, str(tmp_path)), nprocs=2,
+                       start_method="forkserver")  # fmt: skip
+    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    for one in every:
+        losses, weights = looped(ALONE, one)
+        for others, its in (of_rank[one.method] for of_rank in found):
+            assert losses == pytest.approx(others, abs=1e-4), one.method
+            assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(weights, its, strict=True)), one.method
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_places_are_modules_of_the_backbone_in_the_order_of_its_layers(name):
+    with torch.device("meta"):
+        modules = [key for key, _ in BACKBONES[name].build(3).named_modules()]
+    assert places_in(name).keys() >= set(SYSTEMS) - {"gain"}
+    for places in places_in(name).values():
+        assert [modules.index(place) for place in places] == sorted(modules.index(place) for place in places)
+    assert all(its.keys() <= BACKBONES.keys() for its in PLACES.values())
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("backbone", ["vgg-small-bn", "resnet-small"])
+def test_a_step_at_the_backbone_s_own_places(backbone, name):
+    torch.manual_seed(0)
+    network = Network(BACKBONES[backbone].build(3).train(), 3, None, (32, 32), ALONE, places=places_in(backbone))
+    method = load_method(name, **SYSTEMS[name])
+    network.modules.update(method.modules(network))
+    method.prepare(network, None)
+    method.step(network, torch.randn(2, 3, 32, 32), torch.tensor([0, 2]))["loss"].backward()
+    for parameter in (*network.model.parameters(), *network.modules.parameters()):
+        assert parameter.grad is not None or not parameter.requires_grad
+        assert parameter.grad is None or parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS.keys() - {"gain"}))
+def test_a_backbone_without_the_places_is_refused_in_one_line(name, tmp_path):
+    with pytest.raises(CamkitError, match=f"{name} reaches in at .*, and this network has no places of its own"
+                                          ".*--method-option at=layer3") as refusal:  # fmt: skip
+        train(replace(settings(name), backbone="resnet18", size=(64,), resize=64), tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_loss_that_is_no_number_stops_the_run_and_says_where(name, tmp_path):
+    with pytest.raises(CamkitError, match=r"the loss is (nan|inf) at epoch 1, step \d of 3: .*--lr") as refusal:
+        train(replace(settings(name), lr=1e30, save_every=0), tmp_path)
+    assert "\n" not in str(refusal.value)
