@@ -21,7 +21,8 @@ from camkit.output.journal import JOURNAL, Journal
 from camkit.output.lock import locked
 from camkit.output.owned import MANIFEST, check_free, claim, remove
 from camkit.output.pictures import Pictures, draw, picture_files
-from camkit.output.tables import WRITERS, Row, rows_of, write_csv
+from camkit.output.rows import rows_of
+from camkit.output.tables import WRITERS, Row, write_csv
 from camkit.output.yolo import DATA, LABELS, check_names, label_file, write_yolo
 
 NO_PICTURES = Pictures(overlays=False)

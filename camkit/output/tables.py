@@ -5,14 +5,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from camkit.boxes import LARGEST
-from camkit.data.formats.rle import counts_of_mask, decode_counts, encode_counts
+from camkit.data.formats.rle import decode_counts
 from camkit.data.names import written_path, written_text
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from camkit.localization import Localization
 
 TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
@@ -33,27 +29,6 @@ def row_of(found: "Localization") -> Row:
     score, tau = stable_share(found.score), stable(found.tau, OF_TAU)
     values = (found.image, width, height, found.rank, found.label, found.name, score, x0, y0, x1, y1, tau)
     return dict(zip(COLUMNS, values, strict=True))
-
-
-def rows_of(found: "Localization", *, masks: bool = False) -> list[Row]:
-    """What is found, a row a region: with the region's number where several were asked for, and its mask if wanted.
-
-    A mask is COCO's compressed run lengths, None where there is no region.
-    """
-    plain, row = found.regions == LARGEST, row_of(found)
-    regions = found.masks() if masks else None
-    rows = []
-    for number, box in enumerate(found.boxes, 1):
-        own = row | dict(zip(("x0", "y0", "x1", "y1"), box, strict=True)) | ({} if plain else {REGION: number})
-        if regions is not None:
-            own[SEGMENTATION] = run_lengths(regions[number - 1]) if number <= len(regions) else None
-        rows.append(own)
-    return rows
-
-
-def run_lengths(mask: "NDArray[np.bool_]") -> Row:
-    """A mask (H, W) as COCO's compressed run lengths."""
-    return {"size": list(mask.shape), "counts": encode_counts(counts_of_mask(mask))}
 
 
 def stable(number: float, digits: int) -> float:
