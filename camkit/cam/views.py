@@ -63,7 +63,8 @@ class Views:
     @classmethod
     def parse(cls, text: str) -> "Views":
         """Views as ``--views`` takes them: ``flip``, ``scales=0.75:1:1.25``, or both with a comma between them."""
-        flip, scales = False, (1.0,)
+        flip = False
+        scales: tuple[float, ...] = (1.0,)
         for part in text.split(","):
             name, _, numbers = part.strip().partition("=")
             found = numbers.split(":")
