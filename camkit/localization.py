@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from camkit.boxes import LARGEST, RegionChoice, pixels_inside
+from camkit.boxes import LARGEST, RegionChoice, above, pixels_inside
 from camkit.data import View
 from camkit.errors import CamkitError
 from camkit.recipe import Recipe, name_of
@@ -98,9 +98,9 @@ class Localization:
     def masks(self) -> NDArray[np.bool_]:
         """The pixels of each of the regions in `boxes`, (R, H, W); R is 0 where there is none."""
         rows, columns = pixels_inside(self.view.window, self.size)
-        above = self.map[rows, columns] > np.float64(self.tau)
         numbered = np.zeros(self.size, np.int32)
-        numbered[rows, columns] = self.regions.numbered(above, self.size)
+        inside = above(np.ascontiguousarray(self.map[rows, columns]), self.tau)
+        numbered[rows, columns] = self.regions.numbered(inside, self.size)
         return np.asarray(numbered == np.arange(1, 1 + int(numbered.max()))[:, None, None])
 
     def plot(self, ax: Any = None) -> Any:
@@ -125,16 +125,16 @@ class Localization:
     def title(self) -> str:
         return f"{self.name} {self.score:.2f}"
 
-    def overlay(self) -> torch.Tensor:
+    def overlay(self, side: int | None = None) -> torch.Tensor:
         """The picture of the result, (3, H', W'), uint8.
 
         The image under its score map, with the contour at tau and the box, between its name and a colour bar. An image
-        of more than 4 million pixels is drawn smaller, so that what drawing takes of memory has a bound, and one whose
-        longer side is below 256 larger.
+        of more than 4 million pixels, or with a longer side than `side`, is drawn smaller, so that what drawing takes
+        of memory and time has a bound, and one whose longer side is below 256 larger.
         """
         from camkit.figures import overlay, picture_size  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        size, pixels = picture_size(self.size), self.pixels
+        size, pixels = picture_size(self.size, side), self.pixels
         boxes = [rescaled(box, self.size, size) for box in self.boxes]
         score_map = self.map if size >= self.size else self.map_at(size)
         if size > self.size:

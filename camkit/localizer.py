@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from camkit.boxes import LARGEST, RegionChoice, boxes_of_regions, pixels_inside
-from camkit.cam import Views, head_of, refuse_undefined, refuse_unfit
+from camkit.boxes import LARGEST, RegionChoice, above, boxes_of_regions, pixels_inside
+from camkit.cam import Views, heads_of, refuse_undefined, refuse_unfit
 from camkit.cam.find_attention import Blocks
 from camkit.data import (
     MAX_PIXELS,
@@ -63,6 +63,11 @@ class Localizer:
         Images in a forward pass; processes that read images (0: this one).
     device, precision, head
         See `camkit.inference.Inference`.
+    optimize : bool
+        Let a copy of the network make the passes, with batch norms folded into convolutions and in channels_last
+        layout. It is held against the network on the first batch, and used where logits agree to 1e-5 of their range.
+    compile : bool
+        The same for a compiled copy (``torch.compile``).
     token_blocks
         See `camkit.CAM`.
     views : Views, optional
@@ -100,6 +105,8 @@ class Localizer:
         truncated: Truncated = "fail",
         head: dict[str, str] | None = None,
         token_blocks: Blocks = None,
+        optimize: bool = False,
+        compile: bool = False,
         views: Views | None = None,
         regions: RegionChoice = LARGEST,
     ) -> None:
@@ -114,10 +121,9 @@ class Localizer:
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
         self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None
-        self.inference = Inference(classifier, device, precision, head)
-        head_found = head_of(self.inference.source)
-        if head_found is not None:
-            refuse_unfit(self.recipe.weighting, head_found)
+        self.inference = Inference(classifier, device, precision, head, optimize=optimize, compiled=compile)
+        for found in heads_of(self.inference.source):
+            refuse_unfit(self.recipe.weighting, found)
         self.preprocess = Preprocess(classifier.input, fit or self.inference.default_fit)
 
     @overload
@@ -294,8 +300,8 @@ class Localizer:
         largest, taus = recipe.boxes(score_maps)
         boxes = [[box] for box in largest.tolist()]
         if self.regions != LARGEST:
-            above = score_maps.numpy() > taus[:, None, None]
-            boxes = [boxes_of_regions(self.regions.numbered(mask, view.size)) or [EMPTY] for mask in above]
+            masks = (above(score_map, float(tau)) for score_map, tau in zip(score_maps.numpy(), taus, strict=True))
+            boxes = [boxes_of_regions(self.regions.numbered(mask, view.size)) or [EMPTY] for mask in masks]
         rows, columns = pixels_inside(view.window, view.size)
         return [
             Localization(

@@ -12,8 +12,6 @@ import torch
 import torch.nn.functional as F
 
 from camkit.cam.class_maps import ClassMaps
-from camkit.cam.extractor import CAM
-from camkit.cam.head import Head
 from camkit.cam.prediction import Classes, Prediction
 from camkit.cam.source import MapSource
 from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory
@@ -151,10 +149,3 @@ class AveragedPrediction(Prediction):
             total = on_grid if total is None else total + on_grid
         assert total is not None
         return ClassMaps(total / len(self.views_of), chosen, self.logits, None)
-
-
-def head_of(source: object) -> Head | None:
-    """The network's own head, where a source's maps are made from it; None of all others."""
-    if isinstance(source, AveragedMaps):
-        return head_of(source.source)
-    return source.head if isinstance(source, CAM) else None

@@ -8,13 +8,11 @@ if TYPE_CHECKING:
     from camkit.output.folder import RunFolder
     from camkit.output.lock import locked
     from camkit.output.owned import check_free, claim, holds_run, owned_files, photographs, remove
-    from camkit.output.pictures import Pictures
     from camkit.output.tables import FORMATS
 
 # Loaded when first used: the command line looks at folders without loading torch.
 MODULE_OF = {
     "FORMATS": "tables",
-    "Pictures": "pictures",
     "RunFolder": "folder",
     "check_free": "owned",
     "claim": "owned",
@@ -28,7 +26,6 @@ MODULE_OF = {
 
 __all__ = [
     "FORMATS",
-    "Pictures",
     "RunFolder",
     "check_free",
     "claim",
