@@ -10,6 +10,7 @@ from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
 from camkit.cam.two_heads import FusedMaps, TwoHeads, heads_of
+from camkit.cam.views import AveragedMaps, Views
 from camkit.cam.weightings import (
     WEIGHTINGS,
     ClassWeights,
@@ -26,6 +27,7 @@ from camkit.cam.weightings import (
 __all__ = [
     "CAM",
     "WEIGHTINGS",
+    "AveragedMaps",
     "ClassMaps",
     "ClassWeights",
     "Domain",
@@ -41,6 +43,7 @@ __all__ = [
     "Pooling",
     "Prediction",
     "TwoHeads",
+    "Views",
     "Weighting",
     "built_in_weightings",
     "find_fc",

@@ -19,8 +19,8 @@ FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map",
 SHARED = ("localize", "evaluate", "ablate", "calibrate", "train", "finetune-fc")  # by the processes of torchrun
 ALONE = ("maps", "classifier", "save_maps", "demo")  # options of those that measure
 # What `load_model` takes.
-MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "class_names", "size", "mean",
-                 "std", "output_stride", "dilation")  # fmt: skip
+MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "classes_from", "class_names", "size",
+                 "mean", "std", "output_stride", "dilation")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:

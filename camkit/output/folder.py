@@ -24,7 +24,8 @@ from camkit.output.owned import MANIFEST, check_free, claim, remove
 from camkit.output.parts import Part, dead, finished, gather, said, wait_for_all
 from camkit.output.pictures import PNG, OverlayOptions, draw, picture_files
 from camkit.output.results import Summary, record, table_files, write_tables
-from camkit.output.tables import Row, row_of
+from camkit.output.rows import rows_of
+from camkit.output.tables import Row
 from camkit.output.yolo import DATA, LABELS, check_names
 from camkit.process_group import ProcessGroup
 
@@ -46,7 +47,7 @@ class RunFolder:
         What this part of the run runs on.
     changed : callable
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
-    overlays, maps : bool
+    overlays, maps, masks : bool
         What is drawn for each image.
     overlay_options : OverlayOptions
     formats : sequence of str
@@ -79,6 +80,7 @@ class RunFolder:
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
         overlays: bool = True,
         maps: bool = False,
+        masks: bool = False,
         overlay_options: OverlayOptions = PNG,
         formats: Sequence[str] = ("csv",),
         class_names: Sequence[str] = (),
@@ -87,7 +89,8 @@ class RunFolder:
         group: ProcessGroup,
     ) -> None:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
-        self.overlays, self.maps, self.formats, self.class_names = overlays, maps, formats, class_names
+        self.overlays, self.maps, self.masks = overlays, maps, masks
+        self.formats, self.class_names = formats, class_names
         self.overlay_options = overlay_options
         self.group, self._part = group, None
         with ExitStack() as stack:
@@ -132,7 +135,8 @@ class RunFolder:
     def _begin(self, resume: bool, overwrite: bool) -> None:
         yolo = "yolo" in self.formats
         tables = [*table_files(self.formats), "failures.csv", "run.json", JOURNAL, MANIFEST]
-        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + [f"{LABELS}/"] * yolo
+        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + ["masks/"] * self.masks
+        folders += [f"{LABELS}/"] * yolo
         going_on = resume and (self.path / JOURNAL).exists()
         if not going_on:
             check_free(self.path, [*tables[:-2], *folders], overwrite=overwrite, remedy="--resume, --overwrite")
@@ -196,7 +200,7 @@ class RunFolder:
             if isinstance(result, Failure):
                 self._write({"image": file.name, "reason": result.reason})
             else:
-                rows = [row_of(found) for found in result]
+                rows = [row for found in result for row in rows_of(found, masks=self.masks)]
                 line = {"image": file.name, "rows": rows, "source": source_of(file)}
                 more = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
                 self._write(line | more)
@@ -208,7 +212,12 @@ class RunFolder:
         if not result:  # every class was left out
             return result
         image = result[0].image
-        drawn: Any = {"overlays": self.overlays, "maps": self.maps, "options": self.overlay_options}
+        drawn: Any = {
+            "overlays": self.overlays,
+            "maps": self.maps,
+            "masks": self.masks,
+            "options": self.overlay_options,
+        }
         names = picture_files(result, **drawn)
         if names:
             self._write({"image": image, "files": names})

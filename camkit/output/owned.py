@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from camkit.data import ImageFile
 
 MANIFEST = ".camkit-files.json"
-PICTURES = ("overlays", "maps")
+PICTURES = ("overlays", "maps", "masks")
 LISTED = (*PICTURES, LABELS)  # their files are in the journal
 FOLDERS = (*LISTED, "tensorboard")
 
@@ -108,7 +108,7 @@ def remove(folder: Path) -> None:
 def is_own_picture() -> "Callable[[str], bool]":
     """Says of an image file whether it is a picture of camkit's own.
 
-    Pictures are all that lies in ``overlays/`` beside a journal, and the files that a manifest claims.
+    Pictures are all that lies in ``overlays/`` or ``masks/`` beside a journal, and the files that a manifest claims.
     """
     beside_journal = cache(lambda folder: folder.name in PICTURES and (folder.parent / JOURNAL).exists())
     claimed = cache(lambda folder: frozenset(manifest(folder)))

@@ -24,6 +24,8 @@ class Summary:
         Finished or failed.
     rows, empty : int
         Boxes, and those of them whose map has nothing above its threshold.
+    classes : int
+        Those that the boxes are of, image by image.
     bare : int
         Finished images of which every class was left out.
     left_out : int
@@ -38,6 +40,7 @@ class Summary:
     images: int = 0
     rows: int = 0
     empty: int = 0
+    classes: int = 0
     bare: int = 0
     left_out: int = 0
     failed: int = 0
@@ -55,6 +58,7 @@ class Summary:
         rows = entry["rows"]
         self.rows += len(rows)
         self.empty += sum(row["x1"] <= row["x0"] for row in rows)
+        self.classes += len({row["rank"] for row in rows})
         self.bare += not rows
         self.left_out += entry.get("left_out", 0)
         if entry.get("filled"):

@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
+from camkit.data.formats.rle import decode_counts
 from camkit.data.names import written_path, written_text
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
          "x0": int, "y0": int, "x1": int, "y1": int, "tau": float}  # fmt: skip
 COLUMNS = tuple(TYPES)
+REGION, SEGMENTATION = "region", "segmentation"  # of rows that have them
 # Significant digits that do not depend on which images share a batch: a forward pass in float32 moves the fifth of a
 # logit's exponential, now and then the fourth.
 OF_SCORE, OF_TAU = 3, 4
@@ -55,7 +57,8 @@ def written(row: Row) -> Row:
 
 
 def _boxes_csv(file: IO[str], rows: Iterable[Row]) -> None:
-    write_csv(file, COLUMNS, rows)
+    several = any(REGION in row for row in rows)
+    write_csv(file, (*COLUMNS, REGION) if several else COLUMNS, rows)
 
 
 def _boxes_jsonl(file: IO[str], rows: Iterable[Row]) -> None:
@@ -71,8 +74,8 @@ def _boxes_coco(file: IO[str], rows: Iterable[Row]) -> None:
 
 
 def _coco_results(file: IO[str], rows: Iterable[Row]) -> None:
-    kept = ("image_id", "category_id", "bbox", "score")
-    write_json_list(file, ({key: found[key] for key in kept} for found in coco_annotations(rows)))
+    kept = ("image_id", "category_id", "bbox", "score", SEGMENTATION)
+    write_json_list(file, ({key: found[key] for key in kept if key in found} for found in coco_annotations(rows)))
 
 
 WRITERS: dict[str, tuple[str, Callable[[IO[str], Iterable[Row]], None]]] = {
@@ -117,9 +120,10 @@ def coco_annotations(rows: Iterable[Row]) -> Iterator[Row]:
                     "image_id": image_id,
                     "category_id": row["label"],
                     "bbox": [row["x0"], row["y0"], row["x1"] - row["x0"], row["y1"] - row["y0"]],
-                    "area": (row["x1"] - row["x0"]) * (row["y1"] - row["y0"]),
+                    "area": _area(row),
                     "iscrowd": 0,
                     "score": row["score"],
+                    **{key: row[key] for key in (REGION, SEGMENTATION) if key in row},
                 }
 
 
@@ -127,3 +131,10 @@ def coco_categories(rows: Iterable[Row]) -> Iterator[Row]:
     """The classes of rows, by number."""
     classes = {(row["label"], row["name"]) for row in rows}
     return iter([{"id": label, "name": name} for label, name in sorted((k, written_text(n)) for k, n in classes)])
+
+
+def _area(row: Row) -> int:
+    """Of the mask where there is one, else of the box."""
+    if row.get(SEGMENTATION):
+        return sum(decode_counts(row[SEGMENTATION]["counts"])[1::2])
+    return int((row["x1"] - row["x0"]) * (row["y1"] - row["y0"]))

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from camkit.boxes import LARGEST, RegionChoice
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated
 from camkit.data.names import written_path
 from camkit.errors import CamkitError
@@ -60,10 +61,13 @@ def run_localize(
     compile: bool = False,
     max_pixels: int = MAX_PIXELS,
     truncated: Truncated = "fail",
+    regions: int | None = 1,
+    min_area: float = 0.0,
     overlays: bool = True,
     overlay_format: str = "png",
     overlay_side: int | None = None,
     save_maps: bool = False,
+    save_masks: bool = False,
     formats: str = "csv,coco",
     resume: bool = False,
     overwrite: bool = False,
@@ -91,7 +95,8 @@ def run_localize(
         faster = optimizes(classifier, own_device, precision) if optimize is None else optimize
         localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size,
                               device=own_device, precision=precision, max_pixels=max_pixels, truncated=truncated,
-                              head=head, optimize=faster, compile=compile)  # fmt: skip
+                              head=head, optimize=faster, compile=compile,
+                              regions=RegionChoice(regions, min_area))  # fmt: skip
         inference, files = localizer.inference, part.part(every, batch_size)
         if fit is None and localizer.preprocess.fit != "keep":
             notes.append("note: fit stretch: the network takes inputs of one shape")
@@ -106,8 +111,11 @@ def run_localize(
         } | ({"min_score": min_score} if min_score else {})
         if overlays and pictures != PNG:
             own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
+        own |= {} if localizer.regions == LARGEST else {"regions": regions or "all", "min_area": min_area}
+        own |= {"save_masks": True} if save_masks else {}
         with RunFolder(out, files, settings_of(localizer) | own | part.settings(), session_of(localizer, group),
-                       changed=changes(known, max_pixels), overlays=overlays, maps=save_maps, overlay_options=pictures,
+                       changed=changes(known, max_pixels), overlays=overlays, maps=save_maps, masks=save_masks,
+                       overlay_options=pictures,
                        formats=wanted, class_names=class_names_of(localizer), resume=resume, overwrite=overwrite,
                        group=group) as folder, stopping(folder):  # fmt: skip
             before = folder.done
@@ -129,7 +137,8 @@ def run_localize(
         + name_lines(classifier)
         + mixed(folder.journal.sessions)
     )
-    lines = [*notes, *weak_lines(summary, min_score), *closing_lines(out, facts, summary, wanted, overlays)]
+    drawn = {"overlays": overlays, "masks": save_masks}
+    lines = [*notes, *weak_lines(summary, min_score), *closing_lines(out, facts, summary, wanted, drawn)]
     told = outcome_facts(out, facts) | {
         "resumed": before,
         "boxes": summary.rows,
@@ -167,7 +176,7 @@ def weak_lines(summary: Summary, min_score: float) -> list[str]:
         return []
     images = summary.images - summary.failed
     none_left = f"; {summary.bare} of {images} images have none left" if summary.bare else ""
-    classes = summary.rows + summary.left_out
+    classes = summary.classes + summary.left_out
     return [f"{summary.left_out} of {classes} classes below --min-score {min_score:g} are left out{none_left}"]
 
 
@@ -267,7 +276,7 @@ def closing_lines(
     facts: Mapping[str, Any],
     summary: Summary,
     formats: Sequence[str],
-    overlays: bool,
+    folders: Mapping[str, bool],
 ) -> list[str]:
     """What was done, how fast, and where to look."""
     empty = f" ({summary.empty} of them empty: no region above the threshold)" if summary.empty else ""
@@ -279,6 +288,6 @@ def closing_lines(
         f"{facts['seconds']:.1f} s, {done / facts['seconds']:.1f} images/s; "
         f"the forward pass alone took {facts['forward_seconds']:.1f} s, {share:.0%} of it"
     )
-    shown = table_files(formats) + (["overlays/"] if overlays else [])
+    shown = table_files(formats) + [f"{name}/" for name, drawn in folders.items() if drawn]
     lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines

@@ -74,7 +74,7 @@ def run_merge(shards: Sequence[Path], *, out: Path, formats: str = "csv,coco", o
         _check(parts)
         stack.enter_context(locked(out))
         tables = [*table_files(wanted), "failures.csv", "run.json", JOURNAL, MANIFEST]
-        check_free(out, [*tables[:-2], "overlays/", "maps/"], overwrite=overwrite)
+        check_free(out, [*tables[:-2], "overlays/", "maps/", "masks/"], overwrite=overwrite)
         try:
             remove(out)
             claim(out, tables)

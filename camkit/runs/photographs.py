@@ -20,7 +20,7 @@ def photographs_in(images: Sequence[str], out: Path) -> tuple[ImageList, list[st
     """
     said, is_ours = " ".join(images), is_own_picture()
     drawn, first = 0, ""
-    drawn_into = [(out / name).resolve() for name in ("overlays", "maps")]
+    drawn_into = [(out / name).resolve() for name in ("overlays", "maps", "masks")]
 
     @cache
     def check(folder: Path) -> None:
