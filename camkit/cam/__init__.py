@@ -8,6 +8,7 @@ from camkit.cam.features import Features
 from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
+from camkit.cam.relu_maps import relu_maps
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
 from camkit.cam.weightings import (
     WEIGHTINGS,
@@ -45,6 +46,7 @@ __all__ = [
     "refuse_undefined",
     "refuse_unfit",
     "register_weighting",
+    "relu_maps",
     "weighting_named",
     "why_not",
 ]
