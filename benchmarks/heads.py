@@ -4,9 +4,9 @@ Weights are random, and nothing is left at its initial 0 or 1: gammas, betas, la
 perturbed, since a fresh network hides mistakes. Each head is found at one input size, and its class maps are then held
 against the logits of inputs it has not seen: noise and a smooth pattern, at that size and at another, not square.
 Beside that stands which share of the logits' variance over classes the maps carry, and whether the rest is the same for
-all images. The table is written after each model, and says by which version of camkit each row was made: a run that was
-stopped goes on with `--resume`. With `--small` networks that take long have fewer blocks or smaller images, and their
-rows say so.
+all images. The table is written after each model, and says by which versions of camkit and PyTorch each row was made: a
+run that was stopped goes on with `--resume`, which makes rows of other versions of camkit anew. With `--small` networks
+that take long have fewer blocks or smaller images, and their rows say so.
 
     python benchmarks/heads.py --source torchvision --resume --out docs/heads-torchvision.md
     python benchmarks/heads.py --source timm --small --resume --only convnext --out docs/heads-timm.md
@@ -31,10 +31,13 @@ from torchvision import models
 from camkit import CAM, __version__
 from camkit.errors import CamkitError, HeadNotFound
 
-COLUMNS = ("model", "camkit", "kind", "offset", "share", "features", "map", "completeness", "moved", "sizes", "note")
+COLUMNS = (
+    "model", "camkit", "torch", "kind", "offset", "share", "features", "map", "completeness", "moved", "sizes", "note",
+)  # fmt: skip
 # attention-pooled and class-token models beside the smallest of each family of timm
 ATTENDING = (
     "resnet50_clip",
+    "resnet101_clip",
     "resnet50x4_clip",
     "vit_base_patch16_siglip_224",
     "vit_base_patch16_siglip_256",
@@ -49,6 +52,7 @@ ATTENDING = (
 TOKENS = {"depth": 2, "embed_dim": 192, "num_heads": 3}  # what --small leaves of a vision transformer
 SMALL_TIMM = {
     "resnet50_clip": {"img_size": 128},
+    "resnet101_clip": {"img_size": 128},
     "resnet50x4_clip": {"img_size": 128},
     "vit_base_patch16_siglip_224": TOKENS,
     "vit_base_patch16_siglip_256": TOKENS,
@@ -124,7 +128,7 @@ def takes(model: nn.Module, size: tuple[int, int]) -> bool:
 
 
 def empty_row(name: str) -> Row:
-    return dict.fromkeys(COLUMNS, "") | {"model": name, "camkit": __version__}
+    return dict.fromkeys(COLUMNS, "") | {"model": name, "camkit": __version__, "torch": torch.__version__}
 
 
 def examine(name: str, model: nn.Module, size: tuple[int, int]) -> Row:
@@ -140,7 +144,11 @@ def examine(name: str, model: nn.Module, size: tuple[int, int]) -> Row:
     found, sizes = [], []
     second = next((side for side in SECOND_SIZES if takes(model, side)), None)
     for side in (size, second) if second else (size,):
-        found.append(compare(cam, unseen(side)))
+        try:
+            found.append(compare(cam, unseen(side)))
+        except HeadNotFound as error:  # heads that attend are found anew at each size
+            before, here = sizes[0], "x".join(map(str, side))
+            return row | {"kind": "refused", "note": f"read at {before}, and refused at {here}: {error}"}
         sizes.append("x".join(map(str, side)))
     errors, movements, shares = zip(*found, strict=True)
     return row | {
@@ -247,7 +255,7 @@ def write_table(path: Path, source: str, command: str, rows: list[Row]) -> None:
     exact = {"exact", "folded", "score pooling", *ATTENTION}
     within = sum(row["kind"] in exact and "!" not in row["completeness"] for row in rows)
     library = sys.modules[source]
-    stated = f"torch {torch.__version__}, {source} {library.__version__}"
+    stated = f"{source} {library.__version__}"
     what = (
         "every classifier of torchvision" if source == "torchvision" else "the smallest model of every family of timm"
     )
@@ -259,7 +267,8 @@ def write_table(path: Path, source: str, command: str, rows: list[Row]) -> None:
         "Completeness: the largest `|maps.mean + offset - logits|` of all classes over the logits' range, over two "
         "inputs that the search did not see (noise, a smooth picture), at each of the sizes; (!) marks one above 1e-4. "
         "Share: of the logits' variance over classes, what the maps carry on these inputs; offset: whether the rest is "
-        "the same for all images; camkit: the version that made the row (older rows have no share). "
+        "the same for all images; camkit, torch: the versions that made the row (rows of camkit 0.1.0 "
+        "state neither share nor offset). "
         "Moved: the largest difference between the logits of the two inputs, over the same range (the smaller of the "
         "two sizes): the maps add up although the image moves the logits that far.",
         "",
@@ -279,7 +288,7 @@ def write_table(path: Path, source: str, command: str, rows: list[Row]) -> None:
 @click.command()
 @click.option("--source", type=click.Choice(["torchvision", "timm"]), default="torchvision", show_default=True)
 @click.option("--only", multiple=True, help="Models whose name contains this, in this order; other rows stay.")
-@click.option("--resume", is_flag=True, help="Leave out models that --out has a row of, by this version.")
+@click.option("--resume", is_flag=True, help="Leave out models that --out has a row of, by this version of camkit.")
 @click.option("--small", is_flag=True, help="Fewer blocks or a smaller image for some large networks; rows say so.")
 @click.option("--largest", default=6.0, show_default=True, help="Gigabytes of parameters; larger models are skipped.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
@@ -297,8 +306,8 @@ def main(source: str, only: tuple[str, ...], resume: bool, small: bool, largest:
         done.add(name)
         start = time.perf_counter()
         size = 0.0 if small and name in SMALL_TIMM | SMALL_TORCHVISION else gigabytes(source, name)
-        if size > largest and name in rows:
-            continue
+        if size > largest and name in rows and rows[name]["kind"] != "skipped":
+            continue  # what a machine with more memory has found
         if size > largest:
             row = empty_row(name) | {"kind": "skipped", "note": f"{size:.1f} GB of parameters"}
         else:

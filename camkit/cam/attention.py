@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ FUSED = {
 SOFTMAX = {"_softmax", "_safe_softmax", "softmax"}
 
 Known = dict[Value, Tensor]
+Like = int | Literal["mean"] | None  # whose weight each token has: its own, that of one token, or the mean of all
 
 
 class Sum(Protocol):
@@ -52,7 +53,7 @@ class Sum(Protocol):
     @property
     def alone(self) -> bool: ...
 
-    def terms(self, known: Known, like: int | None = None) -> Tensor:
+    def terms(self, known: Known, like: Like = None) -> Tensor:
         """What each token adds to the row, (IMAGES, T, D); or would, with the weight of the token `like`."""
 
 
@@ -105,9 +106,8 @@ class FusedAttention:
             scores = scores.masked_fill(later, -math.inf)
         return scores.softmax(-1)
 
-    def terms(self, known: Known, like: int | None = None) -> Tensor:
-        weights, values = self.weights(known), precise(known[self.values])
-        weights = weights if like is None else weights[..., like, None]
+    def terms(self, known: Known, like: Like = None) -> Tensor:
+        weights, values = weighed_like(self.weights(known), 2, like), precise(known[self.values])
         values = values.repeat_interleave(weights.shape[1] // values.shape[1], 1)
         out = (weights[..., None] * values).transpose(1, 2).flatten(2)
         natural = torch.equal(self.columns, torch.arange(out.shape[2]))
@@ -137,10 +137,10 @@ class Product:
     def needs(self) -> list[Value]:
         return [self.weights, self.values]
 
-    def terms(self, known: Known, like: int | None = None) -> Tensor:
+    def terms(self, known: Known, like: Like = None) -> Tensor:
         pairs = ((self.weights, self.weights_at), (self.values, self.values_at))
         weights, values = (precise(known[value]).reshape(-1)[at.to(known[value].device)] for value, at in pairs)
-        return (weights if like is None else weights[:, like, None]) * values
+        return weighed_like(weights, 1, like) * values
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,10 +157,17 @@ class TokenMean:
     def needs(self) -> list[Value]:
         return [self.values]
 
-    def terms(self, known: Known, like: int | None = None) -> Tensor:
+    def terms(self, known: Known, like: Like = None) -> Tensor:
         del like  # all weigh the same
         values = precise(known[self.values])
         return self.factor * values.reshape(-1)[self.at.to(values.device)]
+
+
+def weighed_like(weights: Tensor, axis: int, like: Like) -> Tensor:
+    """Weights with those along an axis of tokens replaced by the one of a token, or by their mean."""
+    if like is None:
+        return weights
+    return weights.mean(axis, keepdim=True) if like == "mean" else weights.narrow(axis, like, 1)
 
 
 def _of(one: Value | Tensor, known: Known) -> Tensor:

@@ -38,6 +38,10 @@ class Term:
             positions = positions + (shared + alike[:, token, None] - shared.mean(1, keepdim=True)) / shared.shape[1]
         return positions, terms[:, self.tokens.others].sum(1)
 
+    def evenly(self, known: Known) -> Tensor:
+        """What positions would add with the mean weight of all tokens each, (IMAGES, P, D)."""
+        return self.total.terms(known, "mean")[:, self.tokens.patches]
+
 
 @dataclass(frozen=True, eq=False)
 class AttentionMap:
@@ -100,9 +104,16 @@ class AttentionMap:
         """Whether all positions were followed back to a map of rows and columns."""
         return all(term.tokens.grid is not None for term in self.terms)
 
-    def decomposed(self, picked_up: Sequence[Tensor], image_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def decomposed(
+        self, picked_up: Sequence[Tensor], image_size: tuple[int, int], *, evenly: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """From tensors at the `places` to the feature map (N, C, h, w), whose mean is the positions' part of the pooled
         vector, and the part that has no place, (N, C).
+
+        Parameters
+        ----------
+        evenly : bool
+            The feature map as it would be if attention weighed all positions alike: what each holds, not what is taken.
         """
         if image_size != self.image_size:
             raise CamkitError(f"images of {image_size} in a record of {self.image_size}")
@@ -115,7 +126,7 @@ class AttentionMap:
                 start: tensor.index_select(axis, pair.to(tensor.device)).to(self.dtypes[start])
                 for start, tensor, axis in zip(self.starts, picked_up, axes, strict=True)
             }
-            positions, rest = self.decompose(run_again(self.calls, known, (IMAGES, IMAGES)))
+            positions, rest = self.decompose(run_again(self.calls, known, (IMAGES, IMAGES)), evenly=evenly)
             kept = min(IMAGES, n - first)
             features.append(positions[:kept])
             rests.append(rest[:kept])
@@ -126,7 +137,7 @@ class AttentionMap:
         positions = torch.cat(features).transpose(1, 2)
         return (positions * positions.shape[2]).unflatten(2, self.grid), torch.cat(rests)
 
-    def decompose(self, known: Known) -> tuple[Tensor, Tensor]:
+    def decompose(self, known: Known, *, evenly: bool = False) -> tuple[Tensor, Tensor]:
         """What each position adds to the pooled vector, (IMAGES, P, C), and the part of it that has no place."""
         split = {term.row: term.split(known) for term in self.terms}
         whole = {row: precise(known[row.value]).reshape(-1)[row.index.to(known[row.value].device)] for row in self.ends}
@@ -134,7 +145,12 @@ class AttentionMap:
         numbers: Numbers = {}
         follow(self.rows, whole | sums, numbers, whole=True)
         rest = follow(self.rows, whole | {row: others for row, (_, others) in split.items()}, numbers, whole=True)
-        positions = follow(self.rows, {row: positions for row, (positions, _) in split.items()}, numbers, whole=False)
+        of_positions = (
+            {term.row: term.evenly(known) for term in self.terms}
+            if evenly
+            else {row: positions for row, (positions, _) in split.items()}
+        )
+        positions = follow(self.rows, of_positions, numbers, whole=False)
         assert positions is not None
         assert rest is not None
         return positions, rest

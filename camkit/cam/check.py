@@ -30,7 +30,7 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
     said, spread = recorded.returned, recorded.spread
     feature_map = head.feature_map
     if isinstance(feature_map, AttentionMap):
-        found, rest, said = run_head(model, head, images, output)
+        found, rest, said, _ = run_head(model, head, images, output)
     else:
         assert feature_map.value.tensor is not None
         found, rest = feature_map.lay_out(feature_map.value.tensor, (images.shape[-2], images.shape[-1])), None
@@ -41,17 +41,16 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
     def features(shown: torch.Tensor) -> torch.Tensor:
         passed = []
         for pair in shown.split(IMAGES):  # no more memory than the record took
-            maps, rest, answered = run_head(model, head, pair, output)
+            maps, rest, answered, held = run_head(model, head, pair, output)
             errors.append(complete(head, maps, rest, answered, spread))
             carried.append(carries(head, maps, rest))
             if shown.shape == images[:1].shape:
                 same_alone(answered[0], said[0], spread, lambda: wobble(model, head, images, output, said))
-            passed.append(maps)
+            passed.append(held)
         return torch.cat(passed)
 
-    attends = isinstance(feature_map, AttentionMap)
     followed = isinstance(feature_map, AttentionMap) and feature_map.followed
-    notes = [check_places(images, features, followed=followed, weighed=attends)]
+    notes = [check_places(images, features, followed=followed)]
     tokened = head.kind == "class token"
     share = float(torch.cat(carried).nanmean()) if carried else float("nan")
     if isinstance(feature_map, AttentionMap) and feature_map.has_rest and share < SMALL_SHARE:
@@ -80,18 +79,24 @@ def carries(head: Head, features: torch.Tensor, rest: torch.Tensor | None) -> to
 @torch.no_grad()
 def run_head(
     model: nn.Module, head: Head, images: torch.Tensor, output: Output | None
-) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]:
-    """Feature map (n, C, h, w) of other images, the part without a place, and what the model says of them, (n, K)."""
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
+    """Feature map (n, C, h, w) of other images, the part without a place, what the model says of them, (n, K), and
+    what the map's positions hold: the same map, or as it would be if attention weighed all of them alike.
+    """
     feature_map = head.feature_map
+    size = (images.shape[-2], images.shape[-1])
     try:
         picked_up, returned = forward(model, images, feature_map.places, feature_map.copies)
-        found, rest = feature_map.decomposed(picked_up, (images.shape[-2], images.shape[-1]))
+        found, rest = feature_map.decomposed(picked_up, size)
+        held = found
+        if isinstance(feature_map, AttentionMap):
+            held, _ = feature_map.decomposed(picked_up, size, evenly=True)
     except (CamkitError, RuntimeError, IndexError) as error:
         what = str(error) if isinstance(error, CamkitError) else one_line(error)
         raise HeadNotFound(
             f"the model runs on {IMAGES} images, but not on {len(images)} of shape {tuple(images.shape[1:])}: {what}"
         ) from error
-    return found, rest, one_row_an_image(logits_of(returned, output, head.output), len(images))
+    return found, rest, one_row_an_image(logits_of(returned, output, head.output), len(images)), held
 
 
 @torch.no_grad()
@@ -129,5 +134,7 @@ def wobble(model: nn.Module, head: Head, images: torch.Tensor, output: Output | 
     """By how much the logits change when the images change by a few units of rounding."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(images.shape, generator=generator).to(images)
-    *_, shaken = run_head(model, head, images + 4 * torch.finfo(images.dtype).eps * noise * images.abs().amax(), output)
+    _, _, shaken, _ = run_head(
+        model, head, images + 4 * torch.finfo(images.dtype).eps * noise * images.abs().amax(), output
+    )
     return float((shaken - said).abs().max())

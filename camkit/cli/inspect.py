@@ -15,32 +15,51 @@ from camkit.cli.screen import finish, screen_options
 def inspect(head: dict[str, str] | None, **options: Any) -> None:
     """Say what camkit finds in a model: its head, exactness, map size. The exit status is 2 where it finds no head.
 
+    With --maps-by no head is wanted: it says what makes the maps, and of which layer.
+
     \b
     Examples:
       camkit inspect --model tiny
       camkit inspect --model resnet50 --weights none
       camkit inspect --model my_net.py:build --weights my.safetensors --size 320 --json
+      camkit inspect --model alexnet --maps-by torchcam:GradCAM
     """
     check_call(options)
     from camkit.inference import Inference
     from camkit.runs.facts import Report
 
     classifier = pop_classifier(options)
-    cam = Inference(classifier, "cpu", "fp32", head).cam
-    lines = [f"{name:<13} {text}" for name, text in rows_of(classifier, cam).items()]
-    finish(Report(lines, 0, facts=facts_of(classifier, cam)))
+    source = Inference(classifier, "cpu", "fp32", head).source
+    lines = [f"{name:<13} {text}" for name, text in rows_of(classifier, source).items()]
+    finish(Report(lines, 0, facts=facts_of(classifier, source)))
 
 
-def facts_of(classifier: Any, cam: Any) -> dict[str, Any]:
+def facts_of(classifier: Any, source: Any) -> dict[str, Any]:
     """What is found, for scripts."""
-    found = cam.head
-    return {
+    facts = {
         "model": classifier.name,
         "weights": classifier.weights,
-        "input": {**asdict(classifier.input), "channels": cam.channels},
-        "classes": found.num_classes,
+        "input": {**asdict(classifier.input), "channels": source.channels},
+        "classes": source.num_classes,
+        "map_size": list(source.map_size),
+    }
+    return facts | (head_facts(source.head) if has_head(source) else function_facts(source))
+
+
+def has_head(source: Any) -> bool:
+    """Whether the network's own head makes the maps: the source is a `camkit.CAM`."""
+    return hasattr(source, "head")
+
+
+def function_facts(source: Any) -> dict[str, Any]:
+    """Of maps by something else: a `camkit.cam.FunctionMaps`."""
+    return {"maps_by": source.kind, **source.facts, "output": source.activation, "notes": list(source.notes)}
+
+
+def head_facts(found: Any) -> dict[str, Any]:
+    """Of the network's own head."""
+    return {
         "channels": found.channels,
-        "map_size": list(found.map_size),
         "features": found.feature_map.place.module,
         "classifier": found.classifier,
         "head": found.kind,
@@ -52,21 +71,39 @@ def facts_of(classifier: Any, cam: Any) -> dict[str, Any]:
     }
 
 
-def rows_of(classifier: Any, cam: Any) -> dict[str, str]:
+def rows_of(classifier: Any, source: Any) -> dict[str, str]:
     """The same in words."""
+    shown, (height, width), (h, w) = classifier.input, classifier.input.size, source.map_size
+    grey = ", grey" if source.channels == 1 else ""
+    rows = {
+        "model": f"{classifier.name}, weights: {classifier.weights}",
+        "input": f"{height}x{width}{grey}, mean {shown.mean}, std {shown.std}",
+        "map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels",
+    }
+    return rows | (head_rows(source.head) if has_head(source) else function_rows(source))
+
+
+def function_rows(source: Any) -> dict[str, str]:
+    """Of maps by something else than the network's own head."""
+    rows = {"maps": f"by {source.kind}: they add up to no logit", "classes": f"{source.num_classes}"}
+    if source.facts.get("layer"):
+        rows["layer"] = f"{source.facts['layer']}: {source.facts['layer_by']}"
+    if source.activation != "none":
+        rows["output"] = f"{source.activation}: scores are the model's own"
+    if source.notes:
+        rows["note"] = "; ".join(source.notes)
+    return rows
+
+
+def head_rows(found: Any) -> dict[str, str]:
+    """Of the network's own head."""
     from camkit.cam.attention_map import AttentionMap
     from camkit.cam.head import MEANING
 
-    found = cam.head
     place = found.feature_map.place
-    (height, width), (h, w) = classifier.input.size, found.map_size
     summed = "maps" if found.pool is None else "none, the maps have another mean; pooled features times class weights"
-    grey = ", grey" if cam.channels == 1 else ""
     rows = {
-        "model": f"{classifier.name}, weights: {classifier.weights}",
-        "input": f"{height}x{width}{grey}, mean {classifier.input.mean}, std {classifier.input.std}",
         "features": f"{found.channels} channels, {place.side} of {place.module or 'the model'}",
-        "map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels",
         "classifier": f"{found.classifier or 'none'}, {found.num_classes} classes",
         "head": f"{found.kind}: {MEANING[found.kind]}",
         "completeness": f"{summed} miss the logits by {found.completeness:.1e} of their range",

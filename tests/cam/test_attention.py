@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from attending import GRID, SIZE, Attention, ClassAttention, Latent, Pool, ViT
+from attending import GRID, SIZE, Attention, ClassAttention, Latent, Pool, ViT, laid_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import Plain, perturb, state, tensors
@@ -23,7 +23,7 @@ def images(n=3, seed=7):
 def in_double(cam, x):
     """Maps, offset and logits of the parts that are picked up, before anything is rounded to float32."""
     head = cam.head
-    features, rest, said = run_head(cam.model, head, x, None)
+    features, rest, said, _ = run_head(cam.model, head, x, None)
     scale = head.scale(head.pooled(features) + rest)[:, None]
     maps = torch.einsum("kc,nchw->nkhw", head.weight, features) * scale[..., None, None]
     return maps, scale * (rest @ head.weight.T + head.scaled_bias) + head.bias, said
@@ -76,6 +76,19 @@ def completeness(cam, x):
     out = cam(x, "all")
     spread = out.logits.amax() - out.logits.amin()
     return float((out.maps.mean((-2, -1)) + out.offset - out.logits).abs().max() / spread)
+
+
+def test_what_positions_hold_is_their_value_whatever_attention_takes_of_it():
+    """As if all tokens had the same weight: for the check of places, which asks where a position is."""
+    for made, positions in ((Pool(fused=True), 13), (Pool(fused=False), 13), (Latent(mlp=False), 12)):
+        model = perturb(made).double()
+        head = CAM(model, SIZE).head
+        *_, held = run_head(model, head, images(), None)
+        with torch.no_grad():
+            values = model.attention.v(model.tokens(images()))[:, -12:] @ model.attention.proj.weight.T / positions
+            expected = laid_out(values @ model.fc.weight.T)
+        maps = torch.einsum("kc,nchw->nkhw", head.weight, held)
+        torch.testing.assert_close(maps, expected, rtol=1e-10, atol=1e-10)
 
 
 def test_the_offset_of_an_attention_pool_is_one_for_all_images_and_others_have_one_each():

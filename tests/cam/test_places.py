@@ -1,36 +1,130 @@
-"""Are positions places? Maps that attention weighs by orders of magnitude, and rounding that is magnified."""
+"""Are positions places? Right maps whose changes are few, or shared by all positions, and wrong maps like them."""
 
 import pytest
 import torch
+import torch.nn.functional as F
+from attending import SIZE, Pool
+from heads import valid
+from torch import nn
 
+from camkit import CAM, HeadNotFound
 from camkit.cam.check import same_alone
 from camkit.cam.places import ANYWHERE, check_places
-from camkit.errors import HeadNotFound
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+FEW = (0, 1, 2, 795, 811, 927, 981, 1209, 1396)
+WRONG = {
+    "mirrored": lambda y: y.flip(3),
+    "columns for rows": lambda y: y.transpose(2, 3),
+    "another order": lambda y: y.flatten(2)[..., torch.randperm(y[0, 0].numel(), generator=seeded(1))].view(y.shape),
+    "tokens before": lambda y: y.flatten(2).roll(3 * y.shape[3] // 2, 2).view(y.shape),
+}
 
 
-def weighed_map(images, orders):
-    """Values of 8x8 positions, each of its own pixels and a little of the mean; one weighs so many orders more."""
-    values = torch.nn.functional.unfold(images, 8, stride=8)
-    values = values + 3 * values.mean(2, keepdim=True)
-    weights = torch.ones(64)
-    weights[0] = 10**orders  # in a corner that no block of the check replaces
-    return (values * weights).unflatten(2, (8, 8))
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("orders", [0, 1, 4])
-def test_weights_of_other_orders_leave_places_where_they_are(orders):
-    """What changes everywhere by a little changes most at the heaviest position, in numbers, and not in shares."""
-    assert check_places(IMAGES, lambda x: weighed_map(x, orders), followed=True, weighed=True) == ""
-    if orders == 4:
-        assert check_places(IMAGES, lambda x: weighed_map(x, orders), followed=True) == ANYWHERE
+def local(images):
+    """Values of 8x8 positions, each of its own pixels. Images of another size are not taken."""
+    if images.shape[2:] != (64, 64):
+        raise ValueError("made for 64x64")
+    return F.unfold(images, 8, stride=8).unflatten(2, (8, 8))
 
 
-@pytest.mark.parametrize("orders", [0, 1, 4])
-def test_weighed_maps_in_another_order_are_refused(orders):
-    with pytest.raises(HeadNotFound, match="changes elsewhere"):
-        check_places(IMAGES, lambda x: weighed_map(x, orders).flip(2), followed=True, weighed=True)
+def shared(images):
+    """What an image moves at all positions alike hides where it changes: a shift, and a factor to each channel."""
+    y = local(images)
+    return y * (1 + y.mean((2, 3), keepdim=True)) + 1000 * y.mean((2, 3), keepdim=True)
+
+
+def mixed(images):
+    """To each of 16x16 positions some of all others, of each another part (a gMLP does that)."""
+    y = F.unfold(images, 4, stride=4)
+    mixing = torch.randn(256, 256, generator=seeded(2)) / 16
+    return (y + 2 * y @ mixing).unflatten(2, (16, 16))
+
+
+@pytest.mark.parametrize("features", [shared, mixed])
+def test_places_are_told_beside_what_moves_all_positions(features):
+    """A network of one size, whose positions would otherwise have to follow the image's size."""
+    assert check_places(IMAGES, features) == ANYWHERE
+    assert check_places(IMAGES, local) == ""
+
+
+@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("features", [local, shared, mixed])
+def test_other_orders_are_refused_also_beside_what_moves_all_positions(features, name):
+    with pytest.raises(HeadNotFound, match=r"elsewhere|alike"):
+        check_places(IMAGES, lambda x: WRONG[name](features(x)))
+
+
+def test_axes_of_chance_tell_no_places():
+    """Each position another mixture of the whole image."""
+    refused = 0
+    for seed in range(40):
+        mixing = torch.randn(64, 16, generator=seeded(seed))
+
+        def features(x, mixing=mixing):
+            return (local(x)[:, :3].flatten(2) @ mixing).unflatten(2, (4, 4))
+
+        try:
+            check_places(IMAGES, features)
+        except HeadNotFound:
+            refused += 1
+    assert refused >= 38
+
+
+class Picking(Pool):
+    """CLIP's attention pool, whose heads each pick out one token, and others in other images."""
+
+    def __init__(self, mirrored=False):
+        super().__init__()
+        self.mirrored = mirrored
+
+    def tokens(self, x):
+        return super().tokens(x.flip(3) if self.mirrored else x)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_attention_looks_is_no_place(seed):
+    """A change anywhere moves the attention elsewhere, and what the positions hold stays where it is."""
+    right, wrong = Picking().eval(), Picking(mirrored=True).eval()
+    for model in (right, wrong):
+        torch.manual_seed(seed)
+        model.attention.q.weight.data.normal_(0, 30)
+        nn.init.normal_(model.features[0].weight)
+    head = CAM(right, SIZE).head
+    assert (head.kind, head.notes, head.map_size) == ("attention pooling", (), (4, 3))
+    with pytest.raises(HeadNotFound, match="elsewhere"):
+        CAM(wrong, SIZE)
+
+
+@torch.no_grad()
+def test_few_positions_that_change_are_looked_at_again():
+    """One convolution of four channels: a block's centre is a guess there, and was too far for some of these seeds."""
+    images = torch.randn(2, 3, 16, 16, generator=seeded(0))
+    for seed in FEW:
+        torch.manual_seed(seed)
+        convolution = nn.Conv2d(3, 4, 3)
+        assert check_places(images, lambda x, made=convolution: made(x).relu()) == ""
+
+
+@torch.no_grad()
+def test_convolutions_that_leave_the_edges_out_are_still_refused():
+    images = torch.randn(2, 3, 32, 32, generator=seeded(0))
+    refused = 0
+    for seed in range(30):
+        model = valid(10)[:-3]
+        torch.manual_seed(seed)
+        for layer in model:
+            if isinstance(layer, nn.Conv2d):
+                layer.reset_parameters()
+        try:
+            check_places(images, model)
+        except HeadNotFound:
+            refused += 1
+    assert refused >= 23
 
 
 def test_rounding_that_is_magnified_is_no_other_image():

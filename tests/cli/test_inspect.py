@@ -170,3 +170,45 @@ def test_grey_of_normalised_colours():
     normalised = (pixels - mean[:, None, None]) / std[:, None, None]
     expected = (luma - (weights * mean).sum()) / (weights * std).sum()
     torch.testing.assert_close(in_grey(normalised, (0.229, 0.224, 0.225)), expected)
+
+
+MAPS = """
+import torch
+
+def squares(network):
+    return lambda images, classes: images.square().sum(1)[:, None].expand(-1, classes.shape[1], -1, -1)
+"""
+
+
+def test_maps_by_something_else_need_no_head(place):
+    """A network that flattens its map, and a function that gives maps all the same."""
+    (place / "maps.py").write_text(MAPS)
+    with open(place / "nets.py", "a") as file:
+        file.write(
+            "\ndef flattened(): return nn.Sequential(nn.Conv2d(3, 4, 3, 4), nn.Flatten(), nn.LazyLinear(3)).eval()"
+        )
+    runner, call = CliRunner(), ["inspect", "--model", f"{place}/nets.py:flattened", "--size", "32x48"]
+    assert "flattens" in str(runner.invoke(cli, call).exception)
+    found = runner.invoke(cli, [*call, "--maps-by", f"{place}/maps.py:squares"])
+    assert found.exit_code == 0, found.output
+    rows = dict(line.split(maxsplit=1) for line in found.output.splitlines())
+    assert list(rows) == ["model", "input", "map", "maps", "classes"]
+    assert rows["maps"] == f"by {place}/maps.py:squares: they add up to no logit"
+    assert rows["map"] == "32x48 positions at that input, one for 1x1 pixels"
+    assert rows["classes"] == "3"
+    facts = json.loads(runner.invoke(cli, [*call, "--maps-by", f"{place}/maps.py:squares", "--json"]).output)
+    assert facts["maps_by"] == f"{place}/maps.py:squares"
+    assert (facts["map_size"], facts["classes"], facts["output"]) == ([32, 48], 3, "none")
+
+
+def test_maps_by_another_library_name_their_layer(place):
+    pytest.importorskip("torchcam", reason="torchcam is an extra")
+    call = ["inspect", "--model", f"{place}/nets.py:colour", "--size", "32", "--maps-by", "torchcam:GradCAM"]
+    found = CliRunner().invoke(cli, call)
+    assert found.exit_code == 0, found.output
+    rows = dict(line.split(maxsplit=1) for line in found.output.splitlines())
+    assert rows["maps"] == "by torchcam:GradCAM: they add up to no logit"
+    assert rows["layer"].startswith("features")
+    assert rows["layer"].endswith("(8x8 positions): the feature map of the network's head")
+    assert rows["map"] == "8x8 positions at that input, one for 4x4 pixels"
+    assert "through the network for a map" in rows["note"]
