@@ -13,7 +13,7 @@ from camkit.errors import CamkitError
 from camkit.models.card import Card
 from camkit.models.new_fc import fc_module, put_for
 from camkit.models.stride import replace
-from camkit.nn import ScoreAvgPool2d, ScorePool2d, WildcatPool2d, pool_name
+from camkit.nn import ScoreAvgPool2d, ScorePool2d, WildcatPool2d, make_pool, pool_name
 
 
 def take_classifier(
@@ -73,6 +73,14 @@ def dropouts_after(model: nn.Module, found: Pooling) -> list[nn.Module]:
                 hooks.callback(module.register_forward_hook(note).remove)
         model(found.images)
     return dropping
+
+
+def maps_a_class(pool: str | None) -> int:
+    """How many maps of each class a network with that pooling has weights for; 1 for what is no pooling's name."""
+    try:
+        return 1 if pool is None else int(getattr(make_pool(pool), "maps", 1))
+    except CamkitError:
+        return 1
 
 
 def with_one_map(model: nn.Module, card: Card) -> tuple[nn.Module, Card]:

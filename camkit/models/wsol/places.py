@@ -8,6 +8,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # what is erased: the published code, for VGG16, after the fourth pooling
     "eil": {
         "vgg16": ("features.23",),
+        "vgg16-nl": ("features.23",),
         "resnet50": ("layer3",),
         "resnet50-se": ("layer3",),
         "mobilenet-v1": ("features.11",),
@@ -21,6 +22,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # the two guided layers, the earlier one first: the paper and its code, for InceptionV3
     "spg": {
         "vgg16": ("features.22", "features.29"),
+        "vgg16-nl": ("features.22", "features.29"),
         "resnet50": ("layer2", "layer3"),
         "resnet50-se": ("layer2", "layer3"),
         "mobilenet-v1": ("features.5", "features.11"),
@@ -34,6 +36,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # the orders' head, then the families': the paper and its code, for VGG16 and InceptionV3
     "danet": {
         "vgg16": ("features.16", "features.23"),
+        "vgg16-nl": ("features.16", "features.23"),
         "resnet50": ("layer2", "layer3"),
         "resnet50-se": ("layer2", "layer3"),
         "mobilenet-v1": ("features.5", "features.11"),
