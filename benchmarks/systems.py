@@ -72,7 +72,7 @@ def systems(data: str, out: Path) -> dict[str, dict[str, Any]]:
         "ADL": {"method": "adl", "adl_at": adl_at},
         "CutMix": {"method": "cutmix"},
         "MinMaxCAM": {"method": "minmax", "method_options": {"crr": 5, "frr": 5, "sets": 6}, "batch_size": 0},
-        "ACoL": {"method": "acol"},
+        "ACoL": {"method": "acol", "method_options": {"shapes": {"width": 96}, "cub": {"at": "blocks.6"}}[data]},
         "SPG": {"method": "spg", "method_options": TWO[data]},
         "DANet": {"method": "danet", "method_options": TWO[data] | {"tree": str(tree)}},
         "I2C": {"method": "i2c", "method_options": {"sets": 15}, "batch_size": 0},

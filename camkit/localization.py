@@ -105,16 +105,16 @@ class Localization:
     def title(self) -> str:
         return f"{self.name} {self.score:.2f}"
 
-    def overlay(self) -> torch.Tensor:
+    def overlay(self, side: int | None = None) -> torch.Tensor:
         """The picture of the result, (3, H', W'), uint8.
 
         The image under its score map, with the contour at tau and the box, between its name and a colour bar. An image
-        of more than 4 million pixels is drawn smaller, so that what drawing takes of memory has a bound, and one whose
-        longer side is below 256 larger.
+        of more than 4 million pixels, or with a longer side than `side`, is drawn smaller, so that what drawing takes
+        of memory and time has a bound, and one whose longer side is below 256 larger.
         """
         from camkit.figures import overlay, picture_size  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        size, pixels = picture_size(self.size), self.pixels
+        size, pixels = picture_size(self.size, side), self.pixels
         box, score_map = rescaled(self.box, self.size, size), self.map if size >= self.size else self.map_at(size)
         if size > self.size:
             times = size[0] // self.size[0]

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from camkit.boxes import pixels_inside
-from camkit.cam import CAM, refuse_undefined, refuse_unfit
+from camkit.cam import heads_of, refuse_undefined, refuse_unfit
 from camkit.cam.find_attention import Blocks
 from camkit.data import (
     MAX_PIXELS,
@@ -63,6 +63,11 @@ class Localizer:
         Images in a forward pass; processes that read images (0: this one).
     device, precision, head
         See `camkit.inference.Inference`.
+    optimize : bool
+        Let a copy of the network make the passes, with batch norms folded into convolutions and in channels_last
+        layout. It is held against the network on the first batch, and used where logits agree to 1e-5 of their range.
+    compile : bool
+        The same for a compiled copy (``torch.compile``).
     token_blocks
         See `camkit.CAM`.
     max_pixels : int
@@ -96,6 +101,8 @@ class Localizer:
         truncated: Truncated = "fail",
         head: dict[str, str] | None = None,
         token_blocks: Blocks = None,
+        optimize: bool = False,
+        compile: bool = False,
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
             raise CamkitError(f"topk {topk}, batch size {batch_size}, workers {workers}: give at least 1, 1 and 0")
@@ -105,9 +112,9 @@ class Localizer:
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
         self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None
-        self.inference = Inference(classifier, device, precision, head)
-        if isinstance(self.inference.source, CAM):
-            refuse_unfit(self.recipe.weighting, self.inference.source.head)
+        self.inference = Inference(classifier, device, precision, head, optimize=optimize, compiled=compile)
+        for found in heads_of(self.inference.source):
+            refuse_unfit(self.recipe.weighting, found)
         self.preprocess = Preprocess(classifier.input, fit or self.inference.default_fit)
 
     @overload

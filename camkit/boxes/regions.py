@@ -1,10 +1,12 @@
 """Score map and threshold to box: the largest region above tau (Rethinking CAM, Eq. 3 and 6)."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from camkit.boxes.geometry import box_of
+from camkit.boxes.runs import largest_box
 from camkit.boxes.thresholds import ThresholdRule
 from camkit.errors import CamkitError
 
@@ -36,6 +38,24 @@ def largest_region(mask: ArrayLike) -> NDArray[np.bool_]:
     # `label` numbers the regions by their first pixels in raster order, and `argmax` takes the first of equals.
     largest = 1 + np.bincount(labels.ravel())[1:].argmax()
     return np.asarray(labels == largest)
+
+
+def boxes_by_size(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The boxes (B, 4) of all 8-connected regions of a mask (H, W), that of the most pixels first.
+
+    Of regions of the same size the one whose first pixel in raster order comes first: the first box is that of
+    `largest_region`.
+
+    Examples
+    --------
+    >>> boxes_by_size(np.array([[True, False, True], [False, False, True]])).tolist()
+    [[2, 0, 3, 2], [0, 0, 1, 1]]
+    """
+    labels, count = ndimage.label(mask, EIGHT_NEIGHBOURS)
+    order = np.argsort(-np.bincount(labels.ravel(), minlength=count + 1)[1:], kind="stable")
+    places = ndimage.find_objects(labels)
+    boxes = [(places[i][1].start, places[i][0].start, places[i][1].stop, places[i][0].stop) for i in order]
+    return np.array(boxes, np.int64).reshape(-1, 4)
 
 
 def boxes_from_maps(maps: ArrayLike, rule: ThresholdRule) -> NDArray[np.int64]:
@@ -91,5 +111,16 @@ def boxes_from_maps(maps: ArrayLike, rule: ThresholdRule) -> NDArray[np.int64]:
         )
     boxes = np.zeros((len(stack), 4), np.int64)
     for box, score_map, tau in zip(boxes, stack, rule(stack), strict=True):
-        box[:] = box_of(largest_region(score_map > tau))
+        box[:] = largest_box(above(score_map, float(tau)))
     return boxes.reshape(*array.shape[:-2], 4)
+
+
+def above(score_map: NDArray[Any], tau: float) -> NDArray[np.bool_]:
+    """Where a map is above tau, compared as float64 values are."""
+    if score_map.dtype == np.float32:  # above the largest float32 that is not above tau: no pixel is converted
+        with np.errstate(over="ignore"):
+            level = np.float32(tau)
+        if float(level) > tau:
+            level = np.nextafter(level, np.float32(-np.inf))
+        return np.asarray(score_map > level)
+    return np.asarray(score_map > np.float64(tau))

@@ -13,6 +13,7 @@ from camkit.cli.groups import DEMO, given_options
 from camkit.errors import CamkitError
 
 WILDCARDS = "*?["
+PSEUDO_BOXES = ("map-otsu", "selective-search")
 FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "config")
 # What `load_model` takes.
 MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "class_names", "size", "mean",
@@ -47,8 +48,18 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
     if options.get("maps") is not None:
         if options.get("model") is not None:
             raise click.UsageError("give --model or --maps, one of them")
-        if idle := given_options((*MODEL_OPTIONS, "head", "fit", "precision", "save_maps")):
+        if idle := given_options(
+            (*MODEL_OPTIONS, "head", "fit", "precision", "save_maps", "center_crop", "insertion_deletion")
+        ):
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
+    if given_options(["tolerance"]) and not options.get("pointing_game"):
+        raise click.UsageError("--tolerance belongs to the pointing game: give --pointing-game")
+    if options.get("ranked_boxes") and options.get("protocol") != "paper":
+        raise click.UsageError("--ranked-boxes are regions of the paper protocol: leave out --protocol wsol")
+    if options.get("center_crop"):
+        named = options.get("settings") is not None or options.get("fit") == "crop"
+        if not named or options.get("protocol") != "paper":
+            raise click.UsageError("--center-crop is for --fit crop and --protocol paper: give these")
     if options.get("tap") is not None and options.get("maps") is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
 
@@ -79,6 +90,9 @@ def check_inputs(options: Mapping[str, Any]) -> None:
     root, dataset = options.get("root"), options.get("dataset")
     if root is not None and dataset is not None and dataset not in DRAWN and not Path(root).exists():
         raise CamkitError(f"{root}: there is no such folder; check --root")
+    pseudo = options.get("pseudo_boxes")
+    if pseudo is not None and pseudo not in PSEUDO_BOXES and not Path(pseudo).is_file():
+        raise CamkitError(f"{pseudo}: there is no such file; --pseudo-boxes takes {', '.join(PSEUDO_BOXES)} or a CSV")
     for spec in options.get("images") or ():
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
         if not given.exists() and not any(character in spec for character in WILDCARDS):

@@ -24,6 +24,8 @@ from camkit.cli.options import (
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
 
+FURTHER = ("by_size", "by_class", "pointing_game", "tolerance", "max_box_acc_v3", "center_crop", "macro", "strict")
+
 measure_options = option_group(
     "Measures",
     option("--protocol", type=click.Choice(["paper", "wsol"]), default="paper", show_default=True,
@@ -34,6 +36,33 @@ measure_options = option_group(
            help="Between the thresholds of MaxBoxAcc, MaxBoxAccV2 and PxAP."),
     option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
            help="Of the draws behind MaxBoxAcc's and V2's intervals."),
+)  # fmt: skip
+
+further_options = option_group(
+    "More measures",
+    option("--by-size", is_flag=True,
+           help="Figures by the truth's share of the image: small, medium (from 9 %), large (from 36 %), and their "
+                "mean, all at the one threshold."),
+    option("--by-class", is_flag=True, help="Figures by class, as a table, and the best and worst as a picture."),
+    option("--pointing-game", is_flag=True,
+           help="Whether maps' peaks lie on the object, and which share of their positive mass does."),
+    option("--tolerance", type=FloatRange(0), default=15, show_default=True,
+           help="Of the pointing game, in pixels of the image, beside the one without."),
+    option("--max-box-acc-v3", is_flag=True,
+           help="Of several true boxes each counts once: recall, precision and F1."),
+    option("--ranked-boxes", type=click.IntRange(1), metavar="K",
+           help="GT-known Loc where one of the K largest regions may be right."),
+    option("--insertion-deletion", type=click.IntRange(1), metavar="STEPS",
+           help="Areas under the class's probability as pixels come and go; 2 (STEPS + 1) more forward passes for each "
+                "image and weighting."),
+)  # fmt: skip
+
+old_options = option_group(
+    "As figures of old were counted",
+    option("--center-crop", is_flag=True,
+           help="With --fit crop: the crop is all there is, and the truth is clipped to it (PSOL, GC-Net)."),
+    option("--macro", is_flag=True, help="Beside each figure its mean over classes, ..._macro."),
+    option("--strict", is_flag=True, help="Beside IoU of 0.5 and more: above 0.5, ..._strict."),
 )  # fmt: skip
 
 model_options = make_model_options("maps")
@@ -59,6 +88,14 @@ tap_options = option_group(
     option("--tap-weights", default="DEFAULT", show_default=True, help="Its weights, as --weights."),
 )  # fmt: skip
 
+supervision_options = option_group(
+    "Supervision",
+    option("--pseudo-boxes", metavar="FILE|map-otsu|selective-search",
+           help="Choose by these instead of the true boxes of --split: a CSV image,x0,y0,x1,y1, such as the boxes.csv "
+                "of localize; round what Otsu's threshold leaves of the plain map; or the proposal in which that map "
+                "is most concentrated."),
+)  # fmt: skip
+
 calibrate_data_options = make_data_options(
     option("--test-split", needed="test", help="Measures the gain; no image of it takes part in the choice."),
     limit_option,
@@ -76,6 +113,8 @@ map_result_options = make_result_options(
 @data_options
 @recipe_options
 @measure_options
+@further_options
+@old_options
 @map_result_options
 @run_options
 def evaluate(**options: Any) -> None:
@@ -94,10 +133,11 @@ def evaluate(**options: Any) -> None:
     from camkit.runs.evaluate import run_evaluate
 
     note_other_source(settings, source)
+    more = pop_further(options)
     other, weights = options.pop("classifier"), options.pop("classifier_weights")
     classifier = None if other is None else _second_model(other, weights)
     finish(run_evaluate(source, settings.recipe, _run_options(options), chosen_on=settings.chosen_on, other=classifier,
-                        save_maps=save_maps))  # fmt: skip
+                        save_maps=save_maps, **more))  # fmt: skip
 
 
 @command(short_help="Hold CAM, NWC, PaS and both against each other.")
@@ -106,6 +146,8 @@ def evaluate(**options: Any) -> None:
 @grid_options
 @data_options
 @measure_options
+@further_options
+@old_options
 @map_result_options
 @run_options
 def ablate(**options: Any) -> None:
@@ -128,13 +170,15 @@ def ablate(**options: Any) -> None:
     grid, source, save_maps = pop_grid(options), pop_source(options), options.pop("save_maps")
     other = None if tap is None else _second_model(tap, weights)
     recipes = {} if grid is None else {"recipes": grid}
-    finish(run_ablate(source, _run_options(options), tap=other, save_maps=save_maps, **recipes))
+    more = pop_further(options)
+    finish(run_ablate(source, _run_options(options), tap=other, save_maps=save_maps, **recipes, **more))
 
 
 @command(short_help="Choose a threshold on one split, and say what it gains on another.")
 @model_options
 @source_options
 @calibrate_data_options
+@supervision_options
 @choice_options
 @recipe_options
 @measure_options
@@ -142,6 +186,8 @@ def ablate(**options: Any) -> None:
 @run_options
 def calibrate(**options: Any) -> None:
     """Choose fit, weighting and threshold by GT-known Loc on --split; say what they gain on --test-split.
+
+    With --pseudo-boxes no box of --split is looked at for the choice, and none has to be there.
 
     OUT gets settings.json, which localize and evaluate take with --settings, calibration.json, and surface.csv with its
     picture. The gain is over the recipe that --nwc, --pas, --theta and --percentile name, on stretched images. Every
@@ -157,11 +203,13 @@ def calibrate(**options: Any) -> None:
     prepare(options)
     fits = (options["fit"],) if given_options(["fit"]) else None
     weightings, thresholds = pop_weightings(options, ["signed", "positive"]), names_in(options.pop("thresholds"))
+    pseudo = options.pop("pseudo_boxes")
     settings, test_split, source = pop_settings(options), options.pop("test_split"), pop_source(options)
     from camkit.runs.calibrate import run_calibrate
 
     finish(run_calibrate(source, settings.recipe, _run_options(options), test_split=test_split, fits=fits,
-                         weightings=weightings, thresholds=None if thresholds == ["all"] else thresholds))  # fmt: skip
+                         weightings=weightings, thresholds=None if thresholds == ["all"] else thresholds,
+                         pseudo=pseudo))  # fmt: skip
 
 
 def pop_source(options: dict[str, Any]) -> Any:
@@ -172,6 +220,17 @@ def pop_source(options: dict[str, Any]) -> Any:
     for name in MODEL_OPTIONS:
         del options[name]
     return maps
+
+
+def pop_further(options: dict[str, Any]) -> dict[str, Any]:
+    """What is measured besides, as the runs take it."""
+    from camkit.evaluation.further import Further
+
+    steps, ranked = options.pop("insertion_deletion"), options.pop("ranked_boxes")
+    named = {name: options.pop(name) for name in FURTHER}
+    further = Further(**named, ranked_boxes=ranked or 0)
+    further.check(options["protocol"], options["fit"])
+    return {"further": further, "steps": steps or 0}
 
 
 def _run_options(options: dict[str, Any]) -> Any:

@@ -41,11 +41,28 @@ result_options = make_result_options(
         help=f"Any of {', '.join(FORMATS)}.",
     ),
     option("--overlays/--no-overlays", default=True, show_default=True, help="A picture for each result."),
+    option(
+        "--overlay-format",
+        type=click.Choice(["png", "jpeg"]),
+        default="png",
+        show_default=True,
+        help="Of the pictures: without loss, or a fifth of the size and of the time.",
+    ),
+    option(
+        "--overlay-side",
+        type=click.IntRange(256),
+        metavar="PIXELS",
+        help="Longest side of the pictures' images.  [default: the image's own, up to 4 million pixels]",
+    ),
     option("--save-maps", is_flag=True, help="Each score map as float32 .npy, at the image's size."),
     option("--resume", is_flag=True, help="Go on where a run of the same settings stopped."),
 )
 
 run_options = make_run_options(
+    option("--optimize/--no-optimize", default=None,
+           help="A faster copy of the network (batch norms folded, channels_last), where the first batch's logits stay "
+                "equal to 1e-5 of their range.  [default: in fp32 on the CPU]"),
+    option("--compile", is_flag=True, help="The same of a compiled copy (torch.compile)."),
     option("--on-error", type=click.Choice(["skip", "fail"]), default="skip", show_default=True,
            help="skip: report an image that fails and go on; fail: stop there."),
     fit=None,

@@ -1,20 +1,22 @@
 """From annotated images and a source of class maps to figures: everything from one pass."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
+from camkit.data.class_map import classes_of
 from camkit.errors import CamkitError
-from camkit.evaluation.classes import ClassMatch
-from camkit.evaluation.differences import gt_loc_differences, pxap_differences, same_images
-from camkit.evaluation.html import evaluation_html
+from camkit.evaluation.differences import gt_loc_differences, pxap_differences
+from camkit.evaluation.found import Evaluation
+from camkit.evaluation.further import NOTHING, Further
 from camkit.evaluation.image_evaluation import ImageEvaluation, ImageEvaluator
 from camkit.evaluation.image_prediction import ImagePrediction
-from camkit.evaluation.measures import Classification, Curves, GroundTruth, RecipeMeasures, Results, curve_measures
+from camkit.evaluation.measures import Classification, Curves, GroundTruth, RecipeMeasures, map_measures
 from camkit.evaluation.predicted_classes import PredictedClasses
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.source import (
@@ -25,89 +27,14 @@ from camkit.evaluation.source import (
     none_measured,
     num_predicted,
 )
-from camkit.inference import Progress, no_progress
+from camkit.evaluation.tables import Measured, class_table, macro_results, size_table
+from camkit.inference import Inference, Progress, no_progress
 from camkit.localization import Failure
-from camkit.metrics import Comparison, Estimate
 from camkit.metrics.per_image import FIXED
 from camkit.process_group import ProcessGroup
 from camkit.recipe import Recipe
 
 ALONE = ProcessGroup(0, 1, torch.device("cpu"))
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """What was found on one split.
-
-    Attributes
-    ----------
-    classification : dict from name to Result
-        top1_cls, top5_cls; empty without a classifier.
-    localization : dict from recipe name to dict from name to Result
-    curves : DataFrame
-        Columns recipe, threshold, iou_0.3, iou_0.5, iou_0.7: MaxBoxAccV2's accuracies over its thresholds. Empty
-        without boxes.
-    per_image : DataFrame
-        A row an image and recipe. Boxes are in pixels of the image, half open; under the wsol protocol of its grid of
-        224x224, corners inclusive. `max_box_acc` and `max_box_acc_v2`: what the image counts for, at the data set's
-        best thresholds; `pxap_without`, where there are masks: PxAP of all the other images.
-    against : dict from recipe name to Comparison
-        GT-known Loc against the first recipe's, image by image; empty without boxes.
-    pxap_against : dict from recipe name to Estimate
-        PxAP less the first recipe's, of those with other maps; empty without masks.
-    failures : list of Failure
-    notes : list of str
-        What was not measured, and why.
-    match : ClassMatch or None
-        Which of the model's classes the data set's are; None of maps that are there already.
-    """
-
-    classification: Results
-    localization: dict[str, Results]
-    curves: pd.DataFrame
-    per_image: pd.DataFrame
-    against: dict[str, Comparison]
-    pxap_against: dict[str, Estimate]
-    failures: list[Failure]
-    notes: list[str]
-    match: ClassMatch | None = None
-
-    def __repr__(self) -> str:
-        first = next(iter(self.localization.values()), {})
-        name = next((one for one in ("gt_loc", *first) if one in first), None)
-        said = [f"{recipe} {of[name].value:.2f}" for recipe, of in self.localization.items() if name in of]
-        return f"Evaluation({name} {', '.join(said)}; {self.n} images, {len(self.failures)} failed)"
-
-    @property
-    def n(self) -> int:
-        """Images that were measured."""
-        return int(self.per_image["image"].nunique()) if "image" in self.per_image else 0
-
-    def _repr_html_(self) -> str:
-        return evaluation_html(self.classification, self.localization, self.notes, repr(self))
-
-    def plot(self, ax: Any = None, recipe: str | None = None) -> Any:
-        """Draw MaxBoxAccV2's accuracies over the threshold into a matplotlib Axes, a new one by default; returns it.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-        recipe : str, optional
-            Whose maps; the first by default.
-
-        Raises
-        ------
-        CamkitError
-            There is no such recipe, or without boxes no curve.
-        """
-        from camkit.figures import plot_curve  # noqa: PLC0415 - matplotlib only where a picture is wanted
-
-        name = next(iter(self.localization)) if recipe is None else recipe
-        if name not in self.localization:
-            raise CamkitError(f"recipe {name!r} was not measured: give one of {', '.join(self.localization)}")
-        if "threshold" not in self.curves:
-            raise CamkitError("without boxes there are no accuracies over thresholds to draw")
-        return plot_curve(self.curves[self.curves["recipe"] == name], ax)
 
 
 def evaluate(
@@ -127,6 +54,7 @@ def evaluate(
     progress: Progress = no_progress,
     group: ProcessGroup = ALONE,
     keep: Callable[[ImagePrediction], None] | None = None,
+    further: Further = NOTHING,
 ) -> Evaluation:
     """Measure localization of every recipe on one split.
 
@@ -151,13 +79,15 @@ def evaluate(
     seed : int
         Of the draws behind the intervals of MaxBoxAcc and MaxBoxAccV2.
     threshold_split : str or mapping from recipe name to str
-        The split on which the recipes' thresholds were chosen.
+        What chose the recipes' thresholds.
     progress : Progress
     group : ProcessGroup
         Each evaluates its share of the images; figures and failures are of all, the table per image and the comparison
         of recipes by GT-known Loc are of the share, and that by PxAP is left out. Not beside `classes`.
     keep : callable, optional
         Called with each image that is measured, in the order of the table per image; it may save the maps.
+    further : Further
+        What is measured besides. Tables by size and class, and means over classes, are of one process alone.
 
     Raises
     ------
@@ -167,15 +97,24 @@ def evaluate(
     """
     if classes is not None and group.world_size > 1:
         raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
+    further.check(protocol, fit)
     match = match_source(source, dataset, classes)  # all processes refuse it, or none
     check_weightings(source, (recipe.weighting for recipe in recipes.values()))
     k_max = num_predicted(source) if classes is None else classes.k
-    measures = _Measures(dataset, recipes, protocol, k_max, step, threshold_split, keep)
+    measures = _Measures(dataset, recipes, protocol, k_max, step, threshold_split, keep, further,
+                         crop_of(source) if further.center_crop else None)  # fmt: skip
     share = replace(dataset, records=dataset.records[group.rank :: group.world_size])
     results = measure_images(source, share, measures.weightings, measures.evaluate_image, classes=classes, fit=fit,
                              batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
     failures = measures.update(progress(results, len(share.records)), group)
     return replace(measures.evaluation(failures, seed, group), match=match)
+
+
+def crop_of(source: EvaluationSource) -> tuple[int, int]:
+    """Height and width of the network's input; `CamkitError` where there is none to crop images for."""
+    if not isinstance(source, Inference):
+        raise CamkitError("--maps cover whole images, and have no centre crop: leave out --center-crop")
+    return source.classifier.input.size
 
 
 class _Measures:
@@ -190,20 +129,23 @@ class _Measures:
         step: float,
         threshold_split: str | Mapping[str, str],
         keep: Callable[[ImagePrediction], None] | None,
+        further: Further,
+        crop: tuple[int, int] | None,
     ) -> None:
         chosen = protocol_named(protocol)
         for recipe in recipes.values():
             chosen.check(recipe)
         self.dataset, self.recipes, self.truth = dataset, recipes, GroundTruth.of(dataset)
         self.weightings: list[str] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
+        measures = map_measures(step, self.truth, further)
         self.evaluate_image = ImageEvaluator(
-            chosen, recipes if self.truth.boxes else {}, curve_measures(step, self.truth), keep is not None
+            chosen, recipes if self.truth.boxes else {}, measures, keep is not None, further, crop
         )
-        self.keep = keep
+        self.keep, self.further, self.labels = keep, further, list[int]()
         self.classification = Classification(k_max)
-        self.curves = {weighting: Curves(weighting, step, self.truth) for weighting in self.weightings}
+        self.curves = {weighting: Curves(weighting, step, self.truth, further) for weighting in self.weightings}
         split = dict.fromkeys(recipes, threshold_split) if isinstance(threshold_split, str) else threshold_split
-        self.rows = {name: RecipeMeasures(name, k_max, split[name], self.truth) for name in recipes}
+        self.rows = {name: RecipeMeasures(name, k_max, split[name], self.truth, further) for name in recipes}
 
     def update(self, results: Iterator[ImageEvaluation | Failure], group: ProcessGroup) -> list[Failure]:
         """Take in all images; the failures of all processes."""
@@ -216,6 +158,8 @@ class _Measures:
                 failures.append(result)
                 continue
             measured_any = True
+            assert result.own_label is not None  # an image without one is a failure
+            self.labels.append(result.own_label)
             if self.keep is not None and result.prediction is not None:
                 self.keep(result.prediction)
             for measure in measures:
@@ -237,6 +181,16 @@ class _Measures:
         tables = {
             name: self.rows[name].table().assign(**columns[recipe.weighting]) for name, recipe in self.recipes.items()
         }
+        by_size, by_class = pd.DataFrame(), pd.DataFrame()
+        labels, further = np.array(self.labels, np.int64), self.further
+        measured = Measured(tables, localization, self._pixels())
+        if alone and further.macro:
+            macro = macro_results(measured, further, labels)
+            localization = {name: results | macro[name] for name, results in localization.items()}
+        if alone and further.by_size:
+            by_size = size_table(measured, further)
+        if alone and further.by_class:
+            by_class = class_table(measured, further, labels, classes_of(self.dataset))
         curves = [self.curves[recipe.weighting].curve().assign(recipe=name) for name, recipe in self.recipes.items()]
         return Evaluation(
             classification=self.classification.results(seed),
@@ -246,40 +200,14 @@ class _Measures:
             against=gt_loc_differences(tables),
             pxap_against=pxap_differences(tables, localization) if group.world_size == 1 else {},
             failures=failures,
-            notes=self.truth.notes(),
+            notes=[*self.further.notes(), *self.truth.notes()],
+            by_size=by_size,
+            by_class=by_class,
         )
 
-
-def merge_evaluations(first: Evaluation, second: Evaluation, prefix: str) -> Evaluation:
-    """Two evaluations of the same images as one: a table over two models, each recipe against the first model's first.
-
-    Parameters
-    ----------
-    first, second : Evaluation
-    prefix : str
-        Put before the names of the second's recipes and figures.
-
-    Raises
-    ------
-    CamkitError
-        They did not measure the same images.
-    """
-    renamed = {name: f"{prefix}{name}" for name in second.localization}
-    tables = [first.per_image, second.per_image.replace({"recipe": renamed})]
-    curves = [first.curves, second.curves.replace({"recipe": renamed})]
-    per_image = pd.concat(tables, ignore_index=True)
-    by_recipe = {str(name): rows for name, rows in per_image.groupby("recipe", sort=False)}
-    same_images(by_recipe)
-    localization = first.localization | {renamed[name]: found for name, found in second.localization.items()}
-    known = {(failure.image, failure.reason) for failure in first.failures}
-    return Evaluation(
-        classification=first.classification | {f"{prefix}{k}": v for k, v in second.classification.items()},
-        localization=localization,
-        curves=pd.concat(curves, ignore_index=True),
-        per_image=per_image,
-        against=gt_loc_differences(by_recipe),
-        pxap_against=pxap_differences(by_recipe, localization),
-        failures=first.failures + [f for f in second.failures if (f.image, f.reason) not in known],
-        notes=first.notes,
-        match=first.match,
-    )
+    def _pixels(self) -> dict[str, NDArray[np.int32]]:
+        """By recipe what PxAP keeps of the images of this process, where groups of them are asked for."""
+        if not (self.truth.masks and self.labels and (self.further.by_size or self.further.by_class)):
+            return {}
+        rows = {weighting: curves.metrics["pxap"].per_image() for weighting, curves in self.curves.items()}
+        return {name: rows[recipe.weighting] for name, recipe in self.recipes.items()}

@@ -9,11 +9,29 @@ from numpy.typing import NDArray
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.evaluation.image_evaluation import ImageEvaluation
-from camkit.metrics import Coverage, GTKnownLoc, MaxBoxAcc, MaxBoxAccV2, MeanIoU, PxAP, Result, TopKCls, TopKLoc
-from camkit.metrics.localization import IOU_AT_LEAST
+from camkit.evaluation.further import Further
+from camkit.evaluation.image_evaluation import ImageEvaluation, MapMeasure
+from camkit.metrics import (
+    Coverage,
+    EnergyPointingGame,
+    GTKnownLoc,
+    MaxBoxAcc,
+    MaxBoxAccV2,
+    MaxBoxAccV3,
+    MeanIoU,
+    MeanPxAP,
+    PeakIoU,
+    PointingGame,
+    PxAP,
+    RankedLoc,
+    Result,
+    TopKCls,
+    TopKLoc,
+)
+from camkit.metrics.localization import is_right
 from camkit.metrics.per_image import PerImage
 from camkit.metrics.pixels import with_and_without
+from camkit.metrics.wsol import SIDE
 
 Results = dict[str, Result]
 
@@ -89,26 +107,52 @@ class GroundTruth:
         return []
 
 
-def curve_measures(step: float, truth: GroundTruth) -> dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP]:
-    """The measures that try every threshold: two of boxes, PxAP of masks."""
-    measures: dict[str, MaxBoxAcc | MaxBoxAccV2 | PxAP] = {}
+def map_measures(step: float, truth: GroundTruth, further: Further) -> dict[str, MapMeasure]:
+    """The measures of maps, by the name of what they keep of an image."""
+    measures: dict[str, MapMeasure] = {}
     if truth.boxes:
         measures |= {"max_box_acc": MaxBoxAcc(step), "max_box_acc_v2": MaxBoxAccV2(step)}
-    return measures | ({"pxap": PxAP(step)} if truth.masks else {})
+        measures |= {"max_box_acc_v3": MaxBoxAccV3(step)} if further.max_box_acc_v3 else {}
+    measures |= {"pxap": PxAP(step)} if truth.masks else {}
+    if further.pointing_game:
+        measures |= {"pointing_game": PointingGame(0), "energy_pointing_game": EnergyPointingGame()}
+    return measures
 
 
 class Curves:
-    """MaxBoxAcc, MaxBoxAccV2 and PxAP of the maps of one weighting."""
+    """The measures of the maps of one weighting, most of which try every threshold."""
 
-    def __init__(self, weighting: str, step: float, truth: GroundTruth) -> None:
-        self.weighting, self.metrics = weighting, curve_measures(step, truth)
+    def __init__(self, weighting: str, step: float, truth: GroundTruth, further: Further) -> None:
+        self.weighting, self.metrics = weighting, map_measures(step, truth, further)
+        # What others keep tells these, too.
+        self.mean_pxap = MeanPxAP(step) if truth.masks else None
+        self.peak_iou = PeakIoU(step) if truth.masks else None
+        self.near = PointingGame(further.tolerance) if further.pointing_game and further.tolerance else None
 
     def update(self, evaluation: ImageEvaluation) -> None:
-        for name, outcome in evaluation.outcomes[self.weighting].items():
+        outcomes = evaluation.outcomes[self.weighting]
+        for name, outcome in outcomes.items():
             self.metrics[name].append(outcome)
+        if self.mean_pxap is not None and self.peak_iou is not None and evaluation.own_label is not None:
+            self.mean_pxap.append(MeanPxAP.row(evaluation.own_label, outcomes["pxap"]))
+            self.peak_iou.append(outcomes["pxap"])
+        if self.near is not None:
+            self.near.append(outcomes["pointing_game"])
 
     def results(self, seed: int) -> Results:
-        return results_of(dict(self.metrics), seed)
+        named: dict[str, PerImage] = {}
+        for name, metric in self.metrics.items():
+            named[name] = metric
+            if name == "pxap" and self.mean_pxap is not None and self.peak_iou is not None:
+                named |= {"mpxap": self.mean_pxap, "peak_iou": self.peak_iou}
+            if name == "pointing_game" and self.near is not None:
+                named[f"pointing_game_{self.near.tolerance:g}px"] = self.near
+        v3 = named.pop("max_box_acc_v3", None)
+        found = results_of(named, seed)
+        if v3 is not None:
+            figures = v3.result(np.random.default_rng(seed))
+            found |= {f"max_box_acc_v3{'' if name == 'recall' else f'_{name}'}": of for name, of in figures.items()}
+        return found
 
     def curve(self) -> pd.DataFrame:
         """MaxBoxAccV2's; nothing without boxes."""
@@ -119,20 +163,26 @@ class Curves:
             return v2.curve()
 
     def columns(self) -> dict[str, NDArray[np.float64]]:
-        """What each image leaves in the table: what it counts for, PxAP of all the others."""
+        """What each image leaves in the table: what it counts for, PxAP of all the others, its mask's share."""
         columns = {}
         for name, metric in self.metrics.items():
             if len(metric.outcomes) == 0:
                 continue
             if isinstance(metric, PxAP):
-                columns["pxap_without"] = with_and_without(metric.per_image())[1]
-            else:
+                rows = metric.per_image()
+                columns["pxap_without"] = with_and_without(rows)[1]
+                columns["mask_share"] = rows[:, : rows.shape[1] // 2].sum(axis=1) / SIDE**2
+            elif isinstance(metric, PointingGame):
+                columns["pointing_distance"] = metric.per_image()[:, 0]
+            elif isinstance(metric, EnergyPointingGame):
+                columns["energy"] = metric.per_image()[:, 0]
+            elif isinstance(metric, MaxBoxAcc):
                 columns[name] = metric.at_best()
         return columns
 
 
 COLUMNS = ("recipe", "image", "label", "score", "predicted")
-BOX_COLUMNS = ("x0", "y0", "x1", "y1", "share", "truth_share", "iou", "gt_loc")
+BOX_COLUMNS = ("x0", "y0", "x1", "y1", "share", "truth_share", "iou")
 
 
 class RecipeMeasures:
@@ -145,11 +195,14 @@ class RecipeMeasures:
     k_max : int
         The k of Top-k Loc beside 1; 0 without a classifier.
     threshold_split : str
-        The split on which the recipe's threshold was chosen.
+        What chose the recipe's threshold.
+    truth : GroundTruth
+    further : Further
     """
 
-    def __init__(self, recipe: str, k_max: int, threshold_split: str, truth: GroundTruth) -> None:
+    def __init__(self, recipe: str, k_max: int, threshold_split: str, truth: GroundTruth, further: Further) -> None:
         self.recipe, self.ks, self.threshold_split, self.boxes = recipe, top_ks(k_max), threshold_split, truth.boxes
+        self.further = further
         self.rows: list[dict[str, object]] = []
 
     def update(self, evaluation: ImageEvaluation) -> None:
@@ -162,31 +215,53 @@ class RecipeMeasures:
 
     def _of_box(self, evaluation: ImageEvaluation) -> dict[str, object]:
         found = evaluation.boxes[self.recipe]
-        right = found.iou >= IOU_AT_LEAST
+        iou = torch.tensor(found.iou, dtype=torch.float64)
+        right = bool(is_right(iou))
         row: dict[str, object] = dict(zip(("x0", "y0", "x1", "y1"), found.box, strict=True))
-        row |= {"share": found.share, "truth_share": found.truth_share, "iou": found.iou, "gt_loc": right}
-        if evaluation.predicted is not None:
-            # A predicted class that is right is the image's own, and so is its map's box.
-            predicted = evaluation.predicted.tolist()
-            row |= {f"top{k}_loc": right and evaluation.label in predicted[:k] for k in self.ks}
+        row |= {"share": found.share, "truth_share": found.truth_share, "iou": found.iou}
+        counts = {"": right} | ({"_strict": bool(is_right(iou, strict=True))} if self.further.strict else {})
+        for kind, yes in counts.items():
+            row[f"gt_loc{kind}"] = yes
+            if evaluation.predicted is not None:
+                # A predicted class that is right is the image's own, and so is its map's box.
+                predicted = evaluation.predicted.tolist()
+                row |= {f"top{k}_loc{kind}": yes and evaluation.label in predicted[:k] for k in self.ks}
+        if found.ranked_iou is not None:
+            row[self.ranked] = bool(is_right(torch.tensor(found.ranked_iou)))
         return row
+
+    @property
+    def ranked(self) -> str:
+        """The name of GT-known Loc with ranked boxes."""
+        return f"gt_loc_{self.further.ranked_boxes}_boxes"
+
+    def _loc(self) -> dict[str, PerImage]:
+        """The metrics of right and wrong, by the names of their columns."""
+        split, metrics = self.threshold_split, dict[str, PerImage]()
+        for strict in (False, True) if self.further.strict else (False,):
+            kind = "_strict" * strict
+            metrics[f"gt_loc{kind}"] = GTKnownLoc(split, strict=strict)
+            metrics |= {f"top{k}_loc{kind}": TopKLoc(k, split, strict=strict) for k in self.ks}
+        if self.further.ranked_boxes:
+            metrics[self.ranked] = RankedLoc(self.further.ranked_boxes, split)
+        return metrics
 
     def table(self) -> pd.DataFrame:
         """A row an image; of none the columns alone, so that a process without images measures with the others."""
         if self.rows:
             return pd.DataFrame(self.rows)
-        boxes = [*BOX_COLUMNS, *(f"top{k}_loc" for k in self.ks)] if self.boxes else []
+        boxes = [*BOX_COLUMNS, *self._loc()] if self.boxes else []
         return pd.DataFrame(columns=[*COLUMNS, *boxes], dtype=float)
 
     def results(self, seed: int) -> Results:
         if not self.boxes:
             return {}
         table, split = self.table(), self.threshold_split
-        metrics: dict[str, PerImage] = {"gt_loc": GTKnownLoc(split), "mean_iou": MeanIoU(split)}
-        metrics |= {f"top{k}_loc": TopKLoc(k, split) for k in self.ks}
-        columns = {"gt_loc": "gt_loc", "mean_iou": "iou", **{name: name for name in metrics if name.startswith("top")}}
-        for name, metric in metrics.items():
-            metric.append(torch.tensor(table[[columns[name]]].to_numpy()))
+        loc, mean_iou = self._loc(), MeanIoU(split)
+        for name, metric in loc.items():
+            metric.append(torch.tensor(table[[name]].to_numpy()))
+        mean_iou.append(torch.tensor(table[["iou"]].to_numpy()))
+        metrics = {"gt_loc": loc.pop("gt_loc"), "mean_iou": mean_iou, **loc}
         coverage = Coverage(split)
         coverage.append(torch.tensor(table[["share", "truth_share"]].to_numpy()))
         shares: Results = coverage.result(np.random.default_rng(seed))

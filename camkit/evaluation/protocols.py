@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from camkit.boxes import pixels_inside
+from camkit.boxes import boxes_by_size, pixels_inside
 from camkit.boxes.score_maps import is_constant
 from camkit.boxes.tree import level_boxes
 from camkit.errors import CamkitError
@@ -52,6 +52,9 @@ class EvaluationProtocol(Protocol):
     def boxes(self, prediction: ImagePrediction, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
         """Each recipe's box (4,)."""
 
+    def ranked(self, prediction: ImagePrediction, recipe: Recipe, k: int) -> Boxes:
+        """The boxes (B, 4) of the k largest regions under a recipe, the largest first."""
+
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         """The score map (H, W), and the box at each of its 256 grey levels (256, 4)."""
 
@@ -88,6 +91,11 @@ class Paper:
             boxes, _ = recipe.boxes(score_maps[key])
             found[name] = self._in_image(boxes, prediction)[0]
         return found
+
+    def ranked(self, prediction: ImagePrediction, recipe: Recipe, k: int) -> Boxes:
+        score_map = recipe.score_maps(prediction.maps[recipe.weighting], prediction.size, prediction.window).numpy()
+        boxes = boxes_by_size(score_map > recipe.tau(score_map))[:k]
+        return self._in_image(boxes, prediction) if len(boxes) else boxes
 
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         score_map = recipe.score_maps(prediction.maps[recipe.weighting], prediction.size, prediction.window).numpy()
@@ -144,6 +152,9 @@ class Wsol:
             score_map, boxes = levels[recipe.weighting]
             found[name] = boxes[int(recipe.tau(score_map) * (LEVELS - 1))]
         return found
+
+    def ranked(self, *_: Any) -> Boxes:
+        raise CamkitError("the wsol protocol has one box an image at a fixed threshold: rank boxes under paper")
 
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         score_map = protocol_map(prediction.maps[recipe.weighting], prediction.size, prediction.window)

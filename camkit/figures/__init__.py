@@ -1,6 +1,7 @@
 """Pictures. Arrays and tables in, pixels or a matplotlib Axes out."""
 
 from camkit.figures.ablation import plot_ablation
+from camkit.figures.by_class import plot_by_class
 from camkit.figures.calibration import plot_calibration
 from camkit.figures.channels import plot_channels
 from camkit.figures.class_maps import plot_class_maps
@@ -30,6 +31,7 @@ __all__ = [
     "overlay",
     "picture_size",
     "plot_ablation",
+    "plot_by_class",
     "plot_calibration",
     "plot_channels",
     "plot_class_maps",

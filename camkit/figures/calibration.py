@@ -29,7 +29,7 @@ def plot_calibration(surface: pd.DataFrame, chosen: tuple[str, str, float, float
         Its place is taken; a new page by default. Returned.
     """
     tried = set(surface["threshold"])
-    if tried <= {"pas", "minmax"}:
+    if tried <= {"pas", "minmax"} and surface["percentile"].nunique() > 1:
         return plot_surface(surface, (chosen[0], *chosen[2:]), ax)
     kinds = {title: names for title, names in KINDS.items() if tried & set(names)}
     weightings = list(surface["weighting"].unique())

@@ -32,6 +32,11 @@ def ious_of(boxes: Tensor, truths: Truths, iou: IoU = half_open_iou) -> Tensor:
     return torch.stack(ious).reshape(boxes.shape[:-1]) if ious else torch.zeros(boxes.shape[:-1], dtype=torch.float64)
 
 
+def is_right(ious: Tensor, strict: bool = False) -> Tensor:
+    """Whether boxes with these IoUs count: 0.5 and more do, or, strictly, only what is above."""
+    return ious > IOU_AT_LEAST if strict else ious >= IOU_AT_LEAST
+
+
 def share_of_image(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Area of boxes (N, 4), half open, by the area of their image of size (height, width): (N,), float64."""
     width, height = (boxes[:, 2:] - boxes[:, :2]).double().unbind(1)
@@ -102,6 +107,8 @@ class GTKnownLoc(PercentRight):
         The split on which the boxes' threshold was chosen.
     iou : callable
         `half_open_iou` or `inclusive_iou`.
+    strict : bool
+        IoU above 0.5, as some codes have it, for 0.5 and more.
 
     Examples
     --------
@@ -115,9 +122,9 @@ class GTKnownLoc(PercentRight):
     (2, 9.5, 90.5)
     """
 
-    def __init__(self, threshold_split: str = FIXED, iou: IoU = half_open_iou) -> None:
-        super().__init__(threshold_split, variant=iou.__name__)
-        self.iou = iou
+    def __init__(self, threshold_split: str = FIXED, iou: IoU = half_open_iou, strict: bool = False) -> None:
+        super().__init__(threshold_split, variant=f"{iou.__name__}{'_strict' * strict}")
+        self.iou, self.strict = iou, strict
 
     def update(self, boxes: Tensor, truths: Truths) -> None:
         """Take in N images.
@@ -129,7 +136,7 @@ class GTKnownLoc(PercentRight):
         truths : sequence of array_like (M, 4)
             Each image's ground-truth boxes.
         """
-        self.append((ious_of(boxes, truths, self.iou) >= IOU_AT_LEAST)[:, None])
+        self.append(is_right(ious_of(boxes, truths, self.iou), self.strict)[:, None])
 
 
 class TopKLoc(PercentRight):
@@ -142,12 +149,16 @@ class TopKLoc(PercentRight):
         The split on which the boxes' threshold was chosen.
     iou : callable
         `half_open_iou` or `inclusive_iou`.
+    strict : bool
+        IoU above 0.5, as some codes have it, for 0.5 and more.
     """
 
-    def __init__(self, k: int = 1, threshold_split: str = FIXED, iou: IoU = half_open_iou) -> None:
-        super().__init__(threshold_split, variant=f"{k}_{iou.__name__}")
+    def __init__(
+        self, k: int = 1, threshold_split: str = FIXED, iou: IoU = half_open_iou, strict: bool = False
+    ) -> None:
+        super().__init__(threshold_split, variant=f"{k}_{iou.__name__}{'_strict' * strict}")
         self.k = k
-        self.iou = iou
+        self.iou, self.strict = iou, strict
 
     def update(self, boxes: Tensor, classes: Tensor, labels: Tensor, truths: Truths) -> None:
         """Take in N images.
@@ -164,7 +175,7 @@ class TopKLoc(PercentRight):
             Each image's ground-truth boxes.
         """
         right_class = among_first(self.k, classes, labels)
-        right_box = ious_of(boxes[:, : self.k], truths, self.iou) >= IOU_AT_LEAST
+        right_box = is_right(ious_of(boxes[:, : self.k], truths, self.iou), self.strict)
         self.append((right_class & right_box).any(1, keepdim=True))
 
 

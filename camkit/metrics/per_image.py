@@ -16,7 +16,8 @@ from camkit.errors import CamkitError
 from camkit.metrics.intervals import Estimate
 
 FIXED = "fixed beforehand"
-REPORTED = "boxes of the reported split"
+BOXES = "boxes"  # the supervision that chose a threshold, where it was not pseudo boxes
+REPORTED = f"{BOXES} of the reported split"
 REPORTED_MASKS = "masks of the reported split"
 NO_THRESHOLD = "no threshold"
 

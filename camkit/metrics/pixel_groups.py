@@ -7,9 +7,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camkit.metrics.intervals import jackknife
+from camkit.metrics.intervals import Estimate, jackknife
 from camkit.metrics.per_image import NO_THRESHOLD, REPORTED_MASKS, PerImage, Result
-from camkit.metrics.pixels import CHUNK, Mask, PxAP, average_precision, outcome_of, require_foreground, score_bins
+from camkit.metrics.pixels import (
+    CHUNK,
+    Mask,
+    PxAP,
+    average_precision,
+    outcome_of,
+    require_foreground,
+    score_bins,
+    with_and_without,
+)
 from camkit.metrics.wsol import protocol_map
 
 Histograms = NDArray[np.int64]
@@ -61,6 +70,16 @@ class PeakIoU(PxAP):
         left_out = np.concatenate([ious_over_thresholds(whole - part).max(-1) for part in parts])
         best = float(self.bins[curve.argmax()])
         return Result.of(jackknife(float(curve.max()), left_out, (0, 100)), self.threshold_split, [best])
+
+
+def pxap_by_group(rows: NDArray[np.int32], groups: NDArray[np.int64]) -> dict[int, Estimate]:
+    """PxAP of each group (n,) of images that has foreground; rows (n, 2 * B) as `PxAP` keeps them."""
+    found = {}
+    for group in np.unique(groups):
+        own = rows[groups == group]
+        if own[:, : own.shape[1] // 2].any():
+            found[int(group)] = jackknife(*with_and_without(own), (0, 100))
+    return found
 
 
 def _summed(rows: NDArray[np.int32]) -> Histograms:

@@ -7,6 +7,7 @@ so that a run that was killed and resumed leaves the same files as one that was 
 import errno
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from camkit.output.files import whole
 from camkit.output.journal import JOURNAL, Journal
 from camkit.output.lock import locked
 from camkit.output.owned import MANIFEST, check_free, claim, remove
-from camkit.output.pictures import draw, picture_files
+from camkit.output.pictures import PNG, OverlayOptions, draw, picture_files
 from camkit.output.tables import WRITERS, Row, row_of, write_csv
 from camkit.output.yolo import DATA, LABELS, check_names, label_file, write_yolo
 
@@ -44,6 +45,7 @@ class RunFolder:
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
     overlays, maps : bool
         What is drawn for each image.
+    overlay_options : OverlayOptions
     formats : sequence of str
         Of the tables, from `camkit.output.tables.FORMATS`.
     class_names : sequence of str
@@ -71,6 +73,7 @@ class RunFolder:
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
         overlays: bool = True,
         maps: bool = False,
+        overlay_options: OverlayOptions = PNG,
         formats: Sequence[str] = ("csv",),
         class_names: Sequence[str] = (),
         resume: bool = False,
@@ -78,6 +81,7 @@ class RunFolder:
     ) -> None:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
         self.overlays, self.maps, self.formats, self.class_names = overlays, maps, formats, class_names
+        self.overlay_options = overlay_options
         if "yolo" in formats:
             check_names(file.name for file in files)
         with ExitStack() as stack:
@@ -131,7 +135,15 @@ class RunFolder:
         """How many classes were left out of the images' results."""
         return sum(self.journal.entries.get(file.name, {}).get("left_out", 0) for file in self.files)
 
-    def add(self, file: ImageFile, result: Result, *, filled: bool = False, left_out: int = 0) -> None:
+    def add(
+        self,
+        file: ImageFile,
+        result: Result,
+        *,
+        filled: bool = False,
+        left_out: int = 0,
+        encoded: Sequence["Future[bytes]"] = (),
+    ) -> None:
         """Write one image's pictures and maps, then its line of the journal.
 
         Parameters
@@ -142,6 +154,8 @@ class RunFolder:
             Whether the image is damaged, and what is missing of it was filled.
         left_out : int
             How many of its classes are not among the result, because they are weak.
+        encoded : sequence of Future
+            Its overlays' files, as `camkit.output.pictures.drawn_ahead` has begun them.
 
         Raises
         ------
@@ -150,7 +164,7 @@ class RunFolder:
         """
         try:
             if isinstance(result, list):
-                result = self._drawn(result)
+                result = self._drawn(result, encoded)
             if isinstance(result, Failure):
                 self.journal.write({"image": file.name, "reason": result.reason})
             else:
@@ -161,16 +175,17 @@ class RunFolder:
         except OSError as error:
             raise self._full(error) from error
 
-    def _drawn(self, result: list[Localization]) -> Result:
+    def _drawn(self, result: list[Localization], encoded: Sequence["Future[bytes]"]) -> Result:
         """The result, or why it cannot be drawn."""
         if not result:  # every class was left out
             return result
         image = result[0].image
-        names = picture_files(result, overlays=self.overlays, maps=self.maps)
+        drawn: Any = {"overlays": self.overlays, "maps": self.maps, "options": self.overlay_options}
+        names = picture_files(result, **drawn)
         if names:
             self.journal.write({"image": image, "files": names})
         try:
-            draw(self.path, result, overlays=self.overlays, maps=self.maps)
+            draw(self.path, result, **drawn, encoded=encoded)
         except OSError as error:
             if error.errno not in NAMELY:
                 raise

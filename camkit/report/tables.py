@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from camkit.metrics import compare
+from camkit.metrics.groups import EDGES, size_groups
 from camkit.metrics.intervals import accuracy, mean
 
 TITLES = {
@@ -16,15 +17,24 @@ TITLES = {
     "top5_loc": ("Top-5 Loc", "%"),
     "max_box_acc": ("MaxBoxAcc", "%"),
     "max_box_acc_v2": ("MaxBoxAccV2", "%"),
+    "max_box_acc_v3": ("MaxBoxAccV3", "%"),
+    "max_box_acc_v3_precision": ("MaxBoxAccV3, precision", "%"),
+    "max_box_acc_v3_f1": ("MaxBoxAccV3, F1", "%"),
     "pxap": ("PxAP", "%"),
+    "mpxap": ("mPxAP", "%"),
+    "peak_iou": ("peak IoU of pixels", "%"),
+    "pointing_game": ("pointing game", "%"),
+    "energy_pointing_game": ("energy pointing game", ""),
+    "insertion": ("insertion", ""),
+    "deletion": ("deletion", ""),
     "mean_iou": ("mean IoU", ""),
     "top1_cls": ("Top-1 Cls", "%"),
     "top5_cls": ("Top-5 Cls", "%"),
     "coverage_predicted": ("boxes cover, of the image", ""),
-    "coverage_truth": ("the truth covers", ""),
+    "coverage_truth": ("the largest true box covers", ""),
     "coverage_excess": ("boxes cover more by", ""),
 }
-SIZES = ((0.0, 0.1, "under 10 %"), (0.1, 0.25, "10 to 25 %"), (0.25, 0.5, "25 to 50 %"), (0.5, 1.01, "50 % and more"))
+SHARES = ("mean_iou", "energy_pointing_game")  # and their means over classes
 SHOWN = 200  # classes
 PAIRS = 6  # columns of which every two are compared
 
@@ -73,7 +83,7 @@ def figures_of(metrics: dict[str, dict[str, Any]]) -> list[Figure]:
     found = []
     for name in names:
         plain, held = name.removeprefix("tap:"), metrics[name]
-        percent = plain not in ("mean_iou",) and not plain.startswith("coverage")
+        percent = not plain.startswith(("coverage", *SHARES))
         title, unit = TITLES.get(plain, (plain, "%" if percent else ""))
         most = 100.0 if unit else 1.0
         least = -most if plain == "coverage_excess" else 0.0
@@ -103,12 +113,13 @@ def by_class(table: pd.DataFrame, classes: Sequence[str]) -> list[Group]:
 
 
 def by_size(table: pd.DataFrame) -> list[Group]:
-    """A row a share of the image that the truth covers."""
+    """A row a size: the share of the image that its largest true box covers."""
     if "gt_loc" not in table or "truth_share" not in table:
         return []
-    share = table["truth_share"]
-    parts = [(name, table[(share >= low) & (share < high)]) for low, high, name in SIZES]
-    return [group_of(name, rows) for name, rows in parts if len(rows)]
+    groups = size_groups(table["truth_share"].to_numpy(float))
+    low, high = (f"{100 * edge:g} %" for edge in EDGES)
+    said = dict(enumerate((f"small (under {low})", f"medium ({low} to {high})", f"large ({high} and more)")))
+    return [group_of(said[group], table[groups == group]) for group in np.unique(groups).tolist()]
 
 
 def group_of(name: str, rows: pd.DataFrame) -> Group:

@@ -9,17 +9,26 @@ import pandas as pd
 
 from camkit.data import AnnotatedSet, Fit, MapFolder
 from camkit.errors import CamkitError
-from camkit.evaluation import Calibration, Evaluation, EvaluationSource, calibrate, evaluate
+from camkit.evaluation import (
+    Calibration,
+    Evaluation,
+    EvaluationSource,
+    calibrate,
+    evaluate,
+    merge_evaluations,
+)
 from camkit.evaluation.calibrate import WEIGHTINGS, require_boxes
-from camkit.evaluation.evaluate import merge_evaluations
 from camkit.evaluation.grid import thresholds_for, weightings_for
-from camkit.metrics.per_image import FIXED
+from camkit.evaluation.pseudo_boxes import require_selective_search, with_pseudo_boxes
+from camkit.localization import Failure
+from camkit.metrics.per_image import BOXES, FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, outcome_facts
 from camkit.runs.measured import signed_with_interval, with_interval, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
+from camkit.runs.pseudo import pseudo_facts, pseudo_lines
 from camkit.runs.results import held, publishing
 
 FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
@@ -35,12 +44,14 @@ def run_calibrate(
     fits: Sequence[Fit] | None = None,
     weightings: Sequence[str] | None = WEIGHTINGS,
     thresholds: Sequence[str] | None = None,
+    pseudo: str | None = None,
 ) -> Report:
     """Choose fit, weighting and threshold on `options.split`, and measure what they gain on `test_split`.
 
     The gain is over the recipe `before` with `options.fit`. Without `fits` every fit is tried that `fits_for` gives.
     None of the weightings or thresholds stands for all that hold. Of maps without class weights, as those in a folder
-    are, there is no weighting to choose.
+    are, there is no weighting to choose. With `pseudo` the choice is made by pseudo boxes
+    (`camkit.evaluation.pseudo_boxes`), and `options.split` needs no true ones.
 
     Raises
     ------
@@ -51,7 +62,10 @@ def run_calibrate(
         raise CamkitError(f"--split and --test-split are both {test_split!r}: a gain counts on images not seen before")
     run = Measurement(options, test_split)
     chosen_on, unseen = run.datasets
-    require_boxes(chosen_on)
+    if pseudo is None:
+        require_boxes(chosen_on)
+    elif pseudo == "selective-search":
+        require_selective_search()
     require_boxes(unseen)
     source = run.source(maps_of)
     no_fit = isinstance(maps_of, Path)
@@ -62,9 +76,17 @@ def run_calibrate(
     rules, more = thresholds_for(
         options.protocol, None if thresholds is None else dict.fromkeys(thresholds, before.threshold)
     )
-    found = calibrate(source, chosen_on, before, weightings=weighed, thresholds=list(rules), fits=tried,
+    judged, without, supervision = chosen_on, list[Failure](), BOXES
+    if pseudo is not None:
+        supervision = f"pseudo boxes ({pseudo})"
+        making = {name: value for name, value in reading.items() if name != "protocol"}
+        judged, without = with_pseudo_boxes(pseudo, source, chosen_on, fit=options.fit,
+                                            progress=options.progress(supervision), **making)  # fmt: skip
+    found = calibrate(source, judged, before, weightings=weighed, thresholds=list(rules), fits=tried,
                       progress=progress, **reading)  # fmt: skip
-    measured = [_measure(source, dataset, before, found, options) for dataset in (chosen_on, unseen)]
+    by = f"{supervision} of {found.chosen_on}"
+    datasets = [dataset for dataset in (chosen_on, unseen) if dataset.has_boxes]
+    measured = [_measure(source, dataset, before, found, by, options) for dataset in datasets]
     record: dict[str, Any] = {
         "settings": {
             **source_facts(maps_of),
@@ -73,18 +95,21 @@ def run_calibrate(
             "test_split": test_split,
             "weightings": weighed,
             "thresholds": list(rules),
+            "supervision": supervision,
         },
         "before": before.to_dict(),
         "calibrated": found.recipe.to_dict(),
         "calibrated_fit": None if no_fit else found.fit,
         "classes": [of.match.facts() for of in measured if of.match is not None],
-        "splits": {dataset.split: _facts(of) for dataset, of in zip((chosen_on, unseen), measured, strict=True)},
+        "splits": {dataset.split: _facts(of) for dataset, of in zip(datasets, measured, strict=True)},
+        "pseudo_boxes": None if pseudo is None else pseudo_facts(judged, chosen_on),
         **run.facts(),
     }
-    failures = [asdict(failure) for evaluation in measured for failure in evaluation.failures]
+    failures = [asdict(one) for one in without]
+    failures += [asdict(failure) for evaluation in measured for failure in evaluation.failures]
     out, command = options.out, "evaluate" if isinstance(maps_of, Path) else "localize"
     with publishing(out) as new:
-        _write(new, found, source_name(maps_of), record, failures)
+        _write(new, found, source_name(maps_of), supervision, record, failures)
     before_fit, fit = ("", "") if no_fit else (f", fit {options.fit}", f", fit {found.fit}")
     as_it_is = ", not normalised" if found.recipe.normalization == "none" else ""
     chosen = f"{found.recipe.weighting} weights, {found.recipe.threshold}{as_it_is}{fit}"
@@ -92,14 +117,17 @@ def run_calibrate(
         *notes,
         *more,
         f"before      {before.weighting} weights, {before.threshold}{before_fit}",
-        f"calibrated  {chosen}; the best of {len(found.surface)}",
-        f"{_line(measured[0])}, on {chosen_on.split}, where it was chosen",
-        f"{_line(measured[1])}, on {unseen.split}, not seen before",
+        f"calibrated  {chosen}; the best of {len(found.surface)}, by {by}",
+        *pseudo_lines(record["pseudo_boxes"], len(chosen_on.records)),
+        *(
+            f"{_line(of)}, on {dataset.split}, {'not seen before' if dataset is unseen else 'where it was chosen'}"
+            for dataset, of in zip(datasets, measured, strict=True)
+        ),
         f"look at {out / 'settings.json'} (camkit {command} --settings takes it) and {out / 'surface.png'}",
     ]
     if not no_fit and not fits and "keep" not in tried:
         lines.insert(0, f"note: fit keep was not tried: {source_name(maps_of)} takes one input size")
-    for dataset, of in zip((unseen, chosen_on), reversed(measured), strict=True):
+    for dataset, of in zip(reversed(datasets), reversed(measured), strict=True):
         lines = [*class_lines([of.match], dataset), *lines]
     lines = [*filled_lines(record["filled"]), *run.source_lines(), *lines]
     facts = {name: record[name] for name in ("before", "calibrated", "calibrated_fit", "splits")}
@@ -114,10 +142,10 @@ def fits_for(source: EvaluationSource, fit: Fit) -> Sequence[Fit]:
 
 
 def _measure(
-    source: EvaluationSource, dataset: AnnotatedSet, before: Recipe, found: Calibration, options: RunOptions
+    source: EvaluationSource, dataset: AnnotatedSet, before: Recipe, found: Calibration, by: str, options: RunOptions
 ) -> Evaluation:
-    """Both recipes, each under its fit, on the images that both fits take."""
-    splits = {"before": FIXED, "calibrated": options.split_of(found.chosen_on, dataset)}
+    """Both recipes, each under its fit, on the images that both fits take; `by`: what chose the second."""
+    splits = {"before": FIXED, "calibrated": options.split_of(by, dataset)}
 
     def under(fit: Fit, recipes: dict[str, Recipe], images: AnnotatedSet) -> Evaluation:
         return evaluate(source, images, recipes, step=options.step, seed=options.seed, threshold_split=splits,
@@ -157,12 +185,19 @@ def _line(evaluation: Evaluation) -> str:
     )
 
 
-def _write(out: Path, found: Calibration, model: str, record: dict[str, Any], failures: list[dict[str, Any]]) -> None:
+def _write(
+    out: Path,
+    found: Calibration,
+    model: str,
+    supervision: str,
+    record: dict[str, Any],
+    failures: list[dict[str, Any]],
+) -> None:
     write_table(out / "surface.csv", found.surface)
     write_table(out / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
     with whole(out / "surface.png", "wb") as file:
         found.plot().figure.savefig(file, dpi=150)
     write_json(out / "calibration.json", record)
     write_json(out / "settings.json", {"recipe": found.recipe.to_dict(), "fit": record["calibrated_fit"],
-                                       "chosen_on": found.chosen_on, "model": model,
+                                       "chosen_on": found.chosen_on, "supervision": supervision, "model": model,
                                        "by": "GT-known Loc", "n": found.n})  # fmt: skip

@@ -1,7 +1,7 @@
 """`camkit evaluate` and `camkit ablate`: annotated images and a source of class maps to figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
@@ -12,13 +12,17 @@ from camkit.evaluation import (
     Crossed,
     Evaluation,
     EvaluationSource,
+    Further,
     Grid,
     PredictedClasses,
     evaluate,
+    insertion_deletion,
     merge_evaluations,
     predict_classes,
     recipes_for,
+    require_network,
 )
+from camkit.evaluation.further import NOTHING
 from camkit.figures import plot_grid
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
@@ -27,6 +31,7 @@ from camkit.output.class_maps import CLASS_MAPS
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts, outcome_facts
 from camkit.runs.grid_table import grid_rows, lines_of_grid
+from camkit.runs.grouped import lines_of_groups
 from camkit.runs.kept_maps import KeptMaps, keeping_maps
 from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
@@ -41,6 +46,9 @@ FILES = (
     "curve.png",
     "ablation.csv",
     "ablation.png",
+    "by_size.csv",
+    "by_class.csv",
+    "by_class.png",
     "failures.csv",
     "run.json",
     CLASS_MAPS,
@@ -57,6 +65,8 @@ def run_evaluate(
     chosen_on: str = FIXED,
     other: Classifier | None = None,
     save_maps: bool = False,
+    further: Further = NOTHING,
+    steps: int = 0,
 ) -> Report:
     """Measure one recipe's boxes.
 
@@ -67,11 +77,15 @@ def run_evaluate(
     recipe : Recipe
     options : RunOptions
     chosen_on : str
-        The split on which the recipe's threshold was chosen.
+        What chose the recipe's threshold.
     other : Classifier, optional
         Names the classes.
     save_maps : bool
         Keep the class maps in the folder, for `camkit report`.
+    further : Further
+        What is measured besides.
+    steps : int
+        Of insertion and deletion; 0: they are not measured.
 
     Raises
     ------
@@ -86,15 +100,18 @@ def run_evaluate(
     with keeping_maps(options.out, [CLASS_MAPS] if save_maps else []) as kept:
         found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
                          threshold_split=split, progress=options.progress("evaluate"), keep=kept.keep.get(CLASS_MAPS),
-                         **options.measuring(source))  # fmt: skip
+                         further=further, **options.measuring(source))  # fmt: skip
+        found = _with_insertion_deletion(found, source, dataset, {"recipe": recipe}, steps, options)
         matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
         settings = {
             **source_facts(maps_of),
             "classifier": None if other is None else model_facts(other),
             "recipe": recipe.to_dict(),
             "threshold_split": split,
+            "further": asdict(further) | {"insertion_deletion": steps},
         }
         lines = [*run.source_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
+        lines += lines_of_groups(found, options.out)
         return _report(run, found, matches, settings, lines, kept)
 
 
@@ -106,6 +123,8 @@ def run_ablate(
     recipes: Mapping[str, Recipe] | Grid = RECIPES,
     tap: Classifier | None = None,
     save_maps: bool = False,
+    further: Further = NOTHING,
+    steps: int = 0,
 ) -> Report:
     """Hold recipes against each other, one forward pass for all; with `tap`, of a second model besides.
 
@@ -125,8 +144,10 @@ def run_ablate(
     files = [CLASS_MAPS, TAP_MAPS][: len(models)]
     with keeping_maps(options.out, files if save_maps else []) as kept:
         evaluations = [
-            evaluate(source, dataset, chosen, step=options.step, seed=options.seed, keep=kept.keep.get(file),
-                     progress=options.progress(source_name(model)), **options.measuring(source))
+            _with_insertion_deletion(
+                evaluate(source, dataset, chosen, step=options.step, seed=options.seed, keep=kept.keep.get(file),
+                         progress=options.progress(source_name(model)), further=further, **options.measuring(source)),
+                source, dataset, chosen, steps, options)
             for model, source, file in zip(models, sources, files, strict=True)
         ]  # fmt: skip
         matches = [of.match for of in evaluations if of.match is not None]
@@ -135,14 +156,39 @@ def run_ablate(
             **source_facts(maps_of),
             "tap": None if tap is None else model_facts(tap),
             "recipes": {name: recipe.to_dict() for name, recipe in chosen.items()},
+            "further": asdict(further) | {"insertion_deletion": steps},
         }
         shown = crossed if crossed is not None and has_curves(found) else None  # of masks alone thresholds say nothing
         prefixes = ("",) if tap is None else ("", "tap:")
         table = lines_of_ablation(found) if shown is None else lines_of_grid(found, shown, prefixes)
         notes = [] if crossed is None else crossed.notes
         lines = [*run.source_lines(), *notes, *class_lines(matches, dataset), *table]
+        lines += lines_of_groups(found, options.out)
         rows = None if shown is None else grid_rows(found, shown, prefixes)
         return _report(run, found, matches, settings, lines, kept, rows)
+
+
+def _with_insertion_deletion(
+    found: Evaluation,
+    source: EvaluationSource,
+    dataset: AnnotatedSet,
+    recipes: Mapping[str, Recipe],
+    steps: int,
+    options: RunOptions,
+) -> Evaluation:
+    """The evaluation, insertion and deletion of each recipe's weighting with it where they are asked for."""
+    if not steps:
+        return found
+    reading = {name: value for name, value in options.measuring(source).items() if name != "protocol"}
+    weightings = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
+    figures, failures = insertion_deletion(require_network(source), dataset, weightings, steps,
+                                           progress=options.progress("insertion, deletion"), **reading)  # fmt: skip
+    known = {failure.image for failure in found.failures}
+    return replace(
+        found,
+        localization={name: results | figures[recipes[name].weighting] for name, results in found.localization.items()},
+        failures=found.failures + [failure for failure in failures if failure.image not in known],
+    )
 
 
 def _of_sources(

@@ -1,8 +1,9 @@
 """`camkit localize`: image files in, a run folder out."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
 from camkit.inference import Precision
-from camkit.localization import Failure, Result
+from camkit.localization import Failure, Localization, Result
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
+from camkit.output.pictures import PNG, OverlayOptions, drawn_ahead
 from camkit.output.tables import WRITERS, Row
 from camkit.output.yolo import DATA
 from camkit.progress import progress_bar
@@ -33,6 +35,7 @@ from camkit.runs.facts import (
 )
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
+from camkit.runs.optimized import optimize_lines, optimizes, outcome_of
 
 
 def run_localize(
@@ -51,9 +54,13 @@ def run_localize(
     workers: int | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
+    optimize: bool | None = None,
+    compile: bool = False,
     max_pixels: int = MAX_PIXELS,
     truncated: Truncated = "fail",
     overlays: bool = True,
+    overlay_format: str = "png",
+    overlay_side: int | None = None,
     save_maps: bool = False,
     formats: str = "csv,coco",
     resume: bool = False,
@@ -75,18 +82,27 @@ def run_localize(
     if min_score and labels is not None:
         raise CamkitError(f"--labels names the class to find in each image: leave out --min-score {min_score:g}")
     files, notes = photographs_in([images] if isinstance(images, str) else images, out)
+    faster = optimizes(classifier, device, precision) if optimize is None else optimize
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
-                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head)  # fmt: skip
+                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head, optimize=faster,
+                          compile=compile)  # fmt: skip
     inference = localizer.inference
     if fit is None and localizer.preprocess.fit != "keep":
         notes.append("note: fit stretch: the network takes inputs of one shape")
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
     known = None if labels is None else read_labels(labels, files, classifier.class_names, inference.source.num_classes)
-    own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
-           "save_maps": save_maps} | ({"min_score": min_score} if min_score else {})  # fmt: skip
+    own: dict[str, Any] = {
+        "threshold_split": chosen_on,
+        "labels": "given" if known is not None else "predicted",
+        "overlays": overlays,
+        "save_maps": save_maps,
+    } | ({"min_score": min_score} if min_score else {})
+    pictures = OverlayOptions(overlay_format, overlay_side)
+    if overlays and pictures != PNG:
+        own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
-                   overlays=overlays, maps=save_maps, formats=wanted, class_names=class_names_of(localizer),
-                   resume=resume, overwrite=overwrite) as folder:  # fmt: skip
+                   overlays=overlays, maps=save_maps, overlay_options=pictures, formats=wanted,
+                   class_names=class_names_of(localizer), resume=resume, overwrite=overwrite) as folder:  # fmt: skip
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
             results = unfinished(folder, localizer, known, keep_image=overlays)
@@ -94,9 +110,14 @@ def run_localize(
             add_all(folder, bar, min_score, fail=on_error == "fail")
             facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
                      "completeness": inference.source.completeness, "filled": folder.filled(),
-                     **costs_of(localizer, start)}  # fmt: skip
+                     "optimized": outcome_of(inference), **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
-    notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
+    notes += (
+        source_lines(inference)
+        + optimize_lines(inference, asked=bool(optimize or compile))
+        + name_lines(classifier)
+        + mixed(folder.journal.sessions)
+    )
     weak = weak_lines(rows, folder.left_out(), len(files) - len(failures), min_score)
     lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
     told = outcome_facts(out, facts) | {
@@ -112,14 +133,23 @@ def add_all(
     folder: RunFolder, results: Iterable[tuple[ImageFile, Result, bool]], min_score: float, *, fail: bool
 ) -> None:
     """Write what each image's result holds of classes that are not weak; with `fail` the first failure ends the run."""
-    for file, result, filled in results:
-        if fail and isinstance(result, Failure):
-            raise CamkitError(f"{written_path(result.image)}: {result.reason}")
-        if isinstance(result, Failure):
-            folder.add(file, result, filled=filled)
-            continue
-        strong = [found for found in result if found.score >= min_score]
-        folder.add(file, strong, filled=filled, left_out=len(result) - len(strong))
+
+    def strong() -> Iterator[tuple[tuple[ImageFile, Result, bool], list[Localization]]]:
+        for one in results:
+            _, result, _ = one
+            yield one, [] if isinstance(result, Failure) else [found for found in result if found.score >= min_score]
+
+    kept = strong()
+    drawn: Generator[tuple[tuple[ImageFile, Result, bool], list[Localization], list[Future[bytes]]], None, None]
+    drawn = drawn_ahead(kept, folder.overlay_options) if folder.overlays else ((*one, []) for one in kept)
+    with closing(drawn):
+        for (file, result, filled), found, encoded in drawn:
+            if fail and isinstance(result, Failure):
+                raise CamkitError(f"{written_path(result.image)}: {result.reason}")
+            if isinstance(result, Failure):
+                folder.add(file, result, filled=filled)
+            else:
+                folder.add(file, found, filled=filled, left_out=len(result) - len(found), encoded=encoded)
 
 
 def weak_lines(rows: Sequence[Row], left_out: int, images: int, min_score: float) -> list[str]:
@@ -236,9 +266,12 @@ def class_names_of(localizer: Localizer) -> Sequence[str]:
 
 def session_of(localizer: Localizer) -> dict[str, Any]:
     """What a run may change between one part and the next, at the cost of last digits."""
+    optimized = localizer.inference.optimized
     return {
         "device": str(localizer.inference.device),
         "batch_size": localizer.batch_size,
+        "optimize": bool(optimized and optimized.fold),
+        "compile": bool(optimized and optimized.compiled),
         "max_pixels": localizer.max_pixels,
         "versions": versions(),
     }

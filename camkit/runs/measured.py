@@ -15,6 +15,7 @@ from camkit.evaluation.measures import Results
 from camkit.figures import plot_ablation, plot_curves, save_figure
 from camkit.metrics import Estimate, Result, coverage_verdict
 from camkit.output import whole
+from camkit.runs.grouped import picture_of_classes, tables_of_groups
 
 FIGURES = {"gt_loc": "GT-known Loc", "top1_loc": "Top-1 Loc", "max_box_acc_v2": "MaxBoxAccV2", "pxap": "PxAP"}
 TITLES = {"cam": "CAM", "nwc": "+ NWC", "pas": "+ PaS", "nwc+pas": "+ NWC + PaS"}
@@ -49,9 +50,12 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
     metrics |= named if several else next(iter(named.values()))
     if found.match is not None:
         metrics["classes"] = found.match.facts(pairs=False)
+    if found.notes:
+        metrics["notes"] = found.notes
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
-    tables = {"per_image.csv": found.per_image, "failures.csv": failures}
-    drawn: dict[str, Any] = {}
+    tables = {"per_image.csv": found.per_image, "failures.csv": failures, **tables_of_groups(found)}
+    classes = picture_of_classes(found)
+    drawn: dict[str, Any] = {} if classes is None else {"by_class.png": classes}
     if several:
         tables["ablation.csv"] = ablation_table(found)
         shown = tables["ablation.csv"].assign(recipe=[title(recipe) for recipe in found.localization])
@@ -144,10 +148,11 @@ def closing_lines(found: Evaluation, first: Results, boxes: bool, masks: bool) -
     facts = [f"n = {images_of(first)}"]
     facts += [f"{'TAP ' * name.startswith('tap:')}Top-1 Cls {with_interval(result)}" for name, result in top1.items()]
     if boxes:
-        facts.append(f"ground-truth boxes cover {100 * first['coverage_truth'].value:.1f} % of the image")
+        facts.append(f"the largest true boxes cover {100 * first['coverage_truth'].value:.1f} % of the image")
     lines = ["; ".join(facts)]
     if boxes:
-        lines.append("MaxBoxAccV2 chooses its thresholds on the reported split; the others' were fixed beforehand")
+        split = first["gt_loc"].threshold_split
+        lines.append(f"thresholds: MaxBoxAccV2's by the boxes of the reported split; the others' {split}")
     if masks:
         lines.append("PxAP takes no threshold: recipes that differ in it alone have the same PxAP")
     return lines
@@ -165,11 +170,12 @@ def lines_of_one(found: Evaluation) -> list[str]:
     """A line a figure, with where its threshold was chosen."""
     ((_, results),) = found.localization.items()
     figures = {**found.classification, **{k: v for k, v in results.items() if not k.startswith("coverage")}}
-    lines = [f"{name:<15} {with_interval(of)}   threshold: {of.threshold_split}" for name, of in figures.items()]
+    width = max(map(len, figures))
+    lines = [f"{name:<{width}} {with_interval(of)}   threshold: {of.threshold_split}" for name, of in figures.items()]
     if "coverage_excess" in results:
         predicted, truth = (100 * results[f"coverage_{name}"].value for name in ("predicted", "truth"))
         verdict = coverage_verdict(results["coverage_excess"])
-        lines.append(f"boxes cover {predicted:.1f} % of the image, the truth's {truth:.1f} %: {verdict}")
+        lines.append(f"boxes cover {predicted:.1f} % of the image, the largest true box {truth:.1f} %: {verdict}")
     return lines + found.notes
 
 

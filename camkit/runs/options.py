@@ -64,8 +64,9 @@ class RunOptions:
         return lambda results, n: iter(progress_bar(results, what=what, total=n, unit=unit, shown=self.show_progress))
 
     def split_of(self, chosen_on: str, dataset: AnnotatedSet) -> str:
-        """Where a threshold was chosen, seen from the split that is reported."""
-        return REPORTED if chosen_on == f"{dataset.name} {dataset.split}" else chosen_on
+        """What chose a threshold, "boxes of cub val", seen from the split that is reported."""
+        own, reported = f" of {dataset.name} {dataset.split}", REPORTED.removeprefix("boxes")
+        return f"{chosen_on.removesuffix(own)}{reported}" if chosen_on.endswith(own) else chosen_on
 
     def facts(self) -> dict[str, Any]:
         own = ("dataset", "split", "limit", "protocol", "fit", "precision", "max_pixels", "truncated", "step", "seed")

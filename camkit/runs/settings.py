@@ -7,7 +7,7 @@ from typing import get_args
 
 from camkit.data import Fit
 from camkit.errors import CamkitError
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.per_image import BOXES, FIXED
 from camkit.recipe import Recipe
 
 
@@ -19,7 +19,7 @@ class Settings:
     ----------
     recipe : Recipe
     chosen_on : str
-        The split on which its threshold was chosen, or that it was fixed beforehand.
+        What chose its threshold ("boxes of cub val"), or that it was fixed beforehand.
     model : str or None
         What it was chosen for.
     fit : {"stretch", "crop", "keep"} or None
@@ -45,10 +45,14 @@ def read_settings(path: Path) -> Settings:
         recipe, chosen_on, model = Recipe.from_dict(held["recipe"]), held["chosen_on"], held["model"]
         if not (isinstance(chosen_on, str) and isinstance(model, str)):
             raise TypeError("names must be text")
+        supervision = held.get("supervision", BOXES)  # before 0.4.0 there was no other
+        if not isinstance(supervision, str):
+            raise TypeError("names must be text")
         fit = held.get("fit")
         if fit not in (None, *get_args(Fit)):
             raise CamkitError(f"fit {fit!r:.80} is unknown: one of {', '.join(get_args(Fit))} is known")
-        return Settings(recipe, chosen_on, model, fit)
+        chosen = chosen_on if chosen_on == FIXED else f"{supervision} of {chosen_on}"
+        return Settings(recipe, chosen, model, fit)
     except CamkitError as error:
         raise CamkitError(f"{path}: {error}") from error
     except OSError as error:

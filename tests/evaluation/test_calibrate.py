@@ -102,10 +102,10 @@ def test_settings_reach_the_other_commands_with_where_they_were_chosen(place):
     assert "on val, not seen before" in said
     held = json.loads((place / "out/calibration.json").read_text())
     assert held["splits"]["train"]["calibrated"]["gt_loc"]["threshold_split"] == "boxes of the reported split"
-    assert held["splits"]["val"]["calibrated"]["gt_loc"]["threshold_split"] == "shapes train"
+    assert held["splits"]["val"]["calibrated"]["gt_loc"]["threshold_split"] == "boxes of shapes train"
     assert held["splits"]["val"]["before"]["gt_loc"]["threshold_split"] == "fixed beforehand"
     settings = place / "out/settings.json"
-    for split, label in (("train", "boxes of the reported split"), ("test", "shapes train")):
+    for split, label in (("train", "boxes of the reported split"), ("test", "boxes of shapes train")):
         done = CliRunner().invoke(
             cli,
             ["evaluate", "--model", f"{place}/net.py:build", "--dataset", "shapes", "--root", "n=20,classes=3",
@@ -126,7 +126,7 @@ def test_settings_reach_the_other_commands_with_where_they_were_chosen(place):
     assert "chosen for" in done.stderr
     record = json.loads((place / "boxes/run.json").read_text())["settings"]
     assert record["recipe"] == held["calibrated"]
-    assert record["threshold_split"] == "shapes train"
+    assert record["threshold_split"] == "boxes of shapes train"
 
 
 def test_wrong_calls(place):

@@ -98,7 +98,7 @@ def test_a_models_pxap_and_classification(place):
     assert metrics["pxap"]["value"] == pytest.approx(by_hand(place, maps, np.arange(0, 1, 0.05)), abs=0.02)
     assert metrics["pxap"]["low"] < metrics["pxap"]["value"] < metrics["pxap"]["high"]
     assert metrics["top1_cls"]["value"] == 100 * (N - 1) / N
-    assert set(metrics) - {"classes"} == {"top1_cls", "top2_cls", "pxap"}
+    assert set(metrics) - {"classes"} == {"top1_cls", "top2_cls", "pxap", "mpxap", "peak_iou", "notes"}
     assert f"{N} images: {N} judged, 0 failed" in said
     assert "has masks and no boxes" in said
     assert "curve.png" not in said
@@ -128,7 +128,7 @@ def test_maps_on_disk(place):
         metrics = json.loads((place / "out/metrics.json").read_text())
         assert metrics["pxap"]["value"] == pytest.approx(by_hand(place, masks, np.arange(0, 1, 0.05)), abs=1e-3)
         assert metrics["pxap"]["value"] > 98
-        assert set(metrics) == {"pxap"}
+        assert set(metrics) == {"pxap", "mpxap", "peak_iou", "notes"}
 
 
 def test_masks_that_cannot_be_read_are_their_images_problem(place):
@@ -192,3 +192,19 @@ def test_what_a_data_set_is_held_against():
     assert GroundTruth.of(drawn("b")).notes() == GroundTruth.of(drawn("bm")).notes() == []
     with pytest.raises(CamkitError, match="drawn val has neither boxes nor masks"):
         GroundTruth.of(drawn("", ""))
+
+
+def test_pixels_by_class_and_size_and_the_pointing_games_on_masks(place):
+    done = run(place, "evaluate", "--model", f"{place}/net.py:build", "--step", "0.05", "--by-class", "--by-size",
+               "--pointing-game")  # fmt: skip
+    held = json.loads((place / "out/metrics.json").read_text())
+    classes = pd.read_csv(place / "out/by_class.csv").set_index(["figure", "class"])["value"]
+    assert held["mpxap"]["value"] == pytest.approx(classes["pxap"].mean())
+    assert held["peak_iou"]["threshold_split"] == "masks of the reported split"
+    assert 0 < held["peak_iou"]["value"] < 100
+    assert held["pointing_game"]["n"] == N
+    shares = pd.read_csv(place / "out/per_image.csv")["mask_share"]
+    assert shares.iloc[0] == pytest.approx(24 * 30 / 64**2, abs=0.01)
+    sizes = pd.read_csv(place / "out/by_size.csv").set_index(["figure", "size"])["n"]
+    assert sizes["pxap"].to_dict() == {"medium": N}
+    assert "peak_iou" in done.output

@@ -26,6 +26,14 @@ def test_gt_known_loc_by_hand():
     assert metric.per_image()[:, 0].tolist() == [True, True, False, False, True]
 
 
+def test_strictly_exactly_half_is_wrong():
+    plain, strict, top = GTKnownLoc(), GTKnownLoc(strict=True), TopKLoc(1, strict=True)
+    for metric in (plain, strict):
+        metric.update(torch.tensor([WHOLE, HALF]), [[WHOLE]] * 2)
+    top.update(torch.tensor([[WHOLE], [HALF]]), torch.tensor([[3], [3]]), torch.tensor([3, 3]), [[WHOLE]] * 2)
+    assert (plain.compute(), strict.compute(), top.compute()) == (100, 50, 50)
+
+
 def test_gt_known_loc_takes_the_protocols_iou():
     # Half open 48/100; with inclusive corners (9 x 7) / (11 x 11) = 63/121 > 0.5.
     box, truth = torch.tensor([[0, 0, 8, 6]]), [torch.tensor([WHOLE])]

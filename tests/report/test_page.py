@@ -298,7 +298,7 @@ def test_groups_and_pairs_by_hand():
                           "truth_share": [0.05, 0.3, 0.3, 0.7]})  # fmt: skip
     sizes = by_size(table)
     assert [(group.name, group.n, group.found.value) for group in sizes] == [
-        ("under 10 %", 1, 100.0), ("25 to 50 %", 2, 50.0), ("50 % and more", 1, 100.0)
+        ("small (under 9 %)", 1, 100.0), ("medium (9 % to 36 %)", 2, 50.0), ("large (36 % and more)", 1, 100.0)
     ]  # fmt: skip
     assert sizes[1].iou.value == pytest.approx(0.55)
     other = table.assign(gt_loc=[True, True, True, False])
