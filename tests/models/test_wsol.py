@@ -22,7 +22,8 @@ PUBLISHED = {
     "mobilenet-v2": 3_504_872,
 }
 MAPS = {"vgg16": 14, "vgg16-acol": 28, "resnet50": 14, "resnet50-se": 14, "mobilenet-v1": 28, "mobilenet-v2": 28,
-        "googlenet": 14, "inception-v3": 28, "vgg16-nl": 14, "vgg-small": 16, "vgg-small-bn": 16, "resnet-small": 8}  # fmt: skip
+        "googlenet": 14, "inception-v3": 28, "vgg16-nl": 14, "vgg-small": 16, "vgg-small-bn": 16,
+        "resnet-small": 8}  # fmt: skip
 
 
 def parameters(model: nn.Module) -> int:
