@@ -11,6 +11,7 @@ from camkit.cam.prediction import Prediction
 from camkit.cam.relu_maps import relu_maps
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
 from camkit.cam.two_heads import FusedMaps, TwoHeads, heads_of
+from camkit.cam.views import AveragedMaps, Views
 from camkit.cam.weightings import (
     WEIGHTINGS,
     ClassWeights,
@@ -27,6 +28,7 @@ from camkit.cam.weightings import (
 __all__ = [
     "CAM",
     "WEIGHTINGS",
+    "AveragedMaps",
     "ClassMaps",
     "ClassWeights",
     "Domain",
@@ -42,6 +44,7 @@ __all__ = [
     "Pooling",
     "Prediction",
     "TwoHeads",
+    "Views",
     "Weighting",
     "built_in_weightings",
     "find_fc",
