@@ -350,17 +350,22 @@ def load_model(
     return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
 
 
+RELU_MAPS = "relu-maps"  # camkit's own
+
+
 def maps_by_named(spec: str) -> Any:
     """What makes the class maps, by an extractor's name or from a file."""
     from camkit.adapters import LIBRARIES, peer_named
-    from camkit.cam import MapsByFunction
+    from camkit.cam import MapsByFunction, relu_maps
     from camkit.models.python_file import function_from
 
+    if spec == RELU_MAPS:
+        return MapsByFunction(spec, relu_maps)
     peer = peer_named(spec)
     if peer is not None:
         return peer
     if not re.search(r"\.py(:|$)", spec):
         names = [f"{name}:NAME{'' if one.installed else ' (not installed)'}" for name, one in LIBRARIES.items()]
         listed = f"{next(iter(LIBRARIES))}: alone lists what a library has"
-        raise CamkitError(f"--maps-by {spec}: give {', '.join(names)} or path/to/file.py:name; {listed}")
+        raise CamkitError(f"--maps-by {spec}: give {', '.join(names)}, {RELU_MAPS} or path/to/file.py:name; {listed}")
     return MapsByFunction(spec, function_from(spec, "--maps-by takes path/to/file.py:name"))
