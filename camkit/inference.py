@@ -14,13 +14,14 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from camkit.cam import CAM, MapSource, Prediction
+from camkit.cam import CAM, AveragedMaps, FusedMaps, MapSource, Prediction, TwoHeads
 from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
+from camkit.models.optimize import Optimized
 from camkit.models.preprocessing import input_spec_of, own_input_spec
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -50,31 +51,50 @@ class Inference:
         Of the network's forward pass; maps are made in float32 all the same.
     head : dict, optional
         See `camkit.CAM`.
+    optimize, compiled : bool
+        Whether a copy of the network makes the passes, with batch norms folded and in channels_last layout, or
+        compiled, where its answer is the same; see `camkit.models.optimize.Optimized`.
 
     Attributes
     ----------
     source : MapSource
         Makes the class maps.
+    optimized : Optimized or None
+        What came of `optimize` and `compiled`.
     """
 
     def __init__(
-        self, classifier: Classifier, device: str, precision: Precision, head: dict[str, str] | None = None
+        self,
+        classifier: Classifier,
+        device: str,
+        precision: Precision,
+        head: dict[str, str] | None = None,
+        *,
+        optimize: bool = False,
+        compiled: bool = False,
     ) -> None:
         if precision not in get_args(Precision):
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
-        self.source = self._make_source(moved(classifier.model, self.device), head)
+        self.source: MapSource = self._make_source(moved(classifier.model, self.device), head)
+        if classifier.views is not None:
+            self.source = AveragedMaps(self.source, classifier.views, classifier.input.size)
         if self.source.channels not in (1, 3):
             raise CamkitError(
                 f"the model takes images of {self.source.channels} channels, and photographs have 3 (or 1, in grey): "
                 "show it tensors of your own with camkit.CAM"
             )
         self.seconds = 0.0  # in forward passes
+        self.optimized = Optimized(self.source, fold=optimize, compiled=compiled) if optimize or compiled else None
         ClassNames(self.source.num_classes, classifier.class_names)  # one for each class, or it is refused
 
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
         size, maps_by = self.classifier.input.size, self.classifier.maps_by
+        if maps_by is None and isinstance(two := unwrap(model), TwoHeads):
+            if head is not None:
+                raise CamkitError("this network has two heads, whose maps are fused: leave out --head")
+            return FusedMaps(two, size)
         if maps_by is None:
             return CAM(model, size, head=head, token_blocks=self.classifier.token_blocks)
         if head is not None:
@@ -92,6 +112,13 @@ class Inference:
         CamkitError
             The maps are made by something else.
         """
+        if isinstance(self.source, AveragedMaps):
+            raise CamkitError("class weights and features are asked for, which views average away: leave out --views")
+        if isinstance(self.source, FusedMaps):
+            raise CamkitError(
+                "class weights and features of one head are asked for, and this network has two, whose maps are fused: "
+                "leave it out, or take a network with one head"
+            )
         if not isinstance(self.source, CAM):
             raise CamkitError(
                 f"class weights and features are asked for, and maps by {self.source.kind} have none: leave it out"
@@ -110,7 +137,7 @@ class Inference:
         height, width = self.classifier.input.size
         before = self.seconds
         try:
-            self.forward(Batch(torch.zeros(1, 3, height, width + width // 2), []))
+            self._predicted(self.source, torch.zeros(1, 3, height, width + width // 2))
         except UnsuitableInput:
             return "stretch", "crop"
         finally:
@@ -146,14 +173,17 @@ class Inference:
         CamkitError
             Out of memory, or, `UnsuitableInput`, of a shape that the model does not take.
         """
+        return self._predicted(self.optimized or self.source, batch.input)
+
+    def _predicted(self, source: MapSource | Optimized, shown: torch.Tensor) -> Prediction:
         start = time.perf_counter()
-        images = batch.input.to(self.device, non_blocking=True)
+        images = shown.to(self.device, non_blocking=True)
         if self.source.channels == 1:
             images = in_grey(images, self.classifier.input.std)
         dtype = DTYPES.get(self.precision)
         try:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
-                prediction = self.source.predict(images)
+                prediction = source.predict(images)
         except (RuntimeError, MemoryError) as error:
             if dead := killed_reader(error):
                 raise dead from error

@@ -111,6 +111,8 @@ def normalize_maps(maps: torch.Tensor, normalization: Normalization = "minmax") 
 def stretched(maps: torch.Tensor) -> torch.Tensor:
     """Maps (..., H, W), each by itself from 0 to 1: `normalize_maps`, where NaN stays that map's NaN."""
     low, high, constant = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True), is_constant(maps)
+    if not (maps.requires_grad or constant.any()):
+        return (maps - low).div_(high - low)
     return torch.where(constant, 0.0, (maps - low) / torch.where(constant, 1.0, high - low))  # 0 / 0 has no gradient
 
 

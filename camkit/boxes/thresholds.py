@@ -162,15 +162,34 @@ def _read(level: Level, values: NDArray[Any]) -> NDArray[np.float64]:
     if not isinstance(level, str):
         return np.full(values.shape[:-1], float(level))
     if level in ("min", "max"):
-        return np.asarray(values.min(axis=-1) if level == "min" else values.max(axis=-1))
-    return np.asarray(np.percentile(values, float(level[1:]), axis=-1, overwrite_input=True))
+        return np.asarray(values.min(axis=-1) if level == "min" else values.max(axis=-1), np.float64)
+    return _percentile(values, float(level[1:]))
+
+
+def _percentile(values: NDArray[Any], percentile: float) -> NDArray[np.float64]:
+    """`numpy.percentile` of float64 values along the last axis, to the bit, in the precision they are stored in.
+
+    Only two values count, neighbours in order: one partition gives the lower, the least of what is beyond it the upper.
+    """
+    last = values.shape[-1] - 1
+    place = last * (percentile / 100)
+    before = min(int(place), last)
+    parted = np.partition(values, before, axis=-1)
+    low = parted[..., before].astype(np.float64)
+    high = parted[..., before + 1 :].min(axis=-1).astype(np.float64) if before < last else low
+    share, step = place - before, high - low
+    return np.asarray(high - step * (1 - share) if share >= 0.5 else low + step * share)
 
 
 def _values(maps: ArrayLike) -> NDArray[Any]:
-    """(..., H, W) -> (..., H*W), a copy in float64: a map's tau does not depend on the precision it is stored in."""
+    """(..., H, W) -> (..., H*W), in the floats they are stored in, else in float64.
+
+    Levels are chosen among the values and become float64 then: a map's tau does not depend on how it is stored.
+    """
     array = np.asarray(maps)
     if array.ndim < 2 or 0 in array.shape[-2:]:
         raise CamkitError(
             f"a score map of shape {array.shape}: give maps of shape (..., height, width), at least 1x1 pixel"
         )
-    return array.reshape(*array.shape[:-2], array.shape[-2] * array.shape[-1]).astype(np.float64)
+    flat = array.reshape(*array.shape[:-2], array.shape[-2] * array.shape[-1])
+    return flat if flat.dtype in (np.float32, np.float64) else flat.astype(np.float64)

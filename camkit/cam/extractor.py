@@ -1,6 +1,9 @@
 """From a model and images to class maps: one forward pass for any number of classes and weightings."""
 
+import copy
+from collections.abc import Callable
 from types import TracebackType
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,6 +21,8 @@ from camkit.cam.logits import Output, logits_of, one_row_an_image
 from camkit.cam.prediction import Classes, Prediction
 from camkit.cam.walk import IMAGES
 from camkit.errors import CamkitError, HeadNotFound
+
+Forward = Callable[..., tuple[list[torch.Tensor], Any]]  # as `camkit.cam.forward.forward` takes and gives
 
 
 class CAM:
@@ -70,6 +75,7 @@ class CAM:
     ) -> None:
         self.model = unwrap(model)
         self.output, self.token_blocks = output, token_blocks
+        self._forward: Forward = forward
         self._others: dict[tuple[int, int], CAM] = {}  # for images of other sizes
         check_blocks(token_blocks, head)
         refuse_training(self.model)
@@ -93,6 +99,21 @@ class CAM:
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         """Nothing is left to undo: hooks live for one forward pass each."""
+
+    def on(self, model: nn.Module, run: Forward = forward) -> "CAM":
+        """The same head on another network with the same modules, function and class weights.
+
+        Parameters
+        ----------
+        model : nn.Module
+            In eval mode.
+        run : callable
+            Passes images through it, as `camkit.cam.forward.forward` does.
+        """
+        other = copy.copy(self)
+        other.model, other._forward, other._others = model, run, {}
+        other._fickle = [module for module in model.modules() if isinstance(module, FICKLE)]
+        return other
 
     @property
     def kind(self) -> str:
@@ -174,7 +195,7 @@ class CAM:
         device = next((p.device for p in self.model.parameters()), images.device)
         if images.device != device:
             raise CamkitError(f"the images are on {images.device} and the model on {device}: move one with .to()")
-        picked_up, returned = forward(self.model, images, head.feature_map.places, head.feature_map.copies)
+        picked_up, returned = self._forward(self.model, images, head.feature_map.places, head.feature_map.copies)
         return picked_up, one_row_an_image(logits_of(returned, self.output, head.output), len(images))
 
     def _decomposed(

@@ -62,7 +62,7 @@ def forward(
     return [held[place] for place in places], returned
 
 
-def called(model: nn.Module, images: torch.Tensor) -> Any:
+def called(model: Callable[[torch.Tensor], Any], images: torch.Tensor) -> Any:
     """What the model returns; `UnsuitableInput` in one line where its own code fails, and it alone is to blame."""
     try:
         return model(images)

@@ -16,8 +16,8 @@ WILDCARDS = "*?["
 PSEUDO_BOXES = ("map-otsu", "selective-search")
 FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "config")
 # What `load_model` takes.
-MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "class_names", "size", "mean",
-                 "std", "output_stride", "dilation")  # fmt: skip
+MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "classes_from", "class_names", "size",
+                 "mean", "std", "output_stride", "dilation")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ The name stands above the image and a colour bar below it, so that neither hides
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import minimum_filter
 
 from camkit.figures.heat import colours, heat, share_of
 
@@ -26,27 +26,30 @@ LETTERS = 12.0  # pixels, at least
 Box = tuple[int, int, int, int]
 
 
-def picture_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width at which an image is drawn: its own, up to `LARGEST` pixels; a small one's are multiplied."""
+def picture_size(size: tuple[int, int], side: int | None = None) -> tuple[int, int]:
+    """Height and width at which an image is drawn: its own, up to `LARGEST` pixels; a small one's are multiplied.
+
+    With `side` the longer of the two is at most that, and at least `SMALLEST`.
+    """
     height, width = size
     times = -(-SMALLEST // max(size))
     if times > 1:
         return height * times, width * times
-    share = min(1.0, math.sqrt(LARGEST / (height * width)))
+    share = min(1.0, math.sqrt(LARGEST / (height * width)), max(side or math.inf, SMALLEST) / max(size))
     return max(1, int(height * share)), max(1, int(width * share))
 
 
 def overlay(
-    pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Box, title: str, tau: float, rule: str
+    pixels: torch.Tensor | None, score_map: NDArray[np.float32], boxes: Sequence[Box], title: str, tau: float, rule: str
 ) -> torch.Tensor:
-    """The image under its heat, with contour and box, between its title and a colour bar, (3, H', W'), uint8.
+    """The image under its heat, with contour and boxes, between its title and a colour bar, (3, H', W'), uint8.
 
     Parameters
     ----------
     pixels : Tensor (3, H, W), uint8, or None
         None: the map alone.
     score_map : ndarray (H, W)
-    box : tuple of int
+    boxes : sequence of tuple of int
         ``x0, y0, x1, y1`` in these pixels, half open. An empty one is left out, and the bar says so.
     title : str
         Breaks into lines where it is too long for one.
@@ -59,11 +62,12 @@ def overlay(
     height, width, _ = picture.shape
     _draw_contour(picture, score_map > tau)
     image = Image.fromarray(picture)
-    _draw_box(image, box)
+    for box in boxes:
+        _draw_box(image, box)
     letters = max(LETTERS, math.sqrt(height * width) / 32)
     canvas = max(width, NARROWEST)
     parts = [_words(printable(title), letters * 1.15, canvas), image,
-             _bar(share_of(tau, score_map), rule, box[2] <= box[0], letters, canvas)]  # fmt: skip
+             _bar(share_of(tau, score_map), rule, all(box[2] <= box[0] for box in boxes), letters, canvas)]  # fmt: skip
     sheet = Image.new("RGB", (canvas, sum(part.height for part in parts)), "white")
     y = 0
     for part in parts:
@@ -75,9 +79,23 @@ def overlay(
 def _draw_contour(picture: NDArray[np.uint8], above: NDArray[np.bool_]) -> None:
     """A white line on the inner side of what is above, a black one within it."""
     line = _line(picture.shape[:2])
-    inner, core = (minimum_filter(above, 2 * reach + 1, mode="nearest") for reach in (line, 2 * line))
-    picture[above & ~inner] = 255
-    picture[inner & ~core] = 0
+    inner = eroded(above, line)
+    core = eroded(inner, line)
+    pixels = picture.reshape(-1, 3)  # a view
+    pixels[np.flatnonzero(above & ~inner)] = 255
+    pixels[np.flatnonzero(inner & ~core)] = 0
+
+
+def eroded(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Where all pixels of the square that reaches so far to each side are true; beyond the mask nothing counts."""
+    for axis in (0, 1):
+        lines = mask.swapaxes(0, axis)
+        kept = lines.copy()
+        for step in range(1, min(reach, len(lines) - 1) + 1):
+            kept[step:] &= lines[:-step]
+            kept[:-step] &= lines[step:]
+        mask = kept.swapaxes(0, axis)
+    return mask
 
 
 def _draw_box(image: Image.Image, box: Box) -> None:

@@ -7,6 +7,7 @@ so that a run that was killed and resumed leaves the same files as one that was 
 import errno
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +21,9 @@ from camkit.output.files import whole
 from camkit.output.journal import JOURNAL, Journal
 from camkit.output.lock import locked
 from camkit.output.owned import MANIFEST, check_free, claim, remove
-from camkit.output.pictures import draw, picture_files
-from camkit.output.tables import WRITERS, Row, row_of, write_csv
+from camkit.output.pictures import PNG, OverlayOptions, draw, picture_files
+from camkit.output.rows import rows_of
+from camkit.output.tables import WRITERS, Row, write_csv
 from camkit.output.yolo import DATA, LABELS, check_names, label_file, write_yolo
 
 # What a name can be guilty of: one image's failure, while a full disk is the run's.
@@ -42,8 +44,9 @@ class RunFolder:
         What this part of the run runs on.
     changed : callable
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
-    overlays, maps : bool
+    overlays, maps, masks : bool
         What is drawn for each image.
+    overlay_options : OverlayOptions
     formats : sequence of str
         Of the tables, from `camkit.output.tables.FORMATS`.
     class_names : sequence of str
@@ -71,13 +74,17 @@ class RunFolder:
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
         overlays: bool = True,
         maps: bool = False,
+        masks: bool = False,
+        overlay_options: OverlayOptions = PNG,
         formats: Sequence[str] = ("csv",),
         class_names: Sequence[str] = (),
         resume: bool = False,
         overwrite: bool = False,
     ) -> None:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
-        self.overlays, self.maps, self.formats, self.class_names = overlays, maps, formats, class_names
+        self.overlays, self.maps, self.masks = overlays, maps, masks
+        self.formats, self.class_names = formats, class_names
+        self.overlay_options = overlay_options
         if "yolo" in formats:
             check_names(file.name for file in files)
         with ExitStack() as stack:
@@ -104,7 +111,8 @@ class RunFolder:
         yolo = "yolo" in self.formats
         targets = [WRITERS[name][0] for name in self.formats if name in WRITERS] + [DATA] * yolo
         tables = [*targets, "failures.csv", "run.json", JOURNAL, MANIFEST]
-        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + [f"{LABELS}/"] * yolo
+        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + ["masks/"] * self.masks
+        folders += [f"{LABELS}/"] * yolo
         going_on = resume and (self.path / JOURNAL).exists()
         if not going_on:
             check_free(self.path, [*tables[:-2], *folders], overwrite=overwrite, remedy="--resume, --overwrite")
@@ -131,7 +139,15 @@ class RunFolder:
         """How many classes were left out of the images' results."""
         return sum(self.journal.entries.get(file.name, {}).get("left_out", 0) for file in self.files)
 
-    def add(self, file: ImageFile, result: Result, *, filled: bool = False, left_out: int = 0) -> None:
+    def add(
+        self,
+        file: ImageFile,
+        result: Result,
+        *,
+        filled: bool = False,
+        left_out: int = 0,
+        encoded: Sequence["Future[bytes]"] = (),
+    ) -> None:
         """Write one image's pictures and maps, then its line of the journal.
 
         Parameters
@@ -142,6 +158,8 @@ class RunFolder:
             Whether the image is damaged, and what is missing of it was filled.
         left_out : int
             How many of its classes are not among the result, because they are weak.
+        encoded : sequence of Future
+            Its overlays' files, as `camkit.output.pictures.drawn_ahead` has begun them.
 
         Raises
         ------
@@ -150,27 +168,33 @@ class RunFolder:
         """
         try:
             if isinstance(result, list):
-                result = self._drawn(result)
+                result = self._drawn(result, encoded)
             if isinstance(result, Failure):
                 self.journal.write({"image": file.name, "reason": result.reason})
             else:
-                rows = [row_of(found) for found in result]
+                rows = [row for found in result for row in rows_of(found, masks=self.masks)]
                 line = {"image": file.name, "rows": rows, "source": source_of(file.path)}
                 more = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
                 self.journal.write(line | more)
         except OSError as error:
             raise self._full(error) from error
 
-    def _drawn(self, result: list[Localization]) -> Result:
+    def _drawn(self, result: list[Localization], encoded: Sequence["Future[bytes]"]) -> Result:
         """The result, or why it cannot be drawn."""
         if not result:  # every class was left out
             return result
         image = result[0].image
-        names = picture_files(result, overlays=self.overlays, maps=self.maps)
+        drawn: Any = {
+            "overlays": self.overlays,
+            "maps": self.maps,
+            "masks": self.masks,
+            "options": self.overlay_options,
+        }
+        names = picture_files(result, **drawn)
         if names:
             self.journal.write({"image": image, "files": names})
         try:
-            draw(self.path, result, overlays=self.overlays, maps=self.maps)
+            draw(self.path, result, **drawn, encoded=encoded)
         except OSError as error:
             if error.errno not in NAMELY:
                 raise

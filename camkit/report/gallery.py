@@ -17,6 +17,7 @@ from camkit.metrics.iou import best_iou
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.wsol import protocol_boxes
 from camkit.report.images import THUMBNAIL, Known, RunImages, jpeg, pixels_of
+from camkit.report.kept import OF_IMAGE
 from camkit.report.maps import MapOfColumns, RunMaps
 from camkit.report.rules import Sliders, sliders_for
 from camkit.report.runs import Column, Run, title_of
@@ -124,6 +125,7 @@ class Gallery:
                 "map": kind_of.get((run, place)),
                 "start": self.sliders.start_of(column.recipe),
                 "grid": self.runs[run].protocol == "wsol",
+                "boxes": "x0" in column.table,
             }
             for number, (run, place, column) in enumerate(self.columns)
         ]
@@ -218,7 +220,7 @@ class Gallery:
     def _facts(
         self, item: Item, rows: dict[int, Json], size: tuple[int, int] | None, truth: NDArray[np.float64]
     ) -> Json:
-        boxes, ious, scores, outcomes, classes = {}, {}, {}, {}, {}
+        boxes, ious, scores, outcomes, classes, figures = {}, {}, {}, {}, {}, {}
         predicted = None
         for number, row in rows.items():
             run = self.columns[number][0]
@@ -234,6 +236,9 @@ class Gallery:
                 classes[number] = written_text(str(row["name"]))
             if (score := _number(row, "score")) is not None:
                 scores[number] = score
+            if self.runs[run].kind == "analyze":
+                numbers = ((name, _number(row, name)) for name in row if name not in OF_IMAGE)
+                figures[number] = [[name, value] for name, value in numbers if value is not None]
             predicted = predicted or self.images[run].predicted_name(row)
         first = next(iter(rows), None)
         name = "" if first is None else self.images[self.columns[first][0]].class_name(rows[first])
@@ -249,6 +254,7 @@ class Gallery:
             "scores": scores,
             "classes": classes,
             "right": outcomes,
+            "figures": figures,
             "failed": item.failed,
         }
 

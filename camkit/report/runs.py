@@ -11,6 +11,7 @@ import pandas as pd
 from camkit.data.names import read_path, read_text
 from camkit.errors import CamkitError
 from camkit.recipe import RECIPES, Recipe
+from camkit.report.kept import images_of, recipe_of
 
 Kind = Literal["localize", "evaluate", "ablate", "calibrate", "analyze"]
 Json = dict[str, Any]
@@ -60,7 +61,8 @@ class Run:
     record : dict
         What the run says of itself: settings, versions, times.
     columns : list of Column
-        Empty of `calibrate` and `analyze`, which keep no boxes.
+        Empty of `calibrate`, which keeps nothing of single images; of `analyze` one without boxes, whose further
+        columns are what each analysis measured on the image.
     failures : list of (str, str)
         Images and reasons.
     notes : list of str
@@ -172,7 +174,7 @@ def _localize(path: Path, record: Json) -> Run:
         notes.append("no table of boxes that the page reads: localize --formats csv brings boxes.csv")
     if not (path / "maps").is_dir():
         notes.append("no maps, and so no heat and no sliders: localize --save-maps brings them")
-    recipe = _or_note(notes, lambda: Recipe.from_dict(record["settings"]["recipe"]))
+    recipe = _or_note(notes, lambda: recipe_of(record["settings"]["recipe"], notes))
     columns = [] if table is None else [Column("found", recipe, table)]
     return Run(path, "localize", record, columns, _failures(path, notes), notes)
 
@@ -195,7 +197,7 @@ def _evaluate(path: Path, record: Json) -> Run:
         own = metrics.get(name, {}) if several else {}
         its = {key: one for key, one in {**shared, **own}.items() if is_metric(one) and _belongs(key, prefix)}
         held = settings["recipes"].get(name.removeprefix(prefix)) if several else settings.get("recipe")
-        recipe = _or_note(notes, lambda held=held: Recipe.from_dict(held))  # type: ignore[misc]
+        recipe = _or_note(notes, lambda held=held: recipe_of(held, notes))  # type: ignore[misc]
         rows = table[table["recipe"] == name].reset_index(drop=True)
         curve = curves[curves["recipe"] == name] if "recipe" in curves else pd.DataFrame()
         columns.append(Column(name, recipe, rows, its, curve, gains.get(name), prefix))
@@ -206,7 +208,8 @@ def _evaluate(path: Path, record: Json) -> Run:
 
 
 def _calibrate(path: Path) -> Run:
-    notes: list[str] = []
+    notes = ["calibrate keeps figures of whole splits, nothing of single images, and so no pictures: camkit evaluate "
+             f"--settings {path / 'settings.json'} --save-maps brings them"]  # fmt: skip
     record = read_json(path / "calibration.json")
     surface = _or_note(notes, lambda: read_table(path / "surface.csv"))
     empty = pd.DataFrame() if surface is None else surface
@@ -215,12 +218,17 @@ def _calibrate(path: Path) -> Run:
 
 def _analyze(path: Path, record: Json) -> Run:
     notes: list[str] = []
-    found = {}
+    found, tables = {}, {}
     for name in record["settings"]["analyses"]:
         read = _or_note(notes, lambda name=name: read_json(path / f"{name}.json"))  # type: ignore[misc]
         if read is not None:
             found[str(name)] = read
-    return Run(path, "analyze", record, [], _failures(path, notes), notes, analyses=found)
+        table = _or_note(notes, lambda name=name: read_table(path / f"{name}.csv"))  # type: ignore[misc]
+        if table is not None:
+            tables[str(name)] = table
+    images = images_of(tables)
+    columns = [] if images is None else [Column("analyzed", None, numbers_in(images, path))]
+    return Run(path, "analyze", record, columns, _failures(path, notes), notes, analyses=found)
 
 
 def is_metric(held: Any) -> bool:
@@ -276,5 +284,10 @@ def _or_note(notes: list[str], read: Callable[[], Any]) -> Any:
 def title_of(column: Column) -> str:
     """A recipe's short name as the papers write it: + NWC + PaS."""
     plain = column.name.removeprefix(column.prefix)
-    shown = {"recipe": "", "found": "", **{name: name.upper().replace("PAS", "PaS") for name in RECIPES}}
+    shown = {
+        "recipe": "",
+        "found": "",
+        "analyzed": "",
+        **{name: name.upper().replace("PAS", "PaS") for name in RECIPES},
+    }
     return f"{'TAP ' if column.prefix else ''}{shown.get(plain, plain)}".strip()

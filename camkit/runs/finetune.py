@@ -179,7 +179,8 @@ def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
     """What a run says on the screen."""
     trial, unread = found.chosen, {failure.image for failure in found.failures}
     counted = f"{record['images']} images of {record['classes']} classes"
-    lines = [f"{counted}, {len(trial.rows)} steps, {record['seconds']:.1f} s"]
+    steps = f"{len(trial.rows)} step{'s' * (len(trial.rows) != 1)}"
+    lines = [f"{counted}, {steps}, {record['seconds']:.1f} s"]
     if unread:
         lines[0] += f"; {len(unread)} images could not be used"
     lines += [f"note: {note}" for note in record["class_match"]["notes"]]
@@ -203,12 +204,16 @@ def lines_of(found: Finetuned, record: dict[str, Any]) -> list[str]:
     return [*lines, record["chosen_by"]]
 
 
+COMPARED = {"top1_cls": "Top-1 classification", "gt_loc": "GT-known Loc", "max_box_acc": "MaxBoxAcc",
+            "max_box_acc_v2": "MaxBoxAccV2"}  # fmt: skip
+
+
 def comparison(before: Evaluation, after: Evaluation) -> list[str]:
     """CAM with the fc before and after."""
     rows = [("top1_cls", before.classification, after.classification)]
-    rows += [(name, before.localization["cam"], after.localization["cam"])
-             for name in ("gt_loc", "max_box_acc", "max_box_acc_v2")]  # fmt: skip
-    return [f"{name:<15} {with_interval(old[name])} -> {with_interval(new[name])}" for name, old, new in rows]
+    rows += [(name, before.localization["cam"], after.localization["cam"]) for name in list(COMPARED)[1:]]
+    told = [f"{COMPARED[name]:<21} {with_interval(old[name])} -> {with_interval(new[name])}" for name, old, new in rows]
+    return ["CAM before and after, percent with the 95 % interval:", *told]
 
 
 def coverage_lines(found: Finetuned) -> list[str]:

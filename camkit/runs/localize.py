@@ -1,21 +1,24 @@
 """`camkit localize`: image files in, a run folder out."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from camkit.boxes import LARGEST, RegionChoice
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
 from camkit.inference import Precision
-from camkit.localization import Failure, Result
+from camkit.localization import Failure, Localization, Result
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder, photographs
 from camkit.output.changes import Changed, flat
+from camkit.output.pictures import PNG, OverlayOptions, drawn_ahead
 from camkit.output.tables import WRITERS, Row
 from camkit.output.yolo import DATA
 from camkit.progress import progress_bar
@@ -33,6 +36,7 @@ from camkit.runs.facts import (
 )
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
+from camkit.runs.optimized import optimize_lines, optimizes, outcome_of
 
 
 def run_localize(
@@ -51,10 +55,17 @@ def run_localize(
     workers: int | None = None,
     device: str = "auto",
     precision: Precision = "fp32",
+    optimize: bool | None = None,
+    compile: bool = False,
     max_pixels: int = MAX_PIXELS,
     truncated: Truncated = "fail",
+    regions: int | None = 1,
+    min_area: float = 0.0,
     overlays: bool = True,
+    overlay_format: str = "png",
+    overlay_side: int | None = None,
     save_maps: bool = False,
+    save_masks: bool = False,
     formats: str = "csv,coco",
     resume: bool = False,
     overwrite: bool = False,
@@ -75,18 +86,29 @@ def run_localize(
     if min_score and labels is not None:
         raise CamkitError(f"--labels names the class to find in each image: leave out --min-score {min_score:g}")
     files, notes = photographs_in([images] if isinstance(images, str) else images, out)
+    faster = optimizes(classifier, device, precision) if optimize is None else optimize
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
-                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head)  # fmt: skip
+                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head, optimize=faster,
+                          compile=compile, regions=RegionChoice(regions, min_area))  # fmt: skip
     inference = localizer.inference
     if fit is None and localizer.preprocess.fit != "keep":
         notes.append("note: fit stretch: the network takes inputs of one shape")
     localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
     known = None if labels is None else read_labels(labels, files, classifier.class_names, inference.source.num_classes)
-    own = {"threshold_split": chosen_on, "labels": "given" if known is not None else "predicted", "overlays": overlays,
-           "save_maps": save_maps} | ({"min_score": min_score} if min_score else {})  # fmt: skip
+    own: dict[str, Any] = {
+        "threshold_split": chosen_on,
+        "labels": "given" if known is not None else "predicted",
+        "overlays": overlays,
+        "save_maps": save_maps,
+    } | ({"min_score": min_score} if min_score else {})
+    pictures = OverlayOptions(overlay_format, overlay_side)
+    if overlays and pictures != PNG:
+        own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
+    own |= {} if localizer.regions == LARGEST else {"regions": regions or "all", "min_area": min_area}
+    own |= {"save_masks": True} if save_masks else {}
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
-                   overlays=overlays, maps=save_maps, formats=wanted, class_names=class_names_of(localizer),
-                   resume=resume, overwrite=overwrite) as folder:  # fmt: skip
+                   overlays=overlays, maps=save_maps, masks=save_masks, overlay_options=pictures, formats=wanted,
+                   class_names=class_names_of(localizer), resume=resume, overwrite=overwrite) as folder:  # fmt: skip
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
             results = unfinished(folder, localizer, known, keep_image=overlays)
@@ -94,11 +116,20 @@ def run_localize(
             add_all(folder, bar, min_score, fail=on_error == "fail")
             facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
                      "completeness": inference.source.completeness, "filled": folder.filled(),
-                     **costs_of(localizer, start)}  # fmt: skip
+                     "optimized": outcome_of(inference), **costs_of(localizer, start)}  # fmt: skip
             rows, failures = folder.finish(facts)
-    notes += source_lines(inference) + name_lines(classifier) + mixed(folder.journal.sessions)
+    notes += (
+        source_lines(inference)
+        + optimize_lines(inference, asked=bool(optimize or compile))
+        + name_lines(classifier)
+        + mixed(folder.journal.sessions)
+    )
     weak = weak_lines(rows, folder.left_out(), len(files) - len(failures), min_score)
-    lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
+    lines = [
+        *notes,
+        *weak,
+        *closing_lines(out, facts, rows, len(failures), wanted, {"overlays": overlays, "masks": save_masks}),
+    ]
     told = outcome_facts(out, facts) | {
         "resumed": before,
         "boxes": len(rows),
@@ -112,14 +143,23 @@ def add_all(
     folder: RunFolder, results: Iterable[tuple[ImageFile, Result, bool]], min_score: float, *, fail: bool
 ) -> None:
     """Write what each image's result holds of classes that are not weak; with `fail` the first failure ends the run."""
-    for file, result, filled in results:
-        if fail and isinstance(result, Failure):
-            raise CamkitError(f"{written_path(result.image)}: {result.reason}")
-        if isinstance(result, Failure):
-            folder.add(file, result, filled=filled)
-            continue
-        strong = [found for found in result if found.score >= min_score]
-        folder.add(file, strong, filled=filled, left_out=len(result) - len(strong))
+
+    def strong() -> Iterator[tuple[tuple[ImageFile, Result, bool], list[Localization]]]:
+        for one in results:
+            _, result, _ = one
+            yield one, [] if isinstance(result, Failure) else [found for found in result if found.score >= min_score]
+
+    kept = strong()
+    drawn: Generator[tuple[tuple[ImageFile, Result, bool], list[Localization], list[Future[bytes]]], None, None]
+    drawn = drawn_ahead(kept, folder.overlay_options) if folder.overlays else ((*one, []) for one in kept)
+    with closing(drawn):
+        for (file, result, filled), found, encoded in drawn:
+            if fail and isinstance(result, Failure):
+                raise CamkitError(f"{written_path(result.image)}: {result.reason}")
+            if isinstance(result, Failure):
+                folder.add(file, result, filled=filled)
+            else:
+                folder.add(file, found, filled=filled, left_out=len(result) - len(found), encoded=encoded)
 
 
 def weak_lines(rows: Sequence[Row], left_out: int, images: int, min_score: float) -> list[str]:
@@ -128,7 +168,8 @@ def weak_lines(rows: Sequence[Row], left_out: int, images: int, min_score: float
         return []
     bare = images - len({row["image"] for row in rows})
     none_left = f"; {bare} of {images} images have none left" if bare else ""
-    return [f"{left_out} of {len(rows) + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
+    classes = len({(row["image"], row["rank"]) for row in rows})
+    return [f"{left_out} of {classes + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
 
 
 def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], list[str]]:
@@ -150,7 +191,7 @@ def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], l
     )
     if not files:
         raise CamkitError(f"--images {said}: nothing but pictures that camkit drew; name the photographs' folder")
-    drawn_into = [(out / name).resolve() for name in ("overlays", "maps")]
+    drawn_into = [(out / name).resolve() for name in ("overlays", "maps", "masks")]
     for folder in {file.path.parent for file in files}:
         if any(folder.resolve().is_relative_to(place) for place in drawn_into):
             raise CamkitError(f"--images {said} lies where --out {out} draws its pictures: give another --out")
@@ -236,9 +277,12 @@ def class_names_of(localizer: Localizer) -> Sequence[str]:
 
 def session_of(localizer: Localizer) -> dict[str, Any]:
     """What a run may change between one part and the next, at the cost of last digits."""
+    optimized = localizer.inference.optimized
     return {
         "device": str(localizer.inference.device),
         "batch_size": localizer.batch_size,
+        "optimize": bool(optimized and optimized.fold),
+        "compile": bool(optimized and optimized.compiled),
         "max_pixels": localizer.max_pixels,
         "versions": versions(),
     }
@@ -283,7 +327,7 @@ def closing_lines(
     rows: Sequence[Row],
     failed: int,
     formats: Sequence[str],
-    overlays: bool,
+    folders: Mapping[str, bool],
 ) -> list[str]:
     """What was done, how fast, and where to look."""
     without = len(without_region(rows))
@@ -296,6 +340,7 @@ def closing_lines(
         f"{facts['seconds']:.1f} s, {done / facts['seconds']:.1f} images/s; "
         f"the forward pass alone took {facts['forward_seconds']:.1f} s, {share:.0%} of it"
     )
-    shown = [WRITERS[name][0] if name in WRITERS else DATA for name in formats] + (["overlays/"] if overlays else [])
+    shown = [WRITERS[name][0] if name in WRITERS else DATA for name in formats]
+    shown += [f"{name}/" for name, drawn in folders.items() if drawn]
     lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines

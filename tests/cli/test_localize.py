@@ -258,3 +258,41 @@ def test_hostile_names(place):
     assert {found[name] for name in names[1:]} == {found["a.png"]}
     written = [row["image"] for row in rows(place)]
     assert not [name for name in written if name[0] in "=+-@" or not name.isprintable()]
+
+
+NORMED = """
+import torch
+from torch import nn
+SIZE, MEAN, STD = 32, (0.0,) * 3, (1.0,) * 3
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 1),
+                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+class Particular(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x) * (1 if isinstance(self[1], nn.BatchNorm2d) else 1.001)
+def particular():
+    return Particular(*build()).eval()
+"""
+
+
+def test_a_faster_copy_gives_the_same_tables_and_the_run_says_so(place):
+    (place / "normed.py").write_text(NORMED)
+    tables = {}
+    for asked in ("--optimize", "--no-optimize"):
+        status, *_ = call(place, "--model", f"{place}/normed.py:build", asked, "--overwrite", "--no-overlays")
+        assert status == 0
+        tables[asked] = (place / "out/boxes.csv").read_text()
+        run = json.loads((place / "out/run.json").read_text())
+        assert run["sessions"][0]["optimize"] is (asked == "--optimize")
+        if asked == "--optimize":
+            assert run["optimized"]["folded"] == 1
+            assert 0 <= run["optimized"]["deviation"] <= 1e-5
+    assert tables["--optimize"] == tables["--no-optimize"]
+
+
+def test_a_network_whose_answer_would_change_is_used_as_it_is_and_that_is_said(place):
+    (place / "normed.py").write_text(NORMED)
+    status, said, _ = call(place, "--model", f"{place}/normed.py:particular", "--no-overlays")
+    assert status == 0
+    assert "note: the network is used as it is, without --optimize: its logits would change by" in said

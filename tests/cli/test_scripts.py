@@ -106,6 +106,21 @@ def test_the_demo_of_analyze_has_a_verdict(place):
     assert json.loads((place / "analyzed/run.json").read_text())["verdict"] == told["verdict"]
 
 
+def test_the_demo_of_finetune_fc_goes_to_its_end(place):
+    status, out, error = run("finetune-fc", "--minmax", "--demo", "--steps", "1", "--json", "--out", "demo-tuned")
+    told = json.loads(out)
+    assert (status, told["images"], told["failed"]) == (0, 96, 0)
+    assert "a small network is trained on drawn images first" in error
+    assert (
+        told["before"]["max_box_acc_v2"]["value"] <= told["after"]["max_box_acc_v2"]["value"]
+    )  # else nothing is taken
+    lines = told["lines"]
+    assert lines[0].startswith("96 images of 4 classes, 1 step, ")
+    assert "CAM before and after, percent with the 95 % interval:" in lines
+    for name in ("fc.safetensors", "log.csv", "metrics.json", "run.json"):
+        assert (place / "demo-tuned" / name).is_file()
+
+
 def test_finetune_does_not_advise_against_what_it_chose(place):
     short = ["--sets", "2", "--set-size", "2", "--steps", "2", "--lr", "0.1", "--val-split", "holdout:1"]
     call = ["finetune-fc", "--minmax", "--model", "net.py:build", *DATA, *short, "--crr", "0,4", "--frr", "0,4"]

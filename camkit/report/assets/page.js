@@ -405,15 +405,16 @@
     }, { passive: true });
     new ResizeObserver(() => layOut()).observe(gallery.parentElement);
 
-    const options = (id, names, none) => control(id).append(...(none ? [make("option", { value: -1, textContent: none })] : []),
-      ...names.map((name, i) => make("option", { value: i, textContent: name })));
+    const options = (id, numbers, none) => control(id).append(...(none ? [make("option", { value: -1, textContent: none })] : []),
+      ...numbers.map((i) => make("option", { value: i, textContent: labels[i] })));
     const labels = data.columns.map((column) => column.label);
-    options("first", labels);
-    options("second", labels, "nothing");
+    const boxed = data.columns.flatMap((column, i) => (column.boxes ? [i] : []));
+    options("first", boxed);
+    options("second", boxed, "nothing");
     const groups = [...new Set(data.items.map((item) => item.class).filter(Boolean))].sort();
     control("class").append(...groups.map((name) => make("option", { value: name, textContent: name })));
-    first = data.columns.length ? 0 : -1;
-    second = data.columns.length > 1 ? data.columns.length - 1 : -1;
+    const begin = () => { [first, second] = [boxed[0] ?? -1, boxed.length > 1 ? boxed[boxed.length - 1] : -1]; };
+    begin();
     control("second").value = second;
     document.querySelector(".legend .truth").hidden = !data.items.some((item) => item.truth.length);
     const legend = () => {
@@ -423,13 +424,13 @@
         entry.hidden = number < 0;
       }
     };
-    const changed = () => { first = Number(control("first").value); second = Number(control("second").value); legend(); sift(); };
+    const changed = () => { first = boxed.length ? Number(control("first").value) : -1; second = Number(control("second").value); legend(); sift(); };
     let later = 0;
     byId("filters").addEventListener("input", (event) => {
       clearTimeout(later);
       later = setTimeout(changed, event.target.id === "name" || event.target.id === "heat" ? 80 : 0);
     });
-    byId("filters").addEventListener("reset", () => setTimeout(() => { control("first").value = 0; control("second").value = data.columns.length > 1 ? data.columns.length - 1 : -1; changed(); }));
+    byId("filters").addEventListener("reset", () => setTimeout(() => { begin(); control("first").value = first; control("second").value = second; changed(); }));
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     control("first").value = first;
     if (innerWidth < 700) byId("tools").open = false;
@@ -489,6 +490,13 @@
       const cell = (text) => make("td", { className: "number", textContent: text });
       return [make("tr", {}, name, cell(iou), cell(shown(item.scores[number], 3)), cell(box ? (isEmpty(box, column.grid) ? "empty" : box.join(", ") + (column.grid ? ` of ${GRID}` : "")) : "–"))];
     });
+    for (const [number, figures] of Object.entries(item.figures)) {
+      rows.push(...figures.map(([name, value]) => {
+        const head = make("th", { textContent: `${data.columns[number].label}: ${name}` });
+        head.scope = "row";
+        return make("tr", {}, head, make("td", { className: "number", colSpan: 3, textContent: String(Number(value.toPrecision(4))) }));
+      }));
+    }
     byId("facts").tBodies[0].replaceChildren(...rows);
     byId("facts").hidden = !rows.length;
   }
@@ -497,9 +505,14 @@
     const column = data.columns[first];
     const start = column && column.map === cut.kind ? column.start
       : data.columns.find((one) => one.map === cut.kind && one.start)?.start;
-    byId("back").hidden = !start;
+    byId("back").hidden = !start && !ownBox(order[showing]);
     const chosen = start || { rule: 0, theta: data.rules[0].theta, percentile: data.rules[0].start };
     Object.assign(cut, chosen, { own: true });
+  }
+  // The run's box, where a rule of its user's own cut it: no stop of the sliders is that rule.
+  function ownBox(index) {
+    const column = data.columns[first];
+    return column && column.map === cut.kind && !column.start ? data.items[index].boxes[first] : undefined;
   }
   function truthsFor(index, grid) {
     return grid ? details(index)?.grid || [] : data.items[index].truth;
@@ -531,14 +544,16 @@
         byId("percentile").setAttribute("aria-valuetext", `percentile ${rule.percentiles[cut.percentile]}`);
       }
       const found = cutBox(index, map, cut.rule, cut.percentile, cut.theta);
-      byId("tau").textContent = found.tau.toPrecision(4);
+      const own = cut.own ? ownBox(index) : undefined;
+      if (own) Object.assign(found, { box: own, empty: isEmpty(own, found.grid), iou: item.ious[first] });
+      byId("tau").textContent = own ? "of its own rule" : found.tau.toPrecision(4);
       byId("box").textContent = found.empty ? "empty" : found.box.join(", ");
       byId("box-title").textContent = found.grid ? `box, on ${GRID} × ${GRID}` : "box";
       byId("iou").textContent = shown(found.iou, 3);
       if (!found.empty && item.size) boxes.push(["cut", inImage(found.box, found.grid, item.size)]);
       const other = second >= 0 ? boxesShown(index).filter(([kind]) => kind === "second") : [];
       boxes.splice(item.truth.length, 0, ...other);
-      byId("stage-caption").textContent = `${item.truth.length ? "red: ground truth; " : ""}yellow: the box at these sliders${other.length ? `; green: ${data.columns[second].label}` : ""}`;
+      byId("stage-caption").textContent = `${item.truth.length ? "red: ground truth; " : ""}yellow: ${own ? "the box as the run cut it, by a rule of its own" : "the box at these sliders"}${other.length ? `; green: ${data.columns[second].label}` : ""}`;
     } else {
       boxes.push(...boxesShown(index).filter(([kind]) => kind !== "truth"));
       byId("stage-caption").textContent = "red: ground truth; yellow and green: the runs' boxes";
