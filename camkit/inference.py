@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from camkit.cam import CAM, MapSource, Prediction
+from camkit.cam import CAM, AveragedMaps, FusedMaps, MapSource, Prediction, TwoHeads
 from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
@@ -77,7 +77,9 @@ class Inference:
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
-        self.source = self._make_source(moved(classifier.model, self.device), head)
+        self.source: MapSource = self._make_source(moved(classifier.model, self.device), head)
+        if classifier.views is not None:
+            self.source = AveragedMaps(self.source, classifier.views, classifier.input.size)
         if self.source.channels not in (1, 3):
             raise CamkitError(
                 f"the model takes images of {self.source.channels} channels, and photographs have 3 (or 1, in grey): "
@@ -89,6 +91,10 @@ class Inference:
 
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
         size, maps_by = self.classifier.input.size, self.classifier.maps_by
+        if maps_by is None and isinstance(two := unwrap(model), TwoHeads):
+            if head is not None:
+                raise CamkitError("this network has two heads, whose maps are fused: leave out --head")
+            return FusedMaps(two, size)
         if maps_by is None:
             return CAM(model, size, head=head, token_blocks=self.classifier.token_blocks)
         if head is not None:
@@ -106,6 +112,13 @@ class Inference:
         CamkitError
             The maps are made by something else.
         """
+        if isinstance(self.source, AveragedMaps):
+            raise CamkitError("class weights and features are asked for, which views average away: leave out --views")
+        if isinstance(self.source, FusedMaps):
+            raise CamkitError(
+                "class weights and features of one head are asked for, and this network has two, whose maps are fused: "
+                "leave it out, or take a network with one head"
+            )
         if not isinstance(self.source, CAM):
             raise CamkitError(
                 f"class weights and features are asked for, and maps by {self.source.kind} have none: leave it out"

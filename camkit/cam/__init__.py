@@ -9,6 +9,8 @@ from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
+from camkit.cam.two_heads import FusedMaps, TwoHeads, heads_of
+from camkit.cam.views import AveragedMaps, Views
 from camkit.cam.weightings import (
     WEIGHTINGS,
     ClassWeights,
@@ -25,12 +27,14 @@ from camkit.cam.weightings import (
 __all__ = [
     "CAM",
     "WEIGHTINGS",
+    "AveragedMaps",
     "ClassMaps",
     "ClassWeights",
     "Domain",
     "Fc",
     "Features",
     "FunctionMaps",
+    "FusedMaps",
     "Head",
     "MapFunction",
     "MapSource",
@@ -38,10 +42,13 @@ __all__ = [
     "MapsByFunction",
     "Pooling",
     "Prediction",
+    "TwoHeads",
+    "Views",
     "Weighting",
     "built_in_weightings",
     "find_fc",
     "find_pooling",
+    "heads_of",
     "refuse_undefined",
     "refuse_unfit",
     "register_weighting",

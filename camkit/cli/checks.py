@@ -16,8 +16,8 @@ WILDCARDS = "*?["
 PSEUDO_BOXES = ("map-otsu", "selective-search")
 FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "boxes", "config")
 # What `load_model` takes.
-MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "class_names", "size", "mean",
-                 "std", "output_stride", "dilation")  # fmt: skip
+MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "classes_from", "class_names", "size",
+                 "mean", "std", "output_stride", "dilation")  # fmt: skip
 
 # What has no say in boxes that are there already.
 OF_MAPS = ("head", "precision", "save_maps", "nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize",

@@ -109,6 +109,23 @@ def blocks(value: str) -> int | str:
     return value if value == "all" else int(value)
 
 
+def regions(value: str) -> int | None:
+    """How many regions, None for all."""
+    if not re.fullmatch("largest|all|[1-9][0-9]{0,5}", value):
+        raise click.BadParameter(f"{value!r:.60}: give largest, all, or a number of regions, 1 or more")
+    return {"largest": 1, "all": None}[value] if value.isalpha() else int(value)
+
+
+def views(value: str) -> Any:
+    """Test-time views; `CamkitError` of what is none."""
+    from camkit.cam.views import Views
+
+    try:
+        return Views.parse(value)
+    except CamkitError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def head_names(value: str) -> dict[str, str]:
     """``features=MODULE,classifier=MODULE``."""
     pairs = dict(part.split("=", 1) for part in value.split(",") if "=" in part)
@@ -141,6 +158,9 @@ def make_model_options(*unless: str) -> Decorator:
                help="Class maps by another tool instead of the network's own head: torchcam:NAME, grad-cam:NAME, "
                     "captum:NAME (torchcam: alone lists them; NAME@LAYER names the layer), or FILE.py:NAME, a function "
                     "of yours whose NAME(network) gives (images, classes) -> maps (N, K, h, w)."),
+        option("--views", type=views, metavar="flip,scales=A:1:B",
+               help="Average class maps over the image flipped and at several sizes, a forward pass each; they are no "
+                    "longer the logit's own."),
         option("--output-stride", type=click.Choice(["16", "8"]),
                help="Pixels to one map position: the last strided layers at stride 1.  [default: the model's own]"),
         option("--dilation/--no-dilation", default=True, show_default=True,
@@ -293,6 +313,7 @@ def load_model(
     fc: Path | None = None,
     maps_by: str | None = None,
     token_blocks: Any = None,
+    views: Any = None,
     classes_from: Path | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
@@ -310,7 +331,7 @@ def load_model(
     if maps_by is not None:
         classifier = replace(classifier, maps_by=maps_by_named(maps_by))
     shown = classifier.input if size is None else classifier.input.at(size)
-    classifier = replace(classifier, input=replace(shown, **changes), token_blocks=token_blocks)
+    classifier = replace(classifier, input=replace(shown, **changes), token_blocks=token_blocks, views=views)
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:

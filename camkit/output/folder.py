@@ -22,7 +22,8 @@ from camkit.output.journal import JOURNAL, Journal
 from camkit.output.lock import locked
 from camkit.output.owned import MANIFEST, check_free, claim, remove
 from camkit.output.pictures import PNG, OverlayOptions, draw, picture_files
-from camkit.output.tables import WRITERS, Row, row_of, write_csv
+from camkit.output.rows import rows_of
+from camkit.output.tables import WRITERS, Row, write_csv
 from camkit.output.yolo import DATA, LABELS, check_names, label_file, write_yolo
 
 # What a name can be guilty of: one image's failure, while a full disk is the run's.
@@ -43,7 +44,7 @@ class RunFolder:
         What this part of the run runs on.
     changed : callable
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
-    overlays, maps : bool
+    overlays, maps, masks : bool
         What is drawn for each image.
     overlay_options : OverlayOptions
     formats : sequence of str
@@ -73,6 +74,7 @@ class RunFolder:
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
         overlays: bool = True,
         maps: bool = False,
+        masks: bool = False,
         overlay_options: OverlayOptions = PNG,
         formats: Sequence[str] = ("csv",),
         class_names: Sequence[str] = (),
@@ -80,7 +82,8 @@ class RunFolder:
         overwrite: bool = False,
     ) -> None:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
-        self.overlays, self.maps, self.formats, self.class_names = overlays, maps, formats, class_names
+        self.overlays, self.maps, self.masks = overlays, maps, masks
+        self.formats, self.class_names = formats, class_names
         self.overlay_options = overlay_options
         if "yolo" in formats:
             check_names(file.name for file in files)
@@ -108,7 +111,8 @@ class RunFolder:
         yolo = "yolo" in self.formats
         targets = [WRITERS[name][0] for name in self.formats if name in WRITERS] + [DATA] * yolo
         tables = [*targets, "failures.csv", "run.json", JOURNAL, MANIFEST]
-        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + [f"{LABELS}/"] * yolo
+        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + ["masks/"] * self.masks
+        folders += [f"{LABELS}/"] * yolo
         going_on = resume and (self.path / JOURNAL).exists()
         if not going_on:
             check_free(self.path, [*tables[:-2], *folders], overwrite=overwrite, remedy="--resume, --overwrite")
@@ -168,7 +172,7 @@ class RunFolder:
             if isinstance(result, Failure):
                 self.journal.write({"image": file.name, "reason": result.reason})
             else:
-                rows = [row_of(found) for found in result]
+                rows = [row for found in result for row in rows_of(found, masks=self.masks)]
                 line = {"image": file.name, "rows": rows, "source": source_of(file.path)}
                 more = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
                 self.journal.write(line | more)
@@ -180,7 +184,12 @@ class RunFolder:
         if not result:  # every class was left out
             return result
         image = result[0].image
-        drawn: Any = {"overlays": self.overlays, "maps": self.maps, "options": self.overlay_options}
+        drawn: Any = {
+            "overlays": self.overlays,
+            "maps": self.maps,
+            "masks": self.masks,
+            "options": self.overlay_options,
+        }
         names = picture_files(result, **drawn)
         if names:
             self.journal.write({"image": image, "files": names})

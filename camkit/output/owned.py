@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from camkit.data import ImageFile
 
 MANIFEST = ".camkit-files.json"
-PICTURES = ("overlays", "maps")
+PICTURES = ("overlays", "maps", "masks")
 LISTED = (*PICTURES, LABELS)  # their files are in the journal
 FOLDERS = (*LISTED, "tensorboard")
 
@@ -108,7 +108,7 @@ def remove(folder: Path) -> None:
 def photographs(files: "Iterable[ImageFile]") -> "tuple[list[ImageFile], list[ImageFile]]":
     """Those image files that are not camkit's own pictures, and those that are.
 
-    Pictures are all that lies in ``overlays/`` beside a journal, and the files that a manifest claims.
+    Pictures are all that lies in ``overlays/`` or ``masks/`` beside a journal, and the files that a manifest claims.
     """
     beside_journal = cache(lambda folder: folder.name in PICTURES and (folder.parent / JOURNAL).exists())
     claimed = cache(lambda folder: frozenset(manifest(folder)))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
+from camkit.data.formats.rle import decode_counts
 from camkit.data.names import written_path, written_text
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
          "x0": int, "y0": int, "x1": int, "y1": int, "tau": float}  # fmt: skip
 COLUMNS = tuple(TYPES)
+REGION, SEGMENTATION = "region", "segmentation"  # of rows that have them
 # Significant digits that do not depend on which images share a batch: a forward pass in float32 moves the fifth of a
 # logit's exponential, now and then the fourth.
 OF_SCORE, OF_TAU = 3, 4
@@ -53,7 +55,8 @@ def written(row: Row) -> Row:
 
 
 def _boxes_csv(file: IO[str], rows: Sequence[Row]) -> None:
-    write_csv(file, COLUMNS, rows)
+    several = any(REGION in row for row in rows)
+    write_csv(file, (*COLUMNS, REGION) if several else COLUMNS, rows)
 
 
 def _boxes_jsonl(file: IO[str], rows: Sequence[Row]) -> None:
@@ -93,9 +96,10 @@ def coco(rows: Sequence[Row]) -> Row:
                 "image_id": ids[row["image"]],
                 "category_id": row["label"],
                 "bbox": [row["x0"], row["y0"], row["x1"] - row["x0"], row["y1"] - row["y0"]],
-                "area": (row["x1"] - row["x0"]) * (row["y1"] - row["y0"]),
+                "area": _area(row),
                 "iscrowd": 0,
                 "score": row["score"],
+                **{key: row[key] for key in (REGION, SEGMENTATION) if key in row},
             }
             for i, row in enumerate(boxed, 1)
         ],
@@ -103,7 +107,14 @@ def coco(rows: Sequence[Row]) -> Row:
     }
 
 
+def _area(row: Row) -> int:
+    """Of the mask where there is one, else of the box."""
+    if row.get(SEGMENTATION):
+        return sum(decode_counts(row[SEGMENTATION]["counts"])[1::2])
+    return int((row["x1"] - row["x0"]) * (row["y1"] - row["y0"]))
+
+
 def coco_results(rows: Sequence[Row]) -> list[Row]:
     """The bare list that ``COCO.loadRes`` wants, by the ids of `coco`."""
-    kept = ("image_id", "category_id", "bbox", "score")
-    return [{key: found[key] for key in kept} for found in coco(rows)["annotations"]]
+    kept = ("image_id", "category_id", "bbox", "score", SEGMENTATION)
+    return [{key: found[key] for key in kept if key in found} for found in coco(rows)["annotations"]]

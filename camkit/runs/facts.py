@@ -11,7 +11,7 @@ import torch
 import torchvision
 
 from camkit._version import __version__
-from camkit.cam import CAM, FunctionMaps
+from camkit.cam import CAM, AveragedMaps, FunctionMaps, FusedMaps
 from camkit.data import AnnotatedSet
 from camkit.evaluation import ClassMatch, left_out_notes
 from camkit.inference import Inference
@@ -50,6 +50,7 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
         "input": asdict(classifier.input),
         "maps_by": None if classifier.maps_by is None else classifier.maps_by.name,
         "token_blocks": classifier.token_blocks,
+        **({} if classifier.views is None else {"views": str(classifier.views)}),
     }
 
 
@@ -71,7 +72,7 @@ def head_facts(inference: Inference) -> dict[str, Any]:
     """What a run records of the map source."""
     source = inference.source
     if not isinstance(source, CAM):
-        own = source.facts if isinstance(source, FunctionMaps) else {}
+        own = source.facts if isinstance(source, FunctionMaps | FusedMaps) else {}
         return {"kind": source.kind, **own, "map_size": list(source.map_size), "completeness": source.completeness}
     head = source.head
     place = head.feature_map.place
@@ -95,7 +96,8 @@ def outcome_facts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 def source_lines(*sources: Any) -> list[str]:
     """What should be known of map sources other than a head: which library's, at which layer."""
     made = [source.source for source in sources if isinstance(source, Inference)]
-    return [printable(f"note: {note}") for one in made if isinstance(one, FunctionMaps) for note in one.notes]
+    return [printable(f"note: {note}") for one in made if isinstance(one, FunctionMaps | AveragedMaps)
+            for note in one.notes]  # fmt: skip
 
 
 def versions() -> dict[str, str]:

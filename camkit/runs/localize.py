@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from camkit.boxes import LARGEST, RegionChoice
 from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
 from camkit.data.names import written_path, written_text
 from camkit.errors import CamkitError
@@ -58,10 +59,13 @@ def run_localize(
     compile: bool = False,
     max_pixels: int = MAX_PIXELS,
     truncated: Truncated = "fail",
+    regions: int | None = 1,
+    min_area: float = 0.0,
     overlays: bool = True,
     overlay_format: str = "png",
     overlay_side: int | None = None,
     save_maps: bool = False,
+    save_masks: bool = False,
     formats: str = "csv,coco",
     resume: bool = False,
     overwrite: bool = False,
@@ -85,7 +89,7 @@ def run_localize(
     faster = optimizes(classifier, device, precision) if optimize is None else optimize
     localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
                           precision=precision, max_pixels=max_pixels, truncated=truncated, head=head, optimize=faster,
-                          compile=compile)  # fmt: skip
+                          compile=compile, regions=RegionChoice(regions, min_area))  # fmt: skip
     inference = localizer.inference
     if fit is None and localizer.preprocess.fit != "keep":
         notes.append("note: fit stretch: the network takes inputs of one shape")
@@ -100,8 +104,10 @@ def run_localize(
     pictures = OverlayOptions(overlay_format, overlay_side)
     if overlays and pictures != PNG:
         own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
+    own |= {} if localizer.regions == LARGEST else {"regions": regions or "all", "min_area": min_area}
+    own |= {"save_masks": True} if save_masks else {}
     with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
-                   overlays=overlays, maps=save_maps, overlay_options=pictures, formats=wanted,
+                   overlays=overlays, maps=save_maps, masks=save_masks, overlay_options=pictures, formats=wanted,
                    class_names=class_names_of(localizer), resume=resume, overwrite=overwrite) as folder:  # fmt: skip
         before = sum(folder.done(file.name) for file in files)
         with stopping(folder):
@@ -119,7 +125,11 @@ def run_localize(
         + mixed(folder.journal.sessions)
     )
     weak = weak_lines(rows, folder.left_out(), len(files) - len(failures), min_score)
-    lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
+    lines = [
+        *notes,
+        *weak,
+        *closing_lines(out, facts, rows, len(failures), wanted, {"overlays": overlays, "masks": save_masks}),
+    ]
     told = outcome_facts(out, facts) | {
         "resumed": before,
         "boxes": len(rows),
@@ -158,7 +168,8 @@ def weak_lines(rows: Sequence[Row], left_out: int, images: int, min_score: float
         return []
     bare = images - len({row["image"] for row in rows})
     none_left = f"; {bare} of {images} images have none left" if bare else ""
-    return [f"{left_out} of {len(rows) + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
+    classes = len({(row["image"], row["rank"]) for row in rows})
+    return [f"{left_out} of {classes + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
 
 
 def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], list[str]]:
@@ -180,7 +191,7 @@ def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], l
     )
     if not files:
         raise CamkitError(f"--images {said}: nothing but pictures that camkit drew; name the photographs' folder")
-    drawn_into = [(out / name).resolve() for name in ("overlays", "maps")]
+    drawn_into = [(out / name).resolve() for name in ("overlays", "maps", "masks")]
     for folder in {file.path.parent for file in files}:
         if any(folder.resolve().is_relative_to(place) for place in drawn_into):
             raise CamkitError(f"--images {said} lies where --out {out} draws its pictures: give another --out")
@@ -316,7 +327,7 @@ def closing_lines(
     rows: Sequence[Row],
     failed: int,
     formats: Sequence[str],
-    overlays: bool,
+    folders: Mapping[str, bool],
 ) -> list[str]:
     """What was done, how fast, and where to look."""
     without = len(without_region(rows))
@@ -329,6 +340,7 @@ def closing_lines(
         f"{facts['seconds']:.1f} s, {done / facts['seconds']:.1f} images/s; "
         f"the forward pass alone took {facts['forward_seconds']:.1f} s, {share:.0%} of it"
     )
-    shown = [WRITERS[name][0] if name in WRITERS else DATA for name in formats] + (["overlays/"] if overlays else [])
+    shown = [WRITERS[name][0] if name in WRITERS else DATA for name in formats]
+    shown += [f"{name}/" for name, drawn in folders.items() if drawn]
     lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines
