@@ -26,7 +26,7 @@ def images_meant(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:
     met: dict[str, str] = {}
     of: dict[str, str] = {}
     for name in names:
-        image = name if name in known else _meant(name, known, by_end)
+        image = _meant(name, known, by_end)
         if image is None:
             continue
         if image in of:
@@ -42,9 +42,10 @@ def _ends(path: str) -> list[str]:
 
 
 def _meant(name: str, known: set[str], by_end: dict[str, set[str]]) -> str | None:
-    name = name.replace("\\", "/").removeprefix("./")
-    if name in known:
-        return name
+    for same in (name, name.replace("\\", "/").removeprefix("./")):
+        if same in known:
+            return same
+    name = name.replace("\\", "/")
     longer = by_end.get(name, set())
     if longer:
         return next(iter(longer)) if len(longer) == 1 else None

