@@ -231,7 +231,7 @@ def report_of(
         "classes": [match.facts() for match in matches],
         **run.facts(),
     }
-    with publishing(out) as new:
+    with publishing(out, run.options.group) as new:
         write(new, found, record)
         kept.publish(new)
         if misses is not None:
