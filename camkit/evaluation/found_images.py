@@ -26,13 +26,13 @@ def images_meant(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:
     met: dict[str, str] = {}
     of: dict[str, str] = {}
     for name in names:
-        image = _meant(name, known, by_end)
-        if image is None:
+        meant = _meant(name, known, by_end)
+        if meant is None:
             continue
-        if image in of:
-            raise CamkitError(f"{of[image]!r:.120} and {name!r:.120} both would be the image {image!r:.120}: give "
+        if meant in of:
+            raise CamkitError(f"{of[meant]!r:.120} and {name!r:.120} both would be the image {meant!r:.120}: give "
                               "names that tell them apart")  # fmt: skip
-        met[name], of[image] = image, name
+        met[name], of[meant] = meant, name
     return met
 
 
