@@ -149,8 +149,13 @@ class Inference:
         """What wins on photographs that did not choose it (docs/defaults.md): "keep", where the network takes it."""
         return "keep" if "keep" in self.fits else "stretch"
 
-    def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
+    def batches(
+        self, samples: Dataset[Sample], batch_size: int, workers: int, sampler: Iterable[list[Any]] | None = None
+    ) -> Chunks:
         """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
+
+        Of a `sampler`, which may have no end that is known, each list of what `samples` takes is a batch, whatever the
+        batch size.
 
         Raises
         ------
@@ -158,8 +163,10 @@ class Inference:
             One of the processes has died.
         """
         pinned = self.device.type == "cuda"
-        loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned,
-                            worker_init_fn=quiet_worker)  # fmt: skip
+        loader: DataLoader[Any] = DataLoader(
+            samples, batch_size if sampler is None else 1, batch_sampler=sampler, num_workers=workers,
+            collate_fn=collate, pin_memory=pinned, worker_init_fn=quiet_worker,
+        )  # fmt: skip
         try:
             yield from loader
         except RuntimeError as error:

@@ -46,6 +46,8 @@ class Localization:
     recipe : Recipe
     pixels : Tensor (3, H, W), uint8, or None
         The original image, where it was kept. Without it the result's pictures show the map alone.
+    filled : bool
+        Whether the image is damaged, and what is missing of it was filled.
     others : tuple of tuple of int
         The boxes of the other regions that were asked for, by falling number of pixels; `box` is the largest one's.
     regions : RegionChoice
@@ -66,6 +68,7 @@ class Localization:
     view: View
     recipe: Recipe
     pixels: torch.Tensor | None = None
+    filled: bool = False
     others: tuple[Box, ...] = ()
     regions: RegionChoice = LARGEST
     error: ClassVar[None] = None

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, overload
 
@@ -22,6 +23,7 @@ from camkit.data import (
     Fit,
     ImageDataset,
     ImageFile,
+    ImageStream,
     PreparedImages,
     Preprocess,
     Sample,
@@ -200,6 +202,31 @@ class Localizer:
         for result in self._results(dataset, wanted, {"": self.recipe}):
             yield result if isinstance(result, Failure) else result[""]
 
+    def stream_batches(
+        self,
+        batches: Iterable[Sequence[ImageFile]],
+        labels: Callable[[str], int | None] | None = None,
+        keep_image: bool = False,
+    ) -> Iterator[Result]:
+        """As `stream`, of batches that are taken as they are wanted, however many there will be.
+
+        Parameters
+        ----------
+        batches : iterable of sequence of ImageFile
+            Those that go through the network together, whatever the batch size.
+        labels : callable, optional
+            The class of an image's name.
+        keep_image : bool
+            As of `stream`.
+        """
+        places = count()
+        truncated: Truncated = "fail" if self.filled is None else "fill"
+        images = ImageStream(self.preprocess, self.max_pixels, keep_image, truncated)
+        sampler = ([(next(places), file) for file in batch] for batch in batches)
+        wanted = None if labels is None else (lambda sample: labels(sample.name))
+        for result in self._results(images, wanted, {"": self.recipe}, sampler):
+            yield result if isinstance(result, Failure) else result[""]
+
     def compare(
         self,
         images: Any,
@@ -250,7 +277,11 @@ class Localizer:
         return ImageDataset(images, self.preprocess, self.max_pixels, keep_image, self.filled)
 
     def _results(
-        self, dataset: Dataset[Sample], wanted: Wanted | None, recipes: Mapping[str, Recipe]
+        self,
+        dataset: Dataset[Sample],
+        wanted: Wanted | None,
+        recipes: Mapping[str, Recipe],
+        sampler: Iterable[list[tuple[int, ImageFile]]] | None = None,
     ) -> Iterator[dict[str, list[Localization]] | Failure]:
         weightings = {recipe.weighting for recipe in recipes.values()}
 
@@ -273,7 +304,7 @@ class Localizer:
 
             return [partial(localized, i, sample) for i, sample in enumerate(batch.samples)]
 
-        chunks = self.inference.batches(dataset, self.batch_size, self.workers)
+        chunks = self.inference.batches(dataset, self.batch_size, self.workers, sampler)
         yield from in_order(chunks, start, lambda sample: Failure(sample.name, sample.error or ""))
 
     def _class_maps(
@@ -319,6 +350,7 @@ class Localizer:
                 view=view,
                 recipe=recipe,
                 pixels=sample.image,
+                filled=sample.filled,
             )
             for rank, (label, score, its, tau, class_map) in enumerate(
                 zip(classes, scores, boxes, taus, maps, strict=True), 1

@@ -16,6 +16,7 @@ from camkit.cli.options import (
     pop_classifier,
     prepare,
     regions,
+    shard,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
@@ -73,6 +74,9 @@ result_options = make_result_options(
 )
 
 run_options = make_run_options(
+    option("--shard", type=shard, default="1/1", metavar="I/N",
+           help="The I-th of N parts of the images, counted from 1, in a folder of its own; camkit merge puts them "
+                "together."),
     option("--optimize/--no-optimize", default=None,
            help="A faster copy of the network (batch norms folded, channels_last), where the first batch's logits stay "
                 "equal to 1e-5 of their range.  [default: in fp32 on the CPU]"),

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import DATASETS, Model, Name
-from camkit.cli.checks import MODEL_OPTIONS, check_call
+from camkit.cli.checks import MODEL_OPTIONS, check_call, processes
 from camkit.cli.groups import DEMO, Decorator, option, option_group
 from camkit.cli.screen import note, screen_options
 from camkit.data.formats.registry import AUTO
@@ -100,6 +100,14 @@ def comma_separated(number: type[float] | type[int]) -> Callable[[str], tuple[fl
             raise click.BadParameter(f"{value!r}: give one {kind}, or several such as 2,3,5") from None
 
     return read
+
+
+def shard(value: Any) -> tuple[int, int]:
+    """``I/N``: the I-th of N parts, counted from 1."""
+    parts = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value)
+    if parts is None or not 1 <= int(parts[1]) <= int(parts[2]):
+        raise click.BadParameter(f"{value!r}: give I/N, from 1/N to N/N")
+    return int(parts[1]), int(parts[2])
 
 
 def blocks(value: str) -> int | str:
@@ -251,6 +259,8 @@ def make_run_options(
 def prepare(options: dict[str, Any]) -> None:
     """Find a folder for the results where none is named, and refuse what can be refused before torch is loaded."""
     if options["out"] is None:
+        if processes() > 1:
+            raise click.UsageError("several processes share one folder: name it with --out")
         if options.get("resume"):
             raise click.UsageError("--resume goes on with a run: name its folder with --out")
         options["out"] = free_folder(f"camkit-{click.get_current_context().info_name}", anew=options["overwrite"])

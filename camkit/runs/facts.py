@@ -72,7 +72,7 @@ def head_facts(inference: Inference) -> dict[str, Any]:
     """What a run records of the map source."""
     source = inference.source
     if not isinstance(source, CAM):
-        own = source.facts if isinstance(source, FunctionMaps | FusedMaps) else {}
+        own = source.facts if isinstance(source, FunctionMaps | FusedMaps | AveragedMaps) else {}
         return {"kind": source.kind, **own, "map_size": list(source.map_size), "completeness": source.completeness}
     head = source.head
     place = head.feature_map.place
@@ -124,9 +124,12 @@ def filled_lines(names: Sequence[str], shown: int = 3) -> list[str]:
     return [printable(f"damaged, and read as image viewers show them: {len(names)} (--truncated fill): {told}")]
 
 
-def failure_lines(failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10) -> list[str]:
-    """The first failures by name, and where the others are listed."""
+def failure_lines(
+    failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10, failed: int | None = None
+) -> list[str]:
+    """The first failures by name, and where the others are listed; of `failed`, where these are not all."""
+    failed = len(failures) if failed is None else failed
     lines = [printable(": ".join(filter(None, (entry["image"], entry["reason"])))) for entry in failures[:shown]]
-    if len(failures) > shown:
-        lines.append(f"... and {len(failures) - shown} more, all in {out / 'failures.csv'}")
+    if failed > shown:
+        lines.append(f"... and {failed - shown} more, all in {out / 'failures.csv'}")
     return lines
