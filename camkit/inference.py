@@ -148,7 +148,7 @@ class Inference:
         loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned,
                             worker_init_fn=quiet_worker)  # fmt: skip
         try:
-            yield from loader
+            yield from loader if workers else ahead(iter(loader))
         except RuntimeError as error:
             raise killed_reader(error) or error from error
 
@@ -184,6 +184,15 @@ class Inference:
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         return prediction
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items in their order; while one is worked on, a thread makes the next."""
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[T | None] = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
 
 
 def moved(model: nn.Module, device: torch.device) -> nn.Module:
