@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import beside
 import boxes
 import class_maps
 import end_to_end
@@ -38,6 +39,7 @@ def works(settings: Settings, folder: Path, wanted: re.Pattern[str]) -> Iterator
         start_up.GROUP: lambda: start_up.work(settings),
         class_maps.GROUP: lambda: class_maps.work(settings),
         boxes.GROUP: lambda: boxes.work(settings),
+        beside.GROUP: lambda: beside.work(settings, folder / "beside"),
         end_to_end.GROUP: lambda: end_to_end.work(settings, folder / "end-to-end"),
         measuring.GROUP: lambda: measuring.work(settings),
         gpu.GROUP: lambda: gpu.work(settings),

@@ -7,10 +7,13 @@ import re
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from alternate import Measured, Settings
-from growth import Growth
+
+if TYPE_CHECKING:
+    from growth import Growth
 
 BEGIN, END = "<!-- measured by benchmarks/bench -->", "<!-- end of what was measured -->"
 PEERS = ("torch", "torchvision", "torchcam", "grad-cam", "captum", "opencv-python-headless", "numpy", "scipy", "numba")
@@ -25,7 +28,7 @@ def written(page: Path, lines: Sequence[str]) -> None:
     )
 
 
-def lines_of(rows: Sequence[Measured], grown: Sequence[Growth], settings: Settings, command: str) -> Iterator[str]:
+def lines_of(rows: Sequence[Measured], grown: "Sequence[Growth]", settings: Settings, command: str) -> Iterator[str]:
     yield f"    {command}"
     yield ""
     yield (f"{versions()}; {settings.rounds} rounds, {'time on the wall' if settings.clock == 'wall' else 'CPU time'}, "
@@ -47,6 +50,8 @@ def lines_of(rows: Sequence[Measured], grown: Sequence[Growth], settings: Settin
 
 def _lines(row: Measured) -> Iterator[str]:
     what, ours = row.name, _ms(row.times["camkit"])
+    if len(row.times) == 1:
+        yield f"| {what} | {ours} | | | | |"
     for side, times in row.times.items():
         if side == "camkit":
             continue
