@@ -294,6 +294,8 @@ def write_table(path: Path, source: str, command: str, rows: list[Row]) -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
 def main(source: str, only: tuple[str, ...], resume: bool, small: bool, largest: float, out: Path) -> None:
     """Look at every model and write the table after each."""
+    smaller = " --small" * small
+    command = f"python benchmarks/heads.py --source {source}{smaller} --resume --largest {largest:g} --out {out}"
     rows = {row["model"]: row for row in read_table(out)}
     done = {name for name, row in rows.items() if resume and row["camkit"] == __version__}
     names: Iterable[str] = torchvision_models() if source == "torchvision" else timm_models(set(rows))
@@ -321,7 +323,7 @@ def main(source: str, only: tuple[str, ...], resume: bool, small: bool, largest:
         gc.collect()
         rows[name] = row
         click.echo(f"{time.perf_counter() - start:6.1f} s  {' | '.join(row.values())}")
-        write_table(out, source, f"python {' '.join(sys.argv)}", [rows[model] for model in sorted(rows)])
+        write_table(out, source, command, [rows[model] for model in sorted(rows)])
 
 
 if __name__ == "__main__":

@@ -36,11 +36,12 @@ from camkit.training import TrainSettings, train
 SHAPES = "n=600,size=64"
 COMMON: dict[str, dict[str, Any]] = {
     "shapes": {"dataset": "shapes", "backbone": "vgg-small-bn", "weights": "none", "size": (64,), "resize": 72,
-               "epochs": 10, "lr": 0.02, "val_split": "val"},
+               "epochs": 6, "lr": 0.02, "val_split": "val"},
     "cub": {"dataset": "cub", "backbone": "efficientnet-lite0", "size": (224,), "resize": 256, "epochs": 3,
             "lr": 0.003, "val_split": "holdout:1"},
 }  # fmt: skip
 TWO, ONE = {"shapes": {}, "cub": {"at": "blocks.2,blocks.4"}}, {"shapes": {}, "cub": {"at": "blocks.4"}}
+WIDTH = {"shapes": {"width": 64}, "cub": {}}  # of SPG's branches: 512 beside 512 channels, 64 beside 96
 GRIDS = {"shapes": "0,5,9,13,16", "cub": "0,16,32,44,56"}  # the published ones, as shares of 224 pixels
 FIGURES = {"top1_cls": "Top-1 Cls", "gt_loc": "GT-known Loc", "top1_loc": "Top-1 Loc", "max_box_acc_v2": "MaxBoxAccV2"}
 TREES = {
@@ -72,8 +73,8 @@ def systems(data: str, out: Path) -> dict[str, dict[str, Any]]:
         "ADL": {"method": "adl", "adl_at": adl_at},
         "CutMix": {"method": "cutmix"},
         "MinMaxCAM": {"method": "minmax", "method_options": {"crr": 5, "frr": 5, "sets": 6}, "batch_size": 0},
-        "ACoL": {"method": "acol"},
-        "SPG": {"method": "spg", "method_options": TWO[data]},
+        "ACoL": {"method": "acol", "method_options": {"shapes": {"width": 96}, "cub": {"at": "blocks.6"}}[data]},
+        "SPG": {"method": "spg", "method_options": TWO[data] | WIDTH[data]},
         "DANet": {"method": "danet", "method_options": TWO[data] | {"tree": str(tree)}},
         "I2C": {"method": "i2c", "method_options": {"sets": 15}, "batch_size": 0},
         "EIL": {"method": "eil", "method_options": ONE[data]},

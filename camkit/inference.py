@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from camkit.cam import CAM, MapSource, Prediction
+from camkit.cam import CAM, FusedMaps, MapSource, Prediction, TwoHeads
 from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
@@ -89,6 +89,10 @@ class Inference:
 
     def _make_source(self, model: nn.Module, head: dict[str, str] | None) -> MapSource:
         size, maps_by = self.classifier.input.size, self.classifier.maps_by
+        if maps_by is None and isinstance(two := unwrap(model), TwoHeads):
+            if head is not None:
+                raise CamkitError("this network has two heads, whose maps are fused: leave out --head")
+            return FusedMaps(two, size)
         if maps_by is None:
             return CAM(model, size, head=head, token_blocks=self.classifier.token_blocks)
         if head is not None:
@@ -106,6 +110,11 @@ class Inference:
         CamkitError
             The maps are made by something else.
         """
+        if isinstance(self.source, FusedMaps):
+            raise CamkitError(
+                "class weights and features of one head are asked for, and this network has two, whose maps are fused: "
+                "leave it out, or take a network with one head"
+            )
         if not isinstance(self.source, CAM):
             raise CamkitError(
                 f"class weights and features are asked for, and maps by {self.source.kind} have none: leave it out"

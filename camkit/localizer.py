@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from camkit.boxes import pixels_inside
-from camkit.cam import CAM, refuse_undefined, refuse_unfit
+from camkit.cam import heads_of, refuse_undefined, refuse_unfit
 from camkit.cam.find_attention import Blocks
 from camkit.data import (
     MAX_PIXELS,
@@ -113,8 +113,8 @@ class Localizer:
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
         self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None
         self.inference = Inference(classifier, device, precision, head, optimize=optimize, compiled=compile)
-        if isinstance(self.inference.source, CAM):
-            refuse_unfit(self.recipe.weighting, self.inference.source.head)
+        for found in heads_of(self.inference.source):
+            refuse_unfit(self.recipe.weighting, found)
         self.preprocess = Preprocess(classifier.input, fit or self.inference.default_fit)
 
     @overload

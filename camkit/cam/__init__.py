@@ -9,6 +9,7 @@ from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
+from camkit.cam.two_heads import FusedMaps, TwoHeads, heads_of
 from camkit.cam.weightings import (
     WEIGHTINGS,
     ClassWeights,
@@ -31,6 +32,7 @@ __all__ = [
     "Fc",
     "Features",
     "FunctionMaps",
+    "FusedMaps",
     "Head",
     "MapFunction",
     "MapSource",
@@ -38,10 +40,12 @@ __all__ = [
     "MapsByFunction",
     "Pooling",
     "Prediction",
+    "TwoHeads",
     "Weighting",
     "built_in_weightings",
     "find_fc",
     "find_pooling",
+    "heads_of",
     "refuse_undefined",
     "refuse_unfit",
     "register_weighting",

@@ -1,6 +1,7 @@
 """A head that was found, held against images that its record does not have: completeness, places, share."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import torch
@@ -12,7 +13,7 @@ from camkit.cam.current import terms
 from camkit.cam.features import Features
 from camkit.cam.forward import forward, one_line
 from camkit.cam.head import Head
-from camkit.cam.logits import Output, Recorded, logits_of, one_row_an_image
+from camkit.cam.logits import Output, Recorded, answer, logits_of, one_row_an_image
 from camkit.cam.places import check_places
 from camkit.cam.walk import IMAGES
 from camkit.errors import CamkitError, HeadNotFound
@@ -45,7 +46,13 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
             errors.append(complete(head, maps, rest, answered, spread))
             carried.append(carries(head, maps, rest))
             if shown.shape == images[:1].shape:
-                same_alone(answered[0], said[0], spread, lambda: wobble(model, head, images, output, said))
+                same_alone(
+                    answered[0],
+                    said[0],
+                    spread,
+                    lambda: wobble(model, head, images, output, said),
+                    lambda: mixes_in_double(model, head, images, output),
+                )
             passed.append(held)
         return torch.cat(passed)
 
@@ -115,18 +122,41 @@ def complete(head: Head, features: torch.Tensor, rest: torch.Tensor | None, said
     return missed / spread
 
 
-def same_alone(alone: torch.Tensor, together: torch.Tensor, spread: float, wobble: Callable[[], float]) -> None:
+def same_alone(
+    alone: torch.Tensor,
+    together: torch.Tensor,
+    spread: float,
+    wobble: Callable[[], float],
+    mixes: Callable[[], bool],
+) -> None:
     """Refuse a model that looks from one image of a batch at another.
 
     One that magnifies the rounding of its input as much as the difference is (deep networks of random weights do, whose
-    kernels round one image otherwise than two) is not meant; `wobble` measures that.
+    kernels round one image otherwise than two) is not meant; `wobble` measures that. Whether such a one looks at other
+    images all the same, `mixes` tells, at a precision whose rounding is too small to be magnified so far.
     """
     missed = float((alone - together).abs().max())
-    if missed > max(MIXED, tolerance(alone)) * spread and missed > 10 * wobble():
+    if missed <= max(MIXED, tolerance(alone)) * spread:
+        return
+    if missed > 10 * wobble() or mixes():
         raise HeadNotFound(
             "what the model says of an image depends on the other images of its batch, and so would its maps: show it "
             "one at a time"
         )
+
+
+@torch.no_grad()
+def mixes_in_double(model: nn.Module, head: Head, images: torch.Tensor, output: Output | None) -> bool:
+    """Whether an image alone has other logits than in company also in float64; False where that cannot be computed."""
+    try:
+        precise, shown = deepcopy(model).double(), images.double()
+        alone, together = (
+            one_row_an_image(logits_of(answer(precise, some), output, head.output), len(some))
+            for some in (shown[:1], shown)
+        )
+    except Exception:  # a network that has no copy, or casts what it computes
+        return False
+    return float((alone[0] - together[0]).abs().max()) > MIXED * float(together.amax() - together.amin())
 
 
 @torch.no_grad()

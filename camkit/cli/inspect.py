@@ -43,7 +43,15 @@ def facts_of(classifier: Any, source: Any) -> dict[str, Any]:
         "classes": source.num_classes,
         "map_size": list(source.map_size),
     }
+    if has_two_heads(source):
+        heads = [head_facts(head.head) for head in source.heads]
+        return facts | {"maps_by": source.kind, "delta": source.facts["delta"], "heads": heads}
     return facts | (head_facts(source.head) if has_head(source) else function_facts(source))
+
+
+def has_two_heads(source: Any) -> bool:
+    """Whether two heads make the maps: the source is a `camkit.cam.FusedMaps`."""
+    return hasattr(source, "heads")
 
 
 def has_head(source: Any) -> bool:
@@ -80,7 +88,24 @@ def rows_of(classifier: Any, source: Any) -> dict[str, str]:
         "input": f"{height}x{width}{grey}, mean {shown.mean}, std {shown.std}",
         "map": f"{h}x{w} positions at that input, one for {height / h:g}x{width / w:g} pixels",
     }
+    if has_two_heads(source):
+        return rows | two_heads_rows(source)
     return rows | (head_rows(source.head) if has_head(source) else function_rows(source))
+
+
+def two_heads_rows(source: Any) -> dict[str, str]:
+    """Of maps by two heads on the same features."""
+    rows = {
+        "classes": f"{source.num_classes}, by the first head",
+        "maps": "the maximum of two heads' maps, each stretched to [0, 1]; the second does not see where the first "
+        f"one's reaches {source.facts['delta']:g}",
+    }
+    for name, head in zip(("first head", "second head"), (one.head for one in source.heads), strict=True):
+        rows[name] = (
+            f"{head.kind}, {head.channels} channels; its maps miss its own logits by {head.completeness:.1e} of their "
+            "range"
+        )
+    return rows
 
 
 def function_rows(source: Any) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from camkit.boxes import THRESHOLDS, Normalization, ThresholdRule
-from camkit.cam import CAM, built_in_weightings, why_not
+from camkit.cam import built_in_weightings, heads_of, why_not
 from camkit.errors import CamkitError
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.source import EvaluationSource, has_class_weights
@@ -92,7 +92,7 @@ def weightings_for(sources: Sequence[EvaluationSource], asked: Sequence[str] | N
         return ["signed"], []
     if asked is not None:
         return list(dict.fromkeys(asked)), []
-    heads = [one.source.head for one in sources if isinstance(one, Inference) and isinstance(one.source, CAM)]
+    heads = [head for one in sources if isinstance(one, Inference) for head in heads_of(one.source)]
     reasons = {name: next(filter(None, (why_not(name, head) for head in heads)), "") for name in built_in_weightings()}
     left_out = [f"note: weighting {name} is left out: {reason}" for name, reason in reasons.items() if reason]
     return [name for name, reason in reasons.items() if not reason], left_out

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from camkit.cam import CAM, refuse_undefined, refuse_unfit
+from camkit.cam import heads_of, refuse_undefined, refuse_unfit
 from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Fit, Sample, read_size
 from camkit.data.annotations import check_inside
 from camkit.data.map_files import MapFolder
@@ -59,14 +59,14 @@ def num_predicted(source: EvaluationSource) -> int:
 
 def has_class_weights(source: EvaluationSource) -> bool:
     """Whether there are weightings to choose from."""
-    return isinstance(source, Inference) and isinstance(source.source, CAM)
+    return isinstance(source, Inference) and bool(heads_of(source.source))
 
 
 def check_weightings(source: EvaluationSource, weightings: Iterable[str]) -> None:
     """`CamkitError` where a weighting does not hold on the network's head."""
-    if isinstance(source, Inference) and isinstance(source.source, CAM):
+    for head in heads_of(source.source) if isinstance(source, Inference) else ():
         for weighting in weightings:
-            refuse_unfit(weighting, source.source.head)
+            refuse_unfit(weighting, head)
 
 
 def recipes_for(source: EvaluationSource, recipes: Mapping[str, Recipe]) -> dict[str, Recipe]:

@@ -13,6 +13,8 @@ from camkit.models.timm_models import PREFIX as TIMM
 from camkit.models.timm_models import build_timm
 from camkit.models.tiny import TINY, TinyResNet
 from camkit.models.torchvision_models import build_torchvision, torchvision_names
+from camkit.models.two_heads import PREFIX as TWO_HEADS
+from camkit.models.two_heads import Form
 from camkit.models.wsol import PREFIX as WSOL
 from camkit.models.wsol_models import backbone_named
 from camkit.nn import make_pool
@@ -26,6 +28,9 @@ def build(card: Card) -> nn.Module:
     CamkitError
         Its name is unknown, or it cannot have that pooling or output stride.
     """
+    if card.model.startswith(TWO_HEADS):
+        form = Form.named(card.model)
+        return form.on(build(form.beneath(card)), card)
     return equip(in_eval_mode(named_network(card), card.model), card)
 
 

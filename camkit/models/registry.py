@@ -5,6 +5,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from camkit.errors import CamkitError
@@ -27,6 +28,8 @@ from camkit.models.timm_models import PREFIX as TIMM
 from camkit.models.timm_models import load_timm
 from camkit.models.tiny import TINY
 from camkit.models.torchvision_models import load_torchvision, torchvision_names
+from camkit.models.two_heads import PREFIX as TWO_HEADS
+from camkit.models.two_heads import Form
 from camkit.models.wsol import BACKBONES
 from camkit.models.wsol import PREFIX as WSOL
 from camkit.models.wsol_models import load_wsol
@@ -86,7 +89,7 @@ def _load_alone(spec: str, weights: str) -> Classifier:
     card = read_card(weights) if weights.lower().endswith(SUFFIX) else None
     if card is not None:
         return _load_with_card(spec, card, weights)
-    return _load_named(spec, weights)
+    return _load_two_heads(spec, weights) if spec.startswith(TWO_HEADS) else _load_named(spec, weights)
 
 
 def _load_named(spec: str, weights: str) -> Classifier:
@@ -168,6 +171,21 @@ def _filled(classifier: Classifier, card: Card, path: str, state: State) -> Clas
     load_weights(classifier.model, state, path)
     return replace(classifier, weights=state.origin, network=card.model, pool=card.pool,
                    output_stride=card.output_stride, dilate=card.dilate)  # fmt: skip
+
+
+def _load_two_heads(spec: str, weights: str) -> Classifier:
+    """Two heads on a network, with random weights; a checkpoint of camkit's brings its own."""
+    if weights != NONE:
+        raise CamkitError(
+            f"{spec} has no published weights: train it with --method acol, give that run's .safetensors file as "
+            "--model, or take --weights none (random)"
+        )
+    form = Form.named(spec)
+    beneath = _load_named(form.network, NONE)
+    with torch.no_grad():
+        classes = beneath.model.eval()(torch.zeros(1, 3, *beneath.input.size)).shape[1]
+    card = Card(spec, classes, beneath.input)
+    return replace(beneath, model=form.on(beneath.model, card), name=spec, weights=RANDOM, network=spec)
 
 
 def _load_tiny(weights: str) -> Classifier:

@@ -11,7 +11,7 @@ import torch
 import torchvision
 
 from camkit._version import __version__
-from camkit.cam import CAM, FunctionMaps
+from camkit.cam import CAM, FunctionMaps, FusedMaps
 from camkit.data import AnnotatedSet
 from camkit.evaluation import ClassMatch, left_out_notes
 from camkit.inference import Inference
@@ -71,7 +71,7 @@ def head_facts(inference: Inference) -> dict[str, Any]:
     """What a run records of the map source."""
     source = inference.source
     if not isinstance(source, CAM):
-        own = source.facts if isinstance(source, FunctionMaps) else {}
+        own = source.facts if isinstance(source, FunctionMaps | FusedMaps) else {}
         return {"kind": source.kind, **own, "map_size": list(source.map_size), "completeness": source.completeness}
     head = source.head
     place = head.feature_map.place

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
+from camkit.cam import TwoHeads
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
 from camkit.models import (
@@ -18,6 +19,7 @@ from camkit.models import (
 )
 from camkit.models.architecture import equip
 from camkit.models.torchvision_models import torchvision_names
+from camkit.models.two_heads import Form
 from camkit.models.wsol import places_in
 from camkit.training.settings import TrainSettings
 
@@ -84,6 +86,11 @@ def make_network(settings: TrainSettings, num_classes: int, class_names: Sequenc
 def _from_classifier(settings: TrainSettings, num_classes: int, class_names: Sequence[str] | None) -> InitialNetwork:
     """Any classifier that ``--model`` takes, with a last layer of its own for these classes."""
     start = load_classifier(settings.backbone, settings.weights)
+    if isinstance(start.model, TwoHeads):
+        raise CamkitError(
+            f"{settings.backbone} has two heads, and other classes need both anew: train with --method acol from the "
+            f"network that they stand on, --backbone {Form.named(start.network).network}"
+        )
     stride = settings.output_stride or None
     if start.output_stride is not None and stride not in (None, start.output_stride):
         raise CamkitError(f"{settings.backbone} has output stride {start.output_stride}: leave --output-stride out")

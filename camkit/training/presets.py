@@ -9,6 +9,7 @@ from camkit.errors import CamkitError
 from camkit.training.config import parse_toml, typed
 
 POOLS = ("gap", "tap")
+SYSTEMS = ("minmaxcam", "acol", "spg", "eil")  # each a file of cells: SYSTEM/DATA/BACKBONE
 
 
 def preset(name: str) -> dict[str, Any]:
@@ -22,7 +23,8 @@ def preset(name: str) -> dict[str, Any]:
 def presets() -> dict[str, dict[str, Any]]:
     """All presets by name."""
     alone = {name: typed(_read(name), f"the preset {name}") for name in ("tiny", "tiny-finish")}
-    return alone | dict(_rethinking(_read("rethinking"))) | dict(_minmaxcam(_read("minmaxcam")))
+    of_systems = {name: cell for system in SYSTEMS for name, cell in _cells(system, _read(system))}
+    return alone | dict(_rethinking(_read("rethinking"))) | of_systems
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -42,9 +44,9 @@ def _rethinking(tables: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                         yield name, typed(cell, f"the preset {name}")
 
 
-def _minmaxcam(tables: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _cells(system: str, tables: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each cell: what all have, then the data set's and the backbone's."""
     for data, values in tables["data"].items():
         for backbone, its in tables["backbones"].items():
-            name = f"minmaxcam/{data}/{backbone}"
+            name = f"{system}/{data}/{backbone}"
             yield name, typed(tables["all"] | values | {"backbone": backbone} | its, f"the preset {name}")

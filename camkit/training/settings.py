@@ -42,7 +42,7 @@ class TrainSettings:
 
     method: str = _setting(
         "none",
-        "none, has, adl, cutmix, minmax, spg, eil, gain, danet, i2c, path/to/file.py:Name, or several with + between.",
+        "none, has, adl, cutmix, minmax, acol, spg, eil, gain, danet, i2c, path/to/file.py:Name, or several with +.",
     )
     method_options: dict[str, Any] = field(
         default_factory=dict, metadata={"help": "One of the method's own settings, as KEY=VALUE; may be repeated."}

@@ -71,6 +71,7 @@ class Trainer:
             {name: (module, method.lr_factor(name)) for name, module in self.network.modules.items()},
         )
         method.prepare(self.network, self.optimizer)
+        self._saved()  # what cannot be saved is refused before the first step
         self.images = TrainingImages(data, settings, self.initial.card.input)
         self.images.cache(self._bar)
         workers = (4 if group.device.type == "cuda" else 0) if settings.workers < 0 else settings.workers

@@ -5,10 +5,11 @@ import torch
 import torch.nn.functional as F
 from attending import SIZE, Pool
 from heads import valid
+from small import Plain, perturb
 from torch import nn
 
 from camkit import CAM, HeadNotFound
-from camkit.cam.check import same_alone
+from camkit.cam.check import mixes_in_double, same_alone
 from camkit.cam.places import ANYWHERE, check_places
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -129,6 +130,38 @@ def test_convolutions_that_leave_the_edges_out_are_still_refused():
 
 def test_rounding_that_is_magnified_is_no_other_image():
     alone, together = torch.tensor([0.0, 1.0]), torch.tensor([0.02, 1.0])
-    same_alone(alone, together, 1.0, lambda: 0.01)
+    same_alone(alone, together, 1.0, lambda: 0.01, lambda: False)
+    for wobble, mixes in ((1e-5, False), (0.01, True)):
+        with pytest.raises(HeadNotFound, match="other images"):
+            same_alone(alone, together, 1.0, lambda wobble=wobble: wobble, lambda mixes=mixes: mixes)
+
+
+class Magnifying(Plain):
+    """Each step doubles a rounding (the logistic map); the other images of a batch come in, or do not."""
+
+    def __init__(self, mixing):
+        super().__init__()
+        self.mixing = mixing
+
+    def forward(self, x):
+        y = self.features(x).sigmoid()
+        y = y + self.mixing * (y.mean(0, keepdim=True) - y)
+        for _ in range(24):
+            y = 3.999 * y * (1 - y)
+        return self.fc(self.pool(y).flatten(1))
+
+
+def test_a_network_that_magnifies_rounding_and_mixes_its_batch_is_refused():
+    assert CAM(perturb(Magnifying(0.0)), (32, 32)).head.kind == "exact"
     with pytest.raises(HeadNotFound, match="other images"):
-        same_alone(alone, together, 1.0, lambda: 1e-5)
+        CAM(perturb(Magnifying(0.3)), (32, 32))
+
+
+def test_a_network_that_cannot_be_copied_or_computed_in_double_is_not_called_mixing():
+    model = perturb(Magnifying(0.3))
+    head = CAM(perturb(Magnifying(0.0)), (32, 32)).head
+    images = torch.randn(2, 3, 32, 32, generator=seeded(0))
+    assert mixes_in_double(model, head, images, None)
+    assert not mixes_in_double(perturb(Magnifying(0.0)), head, images, None)
+    model.register_forward_pre_hook(lambda module, args: (args[0].float(),))
+    assert not mixes_in_double(model, head, images, None)

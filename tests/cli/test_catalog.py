@@ -35,7 +35,7 @@ def offered(kind, begun):
 
 def test_what_tab_offers(tmp_path):
     assert offered(Model(), "resnet1") == ["resnet18", "resnet101", "resnet152"]
-    assert offered(Model(), "wsol:vgg") == ["wsol:vgg16", "wsol:vgg-small", "wsol:vgg-small-bn"]
+    assert offered(Model(), "wsol:vgg") == ["wsol:vgg16", "wsol:vgg16-acol", "wsol:vgg-small", "wsol:vgg-small-bn"]
     (files,) = Model().shell_complete(click.Context(cli), click.Option(["--x"]), "./my_")
     assert (files.value, files.type) == ("./my_", "file")
     assert offered(Name("format", ("csv", "coco", "jsonl"), several=True), "csv,c") == ["csv,csv", "csv,coco"]

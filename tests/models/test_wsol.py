@@ -21,8 +21,8 @@ PUBLISHED = {
     "mobilenet-v1": 4_231_976,
     "mobilenet-v2": 3_504_872,
 }
-MAPS = {"vgg16": 14, "resnet50": 14, "resnet50-se": 14, "mobilenet-v1": 28, "mobilenet-v2": 28, "googlenet": 14,
-        "inception-v3": 28, "vgg-small": 16, "vgg-small-bn": 16, "resnet-small": 8}  # fmt: skip
+MAPS = {"vgg16": 14, "vgg16-acol": 28, "resnet50": 14, "resnet50-se": 14, "mobilenet-v1": 28, "mobilenet-v2": 28,
+        "googlenet": 14, "inception-v3": 28, "vgg-small": 16, "vgg-small-bn": 16, "resnet-small": 8}  # fmt: skip
 
 
 def parameters(model: nn.Module) -> int:
@@ -53,6 +53,7 @@ def test_parameter_counts_from_their_definitions():
     vgg16 = 14_714_688  # the 13 convolutions of Simonyan and Zisserman's network D
     assert parameters(on_meta("vgg16", 200)) == vgg16 + convolution(512, 1024) + 1025 * 200
     head = convolution(1024, 1024) + 1025 * 1000
+    assert parameters(on_meta("vgg16-acol")) == vgg16 + convolution(512, 1024) + head
     googlenet, inception = published_twin("googlenet"), published_twin("inception_v3")
     late = sum(map(parameters, (googlenet.inception5a, googlenet.inception5b, googlenet.fc)))
     assert parameters(googlenet) == 6_624_904  # torchvision's table

@@ -113,11 +113,24 @@ def test_each_epoch_has_its_size():
 
 
 def test_every_preset_makes_settings():
-    assert len(presets()) == 2 + 2 * 4 * 2 * 3 + 3 * 2 * 3 + 3 * 3
+    assert len(presets()) == 2 + 2 * 4 * 2 * 3 + 3 * 2 * 3 + 3 * 3 + 2 * 2 + 1 + 1
     for name in presets():
         assert make_settings(preset(name), {"root": "data"}).root == "data"
     with pytest.raises(CamkitError, match="--list-presets"):
         preset("rethinking/cub/vgg16")
+
+
+def test_the_presets_of_systems_with_two_heads_branches_and_erasing():
+    found = make_settings(preset("acol/cub/vgg16"), {"root": "data"})
+    assert load_method(found.method, **found.method_options) == load_method("acol")
+    assert (found.backbone, found.epochs, found.batch_size, found.lr) == ("vgg16-acol", 60, 20, 1e-4)
+    assert make_settings(preset("acol/ilsvrc/googlenet"), {"root": "data"}).backbone == "googlenet"
+    found = make_settings(preset("spg/ilsvrc/inception-v3"), {"root": "data"})
+    assert load_method(found.method, **found.method_options) == load_method("spg")
+    assert (found.epochs, found.size, found.resize) == (5, (321,), 356)
+    found = make_settings(preset("eil/cub/vgg16"), {"root": "data"})
+    assert load_method(found.method, **found.method_options) == load_method("eil")
+    assert (found.epochs, found.milestones, found.batch_size, found.weight_decay) == (80, (60,), 64, 1e-4)
 
 
 def test_the_papers_thresholds_are_in_the_presets():

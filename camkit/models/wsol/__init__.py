@@ -6,7 +6,7 @@ from camkit.models.wsol.inception import googlenet, inception_v3
 from camkit.models.wsol.mobilenet import mobilenet_v1, mobilenet_v2
 from camkit.models.wsol.places import PLACES, places_in
 from camkit.models.wsol.resnet import resnet50, resnet50_se, resnet_small
-from camkit.models.wsol.vgg import vgg16, vgg_small, vgg_small_bn
+from camkit.models.wsol.vgg import vgg16, vgg16_acol, vgg_small, vgg_small_bn
 
 PREFIX = "wsol:"
 
@@ -16,6 +16,9 @@ SMALL = InputSpec((64, 64), 64, HALF, (0.25, 0.25, 0.25))
 BACKBONES: dict[str, Backbone] = {
     # ADL at pool3, conv4_3 and conv5_3, each after its ReLU
     "vgg16": Backbone(vgg16, IMAGENET, ("conv6", "fc"), ("features.16", "features.22", "features.29"), "vgg16"),
+    "vgg16-acol": Backbone(
+        vgg16_acol, IMAGENET, ("conv6", "conv7", "fc"), ("features.16", "features.22", "features.29"), "vgg16"
+    ),
     "resnet50": Backbone(resnet50, IMAGENET, ("fc",), ("layer3.0", "layer4.0", "layer4.2"), "resnet50"),
     "resnet50-se": Backbone(
         resnet50_se, IMAGENET, ("fc", "se"), ("layer3.0", "layer4.0", "layer4.2"), "resnet50"

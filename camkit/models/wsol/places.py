@@ -5,9 +5,24 @@ option. Where a paper or its code names the place a comment says so; the others 
 """
 
 PLACES: dict[str, dict[str, tuple[str, ...]]] = {
+    # what both heads read: the paper and its code, VGG16's and GoogLeNet's last convolutions
+    "acol": {
+        "vgg16": ("features.29",),
+        "vgg16-acol": ("smooth",),
+        "resnet50": ("layer4",),
+        "resnet50-se": ("layer4",),
+        "mobilenet-v1": ("features.13",),
+        "mobilenet-v2": ("features.17",),
+        "googlenet": ("inception4e",),
+        "inception-v3": ("Mixed_6e",),
+        "vgg-small": ("features.11",),
+        "vgg-small-bn": ("features.16",),
+        "resnet-small": ("features.5",),
+    },
     # what is erased: the published code, for VGG16, after the fourth pooling
     "eil": {
         "vgg16": ("features.23",),
+        "vgg16-acol": ("features.23",),
         "resnet50": ("layer3",),
         "resnet50-se": ("layer3",),
         "mobilenet-v1": ("features.11",),
@@ -18,9 +33,11 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
         "vgg-small-bn": ("features.13",),
         "resnet-small": ("features.4",),
     },
-    # the two guided layers, the earlier one first: the paper and its code, for InceptionV3
+    # the two guided layers, the earlier one first: the paper and its code, for InceptionV3; the WSOL benchmark, for
+    # VGG16 in ACoL's form
     "spg": {
         "vgg16": ("features.22", "features.29"),
+        "vgg16-acol": ("smooth", "relu6"),
         "resnet50": ("layer2", "layer3"),
         "resnet50-se": ("layer2", "layer3"),
         "mobilenet-v1": ("features.5", "features.11"),
@@ -34,6 +51,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # the orders' head, then the families': the paper and its code, for VGG16 and InceptionV3
     "danet": {
         "vgg16": ("features.16", "features.23"),
+        "vgg16-acol": ("features.16", "features.23"),
         "resnet50": ("layer2", "layer3"),
         "resnet50-se": ("layer2", "layer3"),
         "mobilenet-v1": ("features.5", "features.11"),
@@ -47,6 +65,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # where the backbone ends and the new layers begin, as in the published code; others end in their last feature map
     "i2c": {
         "vgg16": ("features.29",),
+        "vgg16-acol": ("smooth",),
         "googlenet": ("inception4e",),
         "inception-v3": ("Mixed_6e",),
         "vgg-small": ("features.11",),

@@ -6,12 +6,37 @@ from torchvision.models.vgg import cfgs, make_layers
 from camkit.models.wsol.backbone import chain, initialise
 from camkit.nn import GlobalAvgPool2d
 
+FINE = 3  # poolings with a stride in ACoL's form
 SMALL_LAYERS: list[str | int] = [32, 32, "M", 64, 64, "M", 96]
 
 
 def vgg16(num_classes: int) -> nn.Module:
     """14x14 positions of 1024 channels at 224 (Zhou et al., CVPR 2016). Keys of ``features`` are torchvision's."""
     return initialise(with_gap(make_layers(cfgs["D"][:-1]), 512, 1024, num_classes))
+
+
+def vgg16_acol(num_classes: int) -> nn.Module:
+    """VGG16 in ACoL's form: 28x28 positions of 1024 channels at 224, keys of ``features`` torchvision's.
+
+    Poolings are 3x3 and overlap, the last two at stride 1; an average of 3x3 positions and two convolutions follow.
+    """
+    features = make_layers(cfgs["D"])
+    poolings = [index for index, layer in enumerate(features) if isinstance(layer, nn.MaxPool2d)]
+    for number, index in enumerate(poolings):
+        features[index] = nn.MaxPool2d(3, 2 if number < FINE else 1, padding=1)
+    return initialise(
+        chain(
+            features=features,
+            smooth=nn.AvgPool2d(3, 1, padding=1),
+            conv6=nn.Conv2d(512, 1024, 3, padding=1),
+            relu6=nn.ReLU(inplace=True),
+            conv7=nn.Conv2d(1024, 1024, 3, padding=1),
+            relu7=nn.ReLU(inplace=True),
+            pool=GlobalAvgPool2d(),
+            flatten=nn.Flatten(),
+            fc=nn.Linear(1024, num_classes),
+        )
+    )
 
 
 def vgg_small(num_classes: int) -> nn.Module:

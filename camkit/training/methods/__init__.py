@@ -2,6 +2,7 @@
 
 from camkit.errors import Diverged
 from camkit.training.method import Method
+from camkit.training.methods.acol import ACoL
 from camkit.training.methods.adl import AttentionDropout
 from camkit.training.methods.combined import Combined
 from camkit.training.methods.cutmix import CutMix
@@ -21,6 +22,7 @@ __all__ = [
     "I2C",
     "METHODS",
     "SPG",
+    "ACoL",
     "AttentionDropout",
     "ClassTree",
     "Combined",

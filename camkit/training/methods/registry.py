@@ -9,6 +9,7 @@ from camkit.errors import CamkitError
 from camkit.models.messages import did_you_mean
 from camkit.models.python_file import import_file
 from camkit.training.method import Method
+from camkit.training.methods.acol import ACoL
 from camkit.training.methods.adl import AttentionDropout
 from camkit.training.methods.combined import PLACES, Combined
 from camkit.training.methods.cutmix import CutMix
@@ -26,6 +27,7 @@ METHODS: dict[str, type[Method]] = {
     "adl": AttentionDropout,
     "cutmix": CutMix,
     "minmax": MinMaxCAM,
+    "acol": ACoL,
     "spg": SPG,
     "eil": EIL,
     "gain": GAIN,

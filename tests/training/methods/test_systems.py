@@ -1,19 +1,25 @@
 """Whole runs of the systems that the papers compare with: resumed, in two processes, saved, and refused in one line."""
 
+import json
 import multiprocessing
+import re
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
 import torch.multiprocessing as mp
+from click.testing import CliRunner
 from processes import looped, looping_each
 from safetensors.torch import load_file
 
 from camkit import load_classifier
-from camkit.cam import CAM
+from camkit.cam import CAM, FusedMaps
+from camkit.cli import cli
+from camkit.data import read_dataset
 from camkit.errors import CamkitError
-from camkit.models import BACKBONES
+from camkit.models import BACKBONES, Card
+from camkit.models.two_heads import Form
 from camkit.models.wsol import PLACES, places_in
 from camkit.process_group import ProcessGroup
 from camkit.training import TrainSettings, train
@@ -26,9 +32,8 @@ SETTINGS = TrainSettings(
     dataset="shapes", root="n=12,size=32,classes=3", backbone="vgg-small", weights="none", size=(24,), resize=28,
     epochs=2, batch_size=4, lr=0.05, save_every=1,
 )  # fmt: skip
-SYSTEMS = {"spg": {"width": 8}, "eil": {}, "gain": {}}
+SYSTEMS = {"acol": {"width": 8}, "spg": {"width": 8}, "eil": {}, "gain": {}}
 TIMES = ["seconds", "images_per_s", "waiting"]
-PLAIN = sorted(SYSTEMS)  # what is saved is the network that was trained
 
 
 def settings(name):
@@ -74,22 +79,65 @@ def test_a_run_that_was_broken_off_ends_as_one_left_alone(alone, tmp_path, monke
     pd.testing.assert_frame_equal(*logs)
 
 
-def test_what_is_saved_is_the_plain_network_and_gives_its_maps(alone):
+def test_what_is_saved_gives_the_maps_of_what_was_trained(alone):
+    """Without branches, and of ACoL without the layers that its heads replace."""
     name, folder = alone
-    if name not in PLAIN:
-        pytest.skip("keeps another network")
-    state, loaded = read_state(folder), load_classifier(str(folder / "last.safetensors"))
-    plain = BACKBONES["vgg-small"].build(3).eval()
-    assert plain.state_dict().keys() == load_file(folder / "last.safetensors").keys()
-    plain.load_state_dict(state.model)
+    state, loaded = read_state(folder), load_classifier(str(folder / "last.safetensors")).model
+    model = BACKBONES["vgg-small"].build(3).eval()
+    model.load_state_dict(state.model)
     images, classes = torch.randn(3, 3, 24, 24), torch.tensor([0, 2, 1])
-    with torch.no_grad():
-        features = plain[:3](images)
-        maps = torch.stack([(plain.fc.weight[c][:, None, None] * features[n]).sum(0) for n, c in enumerate(classes)])
-    torch.testing.assert_close(CAM(loaded.model, (24, 24))(images, classes).maps[:, 0], maps)
+    if name == "acol":
+        form = Form("wsol:vgg-small", "features.11", 8)
+        model = form.on(model, Card(str(form), 3, BACKBONES["vgg-small"].input)).eval()
+        assert {key for key in state.modules if key.startswith("first.")} == {
+            f"first.{key}" for key in model.first.state_dict()
+        }
+        for head in ("first", "second"):
+            its = {key.removeprefix(f"{head}."): value for key, value in state.modules.items() if key.startswith(head)}
+            getattr(model, head).load_state_dict(its)
+        expected, found = (FusedMaps(one, (24, 24)).predict(images).class_maps(classes).maps for one in (model, loaded))
+    else:
+        with torch.no_grad():
+            features = model[:3](images)
+            weights = model.fc.weight[classes][:, :, None, None]
+            expected = (weights * features).sum(1, keepdim=True)
+        found = CAM(loaded, (24, 24))(images, classes).maps
+    assert loaded.state_dict().keys() == model.state_dict().keys()
+    torch.testing.assert_close(found, expected)
 
 
-OPTIONS = {"spg": {"at": "0,1", "width": 4}, "eil": {"at": "1"}, "gain": {}}  # in the network that two processes train
+def test_every_command_takes_two_heads(alone, tmp_path):
+    name, folder = alone
+    if name != "acol":
+        pytest.skip("one head: an ordinary checkpoint")
+    model = ["--model", str(folder / "last.safetensors")]
+    data = ["--dataset", "shapes", "--root", "n=6,size=32,classes=3", "--split", "val", "--device", "cpu"]
+    (tmp_path / "image.png").write_bytes(read_dataset("shapes", "n=2,size=32,classes=3", "val").records[0].read())
+    for command, says in (
+        (["inspect", *model], "second head +exact, 8 channels; its maps miss"),
+        (["evaluate", *model, *data, "--out", str(tmp_path / "evaluated")], "gt_loc"),
+        (["evaluate", *model, *data, "--no-nwc", "--no-pas", "--out", str(tmp_path / "cam")], "gt_loc"),
+        (["calibrate", *model, *data, "--test-split", "train", "--out", str(tmp_path / "calibrated")], ""),
+        (["localize", *model, "--images", str(tmp_path / "image.png"), "--out", str(tmp_path / "found")], ""),
+    ):
+        done = CliRunner().invoke(cli, command)
+        assert done.exit_code == 0, done.output
+        assert re.search(says, done.output), done.output
+    done = CliRunner().invoke(cli, ["analyze", "channels", *model, *data, "--out", str(tmp_path / "channels")])
+    assert "this network has two" in str(done.exception)
+    assert (tmp_path / "calibrated" / "settings.json").is_file()
+    assert (tmp_path / "found" / "boxes.csv").is_file()
+    (kind,) = json.loads((tmp_path / "evaluated" / "run.json").read_text())["heads"]
+    assert kind["kind"] == "two heads"
+    assert max(kind["heads_completeness"]) < 1e-4
+
+
+OPTIONS = {
+    "acol": {"at": "1", "width": 4},
+    "spg": {"at": "0,1", "width": 4},
+    "eil": {"at": "1"},
+    "gain": {},
+}  # at places of the network that two processes train
 
 
 def test_two_processes_are_one(tmp_path):

@@ -104,7 +104,7 @@ def test_a_step_at_the_backbone_s_own_places(backbone, name):
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_danet_has_places_in_every_backbone(name):
-    assert len(places_in(name).get("danet", ())) == (0 if name == "vgg16-acol" else 2)
+    assert len(places_in(name)["danet"]) == 2
 
 
 def test_a_backbone_without_the_places_is_refused_in_one_line(tmp_path):
