@@ -65,7 +65,7 @@ def _peers(name: str, model: torch.nn.Module, images: torch.Tensor) -> dict[str,
 
         def jacobs() -> object:
             with Jacobs(model=model, target_layers=[layer]) as extractor:
-                return extractor(input_tensor=images)
+                return extractor(input_tensor=images, targets=None)
 
         sides["grad-cam GradCAM"] = jacobs
     if find_spec("captum"):

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from alternate import Measured, Settings
 
+import camkit
+
 if TYPE_CHECKING:
     from growth import Growth
 
@@ -68,8 +70,8 @@ def _ms(times: Sequence[float]) -> str:
 
 def versions() -> str:
     """Of all that took part."""
-    found = []
-    for name in ("camkit", *PEERS):
+    found = [f"camkit {camkit.__version__}"]
+    for name in PEERS:
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
