@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from camkit.cam import CAM, FusedMaps, MapSource, Prediction, TwoHeads
+from camkit.cam import CAM, AveragedMaps, FusedMaps, MapSource, Prediction, TwoHeads
 from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Sample, collate, quiet_worker
 from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
@@ -77,7 +77,9 @@ class Inference:
             raise CamkitError(f"precision {precision!r}: choose {', '.join(get_args(Precision))}")
         self.classifier, self.precision = classifier, precision
         self.device = pick_device(device)
-        self.source = self._make_source(moved(classifier.model, self.device), head)
+        self.source: MapSource = self._make_source(moved(classifier.model, self.device), head)
+        if classifier.views is not None:
+            self.source = AveragedMaps(self.source, classifier.views, classifier.input.size)
         if self.source.channels not in (1, 3):
             raise CamkitError(
                 f"the model takes images of {self.source.channels} channels, and photographs have 3 (or 1, in grey): "
@@ -110,6 +112,8 @@ class Inference:
         CamkitError
             The maps are made by something else.
         """
+        if isinstance(self.source, AveragedMaps):
+            raise CamkitError("class weights and features are asked for, which views average away: leave out --views")
         if isinstance(self.source, FusedMaps):
             raise CamkitError(
                 "class weights and features of one head are asked for, and this network has two, whose maps are fused: "
@@ -145,8 +149,13 @@ class Inference:
         """What wins on photographs that did not choose it (docs/defaults.md): "keep", where the network takes it."""
         return "keep" if "keep" in self.fits else "stretch"
 
-    def batches(self, samples: Dataset[Sample], batch_size: int, workers: int) -> Chunks:
+    def batches(
+        self, samples: Dataset[Sample], batch_size: int, workers: int, sampler: Iterable[list[Any]] | None = None
+    ) -> Chunks:
         """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
+
+        Of a `sampler`, which may have no end that is known, each list of what `samples` takes is a batch, whatever the
+        batch size.
 
         Raises
         ------
@@ -154,8 +163,10 @@ class Inference:
             One of the processes has died.
         """
         pinned = self.device.type == "cuda"
-        loader = DataLoader(samples, batch_size, num_workers=workers, collate_fn=collate, pin_memory=pinned,
-                            worker_init_fn=quiet_worker)  # fmt: skip
+        loader: DataLoader[Any] = DataLoader(
+            samples, batch_size if sampler is None else 1, batch_sampler=sampler, num_workers=workers,
+            collate_fn=collate, pin_memory=pinned, worker_init_fn=quiet_worker,
+        )  # fmt: skip
         try:
             yield from loader if workers else ahead(iter(loader))
         except RuntimeError as error:

@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from camkit.boxes import pixels_inside
+from camkit.boxes import LARGEST, RegionChoice, above, pixels_inside
 from camkit.data import View
 from camkit.errors import CamkitError
 from camkit.recipe import Recipe, name_of
 
 Box = tuple[int, int, int, int]
+EMPTY: Box = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,12 @@ class Localization:
     recipe : Recipe
     pixels : Tensor (3, H, W), uint8, or None
         The original image, where it was kept. Without it the result's pictures show the map alone.
+    filled : bool
+        Whether the image is damaged, and what is missing of it was filled.
+    others : tuple of tuple of int
+        The boxes of the other regions that were asked for, by falling number of pixels; `box` is the largest one's.
+    regions : RegionChoice
+        Which regions were asked for.
     error : None
         A `Failure` says here why there is no result.
     """
@@ -61,6 +68,9 @@ class Localization:
     view: View
     recipe: Recipe
     pixels: torch.Tensor | None = None
+    filled: bool = False
+    others: tuple[Box, ...] = ()
+    regions: RegionChoice = LARGEST
     error: ClassVar[None] = None
 
     def __repr__(self) -> str:
@@ -83,6 +93,19 @@ class Localization:
         whole[pixels_inside(view.window, size)] = score_map
         return whole.numpy()
 
+    @property
+    def boxes(self) -> tuple[Box, ...]:
+        """`box` and `others`: the regions' boxes, the largest region's first."""
+        return (self.box, *self.others)
+
+    def masks(self) -> NDArray[np.bool_]:
+        """The pixels of each of the regions in `boxes`, (R, H, W); R is 0 where there is none."""
+        rows, columns = pixels_inside(self.view.window, self.size)
+        numbered = np.zeros(self.size, np.int32)
+        inside = above(np.ascontiguousarray(self.map[rows, columns]), self.tau)
+        numbered[rows, columns] = self.regions.numbered(inside, self.size)
+        return np.asarray(numbered == np.arange(1, 1 + int(numbered.max()))[:, None, None])
+
     def plot(self, ax: Any = None) -> Any:
         """Draw the image, the score map over it, its contour at tau and the box into a matplotlib Axes.
 
@@ -93,7 +116,7 @@ class Localization:
         """
         from camkit.figures import plot_localization  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
-        return plot_localization(self.pixels, self.map, self.box, self.title, self.tau, ax)
+        return plot_localization(self.pixels, self.map, self.boxes, self.title, self.tau, ax)
 
     def kept(self) -> torch.Tensor:
         """The original image's pixels; `CamkitError` where they were not kept."""
@@ -115,14 +138,15 @@ class Localization:
         from camkit.figures import overlay, picture_size  # noqa: PLC0415 - matplotlib only where a picture is wanted
 
         size, pixels = picture_size(self.size, side), self.pixels
-        box, score_map = rescaled(self.box, self.size, size), self.map if size >= self.size else self.map_at(size)
+        boxes = [rescaled(box, self.size, size) for box in self.boxes]
+        score_map = self.map if size >= self.size else self.map_at(size)
         if size > self.size:
             times = size[0] // self.size[0]
             pixels = None if pixels is None else pixels.repeat_interleave(times, 1).repeat_interleave(times, 2)
             score_map = score_map.repeat(times, 0).repeat(times, 1)
         elif size < self.size and pixels is not None:
             pixels = F.interpolate(pixels[None], size, mode="bilinear", antialias=True)[0]
-        return overlay(pixels, score_map, box, self.title, self.tau, name_of(self.recipe.threshold))
+        return overlay(pixels, score_map, boxes, self.title, self.tau, name_of(self.recipe.threshold))
 
     def _repr_png_(self) -> bytes:
         from torchvision.transforms.functional import to_pil_image  # noqa: PLC0415

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, overload
 
@@ -12,8 +13,8 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from camkit.boxes import pixels_inside
-from camkit.cam import heads_of, refuse_undefined, refuse_unfit
+from camkit.boxes import LARGEST, RegionChoice, above, boxes_of_regions, pixels_inside
+from camkit.cam import Views, heads_of, refuse_undefined, refuse_unfit
 from camkit.cam.find_attention import Blocks
 from camkit.data import (
     MAX_PIXELS,
@@ -22,6 +23,7 @@ from camkit.data import (
     Fit,
     ImageDataset,
     ImageFile,
+    ImageStream,
     PreparedImages,
     Preprocess,
     Sample,
@@ -31,7 +33,7 @@ from camkit.data import (
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.inference import Inference, Precision, as_classifier, in_order
 from camkit.input_spec import InputSpec
-from camkit.localization import Failure, Localization, Result, window_of
+from camkit.localization import EMPTY, Box, Failure, Localization, Result, window_of
 from camkit.models import Classifier
 from camkit.recipe import Recipe
 
@@ -70,6 +72,10 @@ class Localizer:
         The same for a compiled copy (``torch.compile``).
     token_blocks
         See `camkit.CAM`.
+    views : Views, optional
+        Class maps are averaged over the image flipped, or at several sizes; by default the image as it comes alone.
+    regions : RegionChoice
+        Which regions of a map are objects, by default the largest: `Localization.boxes`.
     max_pixels : int
         Larger images are refused.
     truncated : {"fail", "fill"}
@@ -103,12 +109,17 @@ class Localizer:
         token_blocks: Blocks = None,
         optimize: bool = False,
         compile: bool = False,
+        views: Views | None = None,
+        regions: RegionChoice = LARGEST,
     ) -> None:
         if topk < 1 or batch_size < 1 or workers < 0:
             raise CamkitError(f"topk {topk}, batch size {batch_size}, workers {workers}: give at least 1, 1 and 0")
         classifier = as_classifier(model, input_spec, class_names, processor)
         if token_blocks is not None:
             classifier = replace(classifier, token_blocks=token_blocks)
+        if views is not None:
+            classifier = replace(classifier, views=views)
+        self.regions = regions
         self.recipe = Recipe.named(recipe) if isinstance(recipe, str) else recipe
         self.topk, self.batch_size, self.workers = topk, batch_size, workers
         self.max_pixels, self.filled = max_pixels, FilledImages() if truncated == "fill" else None
@@ -191,6 +202,31 @@ class Localizer:
         for result in self._results(dataset, wanted, {"": self.recipe}):
             yield result if isinstance(result, Failure) else result[""]
 
+    def stream_batches(
+        self,
+        batches: Iterable[Sequence[ImageFile]],
+        labels: Callable[[str], int | None] | None = None,
+        keep_image: bool = False,
+    ) -> Iterator[Result]:
+        """As `stream`, of batches that are taken as they are wanted, however many there will be.
+
+        Parameters
+        ----------
+        batches : iterable of sequence of ImageFile
+            Those that go through the network together, whatever the batch size.
+        labels : callable, optional
+            The class of an image's name.
+        keep_image : bool
+            As of `stream`.
+        """
+        places = count()
+        truncated: Truncated = "fail" if self.filled is None else "fill"
+        images = ImageStream(self.preprocess, self.max_pixels, keep_image, truncated)
+        sampler = ([(next(places), file) for file in batch] for batch in batches)
+        wanted = None if labels is None else (lambda sample: labels(sample.name))
+        for result in self._results(images, wanted, {"": self.recipe}, sampler):
+            yield result if isinstance(result, Failure) else result[""]
+
     def compare(
         self,
         images: Any,
@@ -241,7 +277,11 @@ class Localizer:
         return ImageDataset(images, self.preprocess, self.max_pixels, keep_image, self.filled)
 
     def _results(
-        self, dataset: Dataset[Sample], wanted: Wanted | None, recipes: Mapping[str, Recipe]
+        self,
+        dataset: Dataset[Sample],
+        wanted: Wanted | None,
+        recipes: Mapping[str, Recipe],
+        sampler: Iterable[list[tuple[int, ImageFile]]] | None = None,
     ) -> Iterator[dict[str, list[Localization]] | Failure]:
         weightings = {recipe.weighting for recipe in recipes.values()}
 
@@ -264,7 +304,7 @@ class Localizer:
 
             return [partial(localized, i, sample) for i, sample in enumerate(batch.samples)]
 
-        chunks = self.inference.batches(dataset, self.batch_size, self.workers)
+        chunks = self.inference.batches(dataset, self.batch_size, self.workers, sampler)
         yield from in_order(chunks, start, lambda sample: Failure(sample.name, sample.error or ""))
 
     def _class_maps(
@@ -288,15 +328,19 @@ class Localizer:
         if all(map(math.isfinite, scores)):
             refuse_undefined(recipe.weighting, maps)
         score_maps = recipe.score_maps(maps, view.size, window_of(view))
-        boxes, taus = recipe.boxes(score_maps)
+        largest, taus = recipe.boxes(score_maps)
+        boxes = [[box] for box in largest.tolist()]
+        if self.regions != LARGEST:
+            masks = (above(score_map, float(tau)) for score_map, tau in zip(score_maps.numpy(), taus, strict=True))
+            boxes = [boxes_of_regions(self.regions.numbered(mask, view.size)) or [EMPTY] for mask in masks]
         rows, columns = pixels_inside(view.window, view.size)
-        empty = (boxes[:, 2] <= boxes[:, 0])[:, None]
-        boxes = np.where(empty, boxes, boxes + np.array([columns.start, rows.start] * 2))
         return [
             Localization(
                 image=sample.name,
                 size=view.size,
-                box=(int(box[0]), int(box[1]), int(box[2]), int(box[3])),
+                box=moved(its[0], columns.start, rows.start),
+                others=tuple(moved(box, columns.start, rows.start) for box in its[1:]),
+                regions=self.regions,
                 label=label,
                 name=names[label] if names else str(label),
                 score=score,
@@ -306,11 +350,18 @@ class Localizer:
                 view=view,
                 recipe=recipe,
                 pixels=sample.image,
+                filled=sample.filled,
             )
-            for rank, (label, score, box, tau, class_map) in enumerate(
+            for rank, (label, score, its, tau, class_map) in enumerate(
                 zip(classes, scores, boxes, taus, maps, strict=True), 1
             )
         ]
+
+
+def moved(box: Sequence[int], x: int, y: int) -> Box:
+    """A box so many pixels further right and down; an empty one stays."""
+    x0, y0, x1, y1 = box
+    return (x0 + x, y0 + y, x1 + x, y1 + y) if x1 > x0 else EMPTY
 
 
 def as_pixels(image: Any) -> torch.Tensor:

@@ -48,6 +48,10 @@ class ProcessGroup:
         """Whether this is the process that writes."""
         return self.rank == 0
 
+    def device_name(self, asked: str) -> str:
+        """What to call this process's device: one alone has what it was asked for."""
+        return asked if self.world_size == 1 else str(self.device)
+
     def wrap(self, model: nn.Module) -> nn.Module:
         """The model with gradients averaged over all processes."""
         if self.world_size == 1:
@@ -92,6 +96,9 @@ class ProcessGroup:
         """Wait until all processes are here."""
         if self.world_size > 1:
             dist.barrier()
+
+
+ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 @contextmanager

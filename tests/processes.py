@@ -19,6 +19,10 @@ from camkit.metrics.pixels import PxAP
 from camkit.models import Classifier, replace_pool
 from camkit.nn import make_pool
 from camkit.process_group import ProcessGroup
+from camkit.recipe import Recipe
+from camkit.runs.calibrate import run_calibrate
+from camkit.runs.evaluate import run_evaluate
+from camkit.runs.options import RunOptions
 from camkit.training import Descent, Diverged, MinMax, Schedule, StageTwo, finetune_fc, train
 from camkit.training.data import TrainingImages
 from camkit.training.loop import Clock, Loop
@@ -105,6 +109,36 @@ def half_spoiled(rank, address, out):
         stage.step(images, torch.tensor([0, 0, 2, 2]))
     Path(out, str(rank)).write_text(str(said.value))
     dist.destroy_process_group()
+
+
+def evaluated(rank, address, out, processes):
+    """Evaluate and calibrate in one of several processes, to folders that they share."""
+    torch.set_num_threads(1)
+    if address:
+        dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
+    for name, run in (("evaluated", measure_one), ("calibrated", calibrate_one)):
+        root, folder = Path("n=22,size=32,classes=3"), Path(out, f"{name}-{processes}")
+        options = RunOptions("shapes", root, "val", folder, device="cpu", batch_size=3)
+        report = run(options)
+        assert bool(report.lines) == (rank == 0)
+    if address:
+        dist.destroy_process_group()
+
+
+def measure_one(options):
+    return run_evaluate(shapes_classifier(), Recipe.named("nwc+pas"), options)
+
+
+def calibrate_one(options):
+    return run_calibrate(shapes_classifier(), Recipe.named("nwc+pas"), options, test_split="test", fits=["stretch"],
+                         weightings=["signed", "positive"], thresholds=["minmax", "pas"])  # fmt: skip
+
+
+def shapes_classifier():
+    """The small classifier, by the names of the shapes."""
+    return replace(
+        small_classifier(), class_names=tuple(read_dataset("shapes", "n=3,size=32,classes=3", "val").class_names)
+    )
 
 
 def called(rank, address, processes, arguments):

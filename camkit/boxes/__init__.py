@@ -1,27 +1,41 @@
 """Class map to box: thresholds, regions, geometry. Arrays in, arrays out: no model, no file."""
 
 from camkit.boxes.geometry import Window, box_of, pixels_inside
-from camkit.boxes.regions import boxes_by_size, boxes_from_maps, largest_region
+from camkit.boxes.regions import (
+    LARGEST,
+    RegionChoice,
+    above,
+    boxes_by_size,
+    boxes_from_maps,
+    boxes_of_regions,
+    largest_region,
+    ranked_regions,
+)
 from camkit.boxes.score_maps import Interpolation, Normalization, normalize_maps, resize_maps, stretched
 from camkit.boxes.taus import boxes_at_taus
 from camkit.boxes.thresholds import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold, ThresholdRule
 
 __all__ = [
+    "LARGEST",
     "THRESHOLDS",
     "Interpolation",
     "MaxThreshold",
     "Normalization",
     "PercentileThreshold",
+    "RegionChoice",
     "Threshold",
     "ThresholdRule",
     "Window",
+    "above",
     "box_of",
     "boxes_at_taus",
     "boxes_by_size",
     "boxes_from_maps",
+    "boxes_of_regions",
     "largest_region",
     "normalize_maps",
     "pixels_inside",
+    "ranked_regions",
     "resize_maps",
     "stretched",
 ]

@@ -1,5 +1,6 @@
 """Score map and threshold to box: the largest region above tau (Rethinking CAM, Eq. 3 and 6)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,46 @@ from camkit.boxes.thresholds import ThresholdRule
 from camkit.errors import CamkitError
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(frozen=True)
+class RegionChoice:
+    """Which regions of a map are objects.
+
+    Attributes
+    ----------
+    most : int or None
+        So many, the largest ones; None: all.
+    min_area : float
+        The share of the image's pixels that each has to cover.
+
+    Raises
+    ------
+    CamkitError
+        Fewer than one region is asked for, or a share that is none.
+    """
+
+    most: int | None = 1
+    min_area: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.most is not None and self.most < 1) or not 0 <= self.min_area <= 1:
+            raise CamkitError(f"{self.most} regions of at least {self.min_area:g} of the image: give 1 or more, and a "
+                              "share from 0 to 1")  # fmt: skip
+
+    def numbered(self, mask: ArrayLike, size: tuple[int, int]) -> NDArray[np.int32]:
+        """The chosen regions of a mask (H, W), numbered from 1; 0 elsewhere.
+
+        Parameters
+        ----------
+        mask : array_like (H, W), bool
+        size : tuple of int
+            Of the image whose share counts, of which the mask may be a part.
+        """
+        return ranked_regions(mask, self.most, self.min_area * size[0] * size[1])
+
+
+LARGEST = RegionChoice()
 
 
 def largest_region(mask: ArrayLike) -> NDArray[np.bool_]:
@@ -40,6 +81,43 @@ def largest_region(mask: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(labels == largest)
 
 
+def ranked_regions(mask: ArrayLike, most: int | None = None, least: float = 0) -> NDArray[np.int32]:
+    """The 8-connected regions of a mask, numbered from 1 by falling number of pixels.
+
+    Parameters
+    ----------
+    mask : array_like (H, W), bool
+    most : int, optional
+        So many of them; by default all.
+    least : float
+        Pixels that a region needs to count.
+
+    Returns
+    -------
+    ndarray (H, W), int32
+        0 outside them. Of regions of the same size, the one whose first pixel in raster order comes first is first.
+
+    Examples
+    --------
+    >>> ranked_regions([[True, False, False], [False, False, True], [False, False, True]])
+    array([[2, 0, 0],
+           [0, 0, 1],
+           [0, 0, 1]], dtype=int32)
+    """
+    labels, count = ndimage.label(np.asarray(mask, dtype=bool), EIGHT_NEIGHBOURS)
+    pixels = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    by_size = np.argsort(-pixels, kind="stable")  # `label` numbers them by their first pixels
+    kept = by_size[pixels[by_size] >= least][:most]
+    numbers = np.zeros(count + 1, np.int32)
+    numbers[kept + 1] = np.arange(1, len(kept) + 1)
+    return np.asarray(numbers[labels])
+
+
+def boxes_of_regions(numbered: NDArray[np.int32]) -> list[tuple[int, int, int, int]]:
+    """The box of each region of `ranked_regions`, ``x0, y0, x1, y1``, half open, in the order of their numbers."""
+    return [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(numbered)]
+
+
 def boxes_by_size(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The boxes (B, 4) of all 8-connected regions of a mask (H, W), that of the most pixels first.
 
@@ -51,11 +129,7 @@ def boxes_by_size(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     >>> boxes_by_size(np.array([[True, False, True], [False, False, True]])).tolist()
     [[2, 0, 3, 2], [0, 0, 1, 1]]
     """
-    labels, count = ndimage.label(mask, EIGHT_NEIGHBOURS)
-    order = np.argsort(-np.bincount(labels.ravel(), minlength=count + 1)[1:], kind="stable")
-    places = ndimage.find_objects(labels)
-    boxes = [(places[i][1].start, places[i][0].start, places[i][1].stop, places[i][0].stop) for i in order]
-    return np.array(boxes, np.int64).reshape(-1, 4)
+    return np.array(boxes_of_regions(ranked_regions(mask)), np.int64).reshape(-1, 4)
 
 
 def boxes_from_maps(maps: ArrayLike, rule: ThresholdRule) -> NDArray[np.int64]:

@@ -8,8 +8,10 @@ from camkit.cam.features import Features
 from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
+from camkit.cam.relu_maps import relu_maps
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
 from camkit.cam.two_heads import FusedMaps, TwoHeads, heads_of
+from camkit.cam.views import AveragedMaps, Views
 from camkit.cam.weightings import (
     WEIGHTINGS,
     ClassWeights,
@@ -26,6 +28,7 @@ from camkit.cam.weightings import (
 __all__ = [
     "CAM",
     "WEIGHTINGS",
+    "AveragedMaps",
     "ClassMaps",
     "ClassWeights",
     "Domain",
@@ -41,6 +44,7 @@ __all__ = [
     "Pooling",
     "Prediction",
     "TwoHeads",
+    "Views",
     "Weighting",
     "built_in_weightings",
     "find_fc",
@@ -49,6 +53,7 @@ __all__ = [
     "refuse_undefined",
     "refuse_unfit",
     "register_weighting",
+    "relu_maps",
     "weighting_named",
     "why_not",
 ]

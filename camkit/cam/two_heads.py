@@ -14,6 +14,7 @@ from camkit.cam.features import Features
 from camkit.cam.head import Head
 from camkit.cam.prediction import Classes, Prediction
 from camkit.cam.source import MapSource
+from camkit.cam.views import AveragedMaps
 from camkit.nn import GlobalAvgPool2d
 
 
@@ -172,5 +173,7 @@ class FusedPrediction(Prediction):
 
 def heads_of(source: MapSource) -> tuple[Head, ...]:
     """The heads whose class weights make a source's maps; none where something else makes them."""
+    if isinstance(source, AveragedMaps):
+        return heads_of(source.source)
     cams = (source,) if isinstance(source, CAM) else source.heads if isinstance(source, FusedMaps) else ()
     return tuple(cam.head for cam in cams)

@@ -14,13 +14,14 @@ from camkit.cli.finetune import finetune_fc
 from camkit.cli.groups import Group
 from camkit.cli.inspect import inspect
 from camkit.cli.localize import localize
+from camkit.cli.merge import merge
 from camkit.cli.models import models
 from camkit.cli.report import report
 from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
 
 SECTIONS = {
-    "Find objects": (localize, compare, demo),
+    "Find objects": (localize, merge, compare, demo),
     "Measure": (evaluate, ablate, calibrate, analyze),
     "Look at results": (report,),
     "Train": (train, finetune_fc),

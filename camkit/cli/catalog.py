@@ -20,7 +20,7 @@ DATASETS = (*READERS, AUTO)
 DRAWN = tuple(name for name, one in READERS.items() if one.drawn)  # their root is no folder
 FORMATS = ("csv", "coco", "coco-results", "jsonl", "yolo")
 BACKBONES = ("vgg16", "vgg16-acol", "resnet50", "resnet50-se", "mobilenet-v1", "mobilenet-v2", "googlenet",
-             "inception-v3", "vgg-small", "vgg-small-bn", "resnet-small")  # fmt: skip
+             "inception-v3", "vgg16-nl", "vgg-small", "vgg-small-bn", "resnet-small")  # fmt: skip
 LITES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 ELSEWHERE = re.compile(rf"({'|'.join(EXTRAS)}):")  # names of other libraries
 FILES = re.compile(r"\.py(:.*)?$|\.safetensors$", re.IGNORECASE)

@@ -1,5 +1,6 @@
 """What can be told of a call before torch is loaded, which takes seconds."""
 
+import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +16,11 @@ from camkit.errors import CamkitError
 WILDCARDS = "*?["
 PSEUDO_BOXES = ("map-otsu", "selective-search")
 FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "config")
+SHARED = ("localize", "evaluate", "ablate", "calibrate", "train", "finetune-fc")  # by the processes of torchrun
+ALONE = ("maps", "classifier", "save_maps", "demo")  # options of those that measure
 # What `load_model` takes.
-MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "classes_from", "class_names", "size", "mean",
-                 "std", "output_stride", "dilation")  # fmt: skip
+MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "classes_from", "class_names", "size",
+                 "mean", "std", "output_stride", "dilation")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:
@@ -28,10 +31,23 @@ def check_call(options: Mapping[str, Any]) -> None:
     CamkitError, UsageError
         Files that are not there, folders that hold a run, options that contradict each other.
     """
+    check_processes(options)
     check_contradictions(options)
     check_model(options)
     check_inputs(options)
     check_out(options)
+
+
+def check_processes(options: Mapping[str, Any]) -> None:
+    """What several processes do not share yet."""
+    command = click.get_current_context().info_name
+    if processes() == 1:
+        return
+    if command not in SHARED:
+        raise click.UsageError(f"camkit {command} runs in one process: call it without torchrun")
+    whole = [] if command == "localize" else [name for name in ALONE if options.get(name)]
+    if whole:
+        raise click.UsageError(f"--{whole[0].replace('_', '-')} is for one process: leave it out, or torchrun")
 
 
 def check_contradictions(options: Mapping[str, Any]) -> None:
@@ -62,6 +78,17 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
             raise click.UsageError("--center-crop is for --fit crop and --protocol paper: give these")
     if options.get("tap") is not None and options.get("maps") is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
+
+
+def rank() -> int:
+    """Which of the processes that torchrun started this is; 0 of one alone."""
+    return int(os.environ.get("RANK", "0")) if processes() > 1 else 0
+
+
+def processes() -> int:
+    """How many processes torchrun started for this call."""
+    said = os.environ.get("WORLD_SIZE", "1")
+    return int(said) if said.isdecimal() else 1
 
 
 def check_model(options: Mapping[str, Any]) -> None:
@@ -95,14 +122,14 @@ def check_inputs(options: Mapping[str, Any]) -> None:
         raise CamkitError(f"{pseudo}: there is no such file; --pseudo-boxes takes {', '.join(PSEUDO_BOXES)} or a CSV")
     for spec in options.get("images") or ():
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
-        if not given.exists() and not any(character in spec for character in WILDCARDS):
+        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{"):
             raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
 
 
 def check_out(options: Mapping[str, Any]) -> None:
-    """A folder that already holds a run."""
+    """A folder that already holds a run; of several processes the first looks, before the others can have begun."""
     out = options.get("out")
-    if out is not None and out.is_dir() and not options.get("resume"):
+    if rank() == 0 and out is not None and out.is_dir() and not options.get("resume"):
         from camkit.output import check_free
 
         remedy = "--resume, --overwrite" if "resume" in options else "--overwrite"

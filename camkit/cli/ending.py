@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
+from camkit.cli.checks import processes, rank
 from camkit.cli.groups import Missing
 from camkit.cli.screen import coloured
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
@@ -112,7 +113,8 @@ def _bug(error: BaseException) -> str:
 def _print_line(message: str, status: int) -> int:
     words = " ".join(message.split())
     with suppress(OSError):
-        click.echo(f"{coloured('camkit:', 'error')} {words.encode(errors='replace').decode()}", err=True)
+        who = f" rank {rank()} of {processes()} processes:" if processes() > 1 else ""
+        click.echo(f"{coloured('camkit:', 'error')}{who} {words.encode(errors='replace').decode()}", err=True)
     return status
 
 

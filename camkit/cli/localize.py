@@ -15,6 +15,8 @@ from camkit.cli.options import (
     note_other_source,
     pop_classifier,
     prepare,
+    regions,
+    shard,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
@@ -29,6 +31,14 @@ image_options = option_group(
     option("--topk", type=click.IntRange(1), default=1, show_default=True, help="Predicted classes for each image."),
     option("--min-score", type=FloatRange(0, 1), default=0.0, show_default=True,
            help="Leave out predicted classes with a lower score, and count them."),
+)  # fmt: skip
+
+region_options = option_group(
+    "Regions",
+    option("--regions", type=regions, metavar="largest|N|all", default="largest", show_default=True,
+           help="Which regions above the threshold are objects: the largest, so many of them, or all; a row each."),
+    option("--min-area", type=FloatRange(0, 1), default=0.0, show_default=True, metavar="SHARE",
+           help="Leave out regions that cover a smaller share of the image."),
 )  # fmt: skip
 
 result_options = make_result_options(
@@ -55,10 +65,18 @@ result_options = make_result_options(
         help="Longest side of the pictures' images.  [default: the image's own, up to 4 million pixels]",
     ),
     option("--save-maps", is_flag=True, help="Each score map as float32 .npy, at the image's size."),
+    option(
+        "--save-masks",
+        is_flag=True,
+        help="Each class's regions as a grey PNG, and as run lengths in coco.json and boxes.jsonl.",
+    ),
     option("--resume", is_flag=True, help="Go on where a run of the same settings stopped."),
 )
 
 run_options = make_run_options(
+    option("--shard", type=shard, default="1/1", metavar="I/N",
+           help="The I-th of N parts of the images, counted from 1, in a folder of its own; camkit merge puts them "
+                "together."),
     option("--optimize/--no-optimize", default=None,
            help="A faster copy of the network (batch norms folded, channels_last), where the first batch's logits stay "
                 "equal to 1e-5 of their range.  [default: in fp32 on the CPU]"),
@@ -74,6 +92,7 @@ run_options = make_run_options(
 @make_model_options()
 @image_options
 @recipe_options
+@region_options
 @result_options
 @run_options
 def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: Any) -> None:
@@ -84,6 +103,7 @@ def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: A
       camkit localize --model resnet50 --images photos/
       camkit localize --model resnet50 --images photos/ 'more/*.jpg' --out found --topk 5 --min-score 0.1
       camkit localize --model resnet50 --images photos/ --out found --settings calibrated/settings.json
+      camkit localize --model resnet50 --images photos/ --out seeds --regions all --min-area 0.01 --save-masks
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
     """
     options["images"] = [*images, *more_images]

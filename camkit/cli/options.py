@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import DATASETS, Model, Name
-from camkit.cli.checks import MODEL_OPTIONS, check_call
+from camkit.cli.checks import MODEL_OPTIONS, check_call, processes
 from camkit.cli.groups import DEMO, Decorator, option, option_group
 from camkit.cli.screen import note, screen_options
 from camkit.data.formats.registry import AUTO
@@ -102,11 +102,36 @@ def comma_separated(number: type[float] | type[int]) -> Callable[[str], tuple[fl
     return read
 
 
+def shard(value: Any) -> tuple[int, int]:
+    """``I/N``: the I-th of N parts, counted from 1."""
+    parts = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value)
+    if parts is None or not 1 <= int(parts[1]) <= int(parts[2]):
+        raise click.BadParameter(f"{value!r}: give I/N, from 1/N to N/N")
+    return int(parts[1]), int(parts[2])
+
+
 def blocks(value: str) -> int | str:
     """A number of blocks, or all."""
     if value != "all" and not re.fullmatch("[1-9][0-9]{0,3}", value):
         raise click.BadParameter(f"{value!r}: give a number of blocks, 1 or more, or all")
     return value if value == "all" else int(value)
+
+
+def regions(value: str) -> int | None:
+    """How many regions, None for all."""
+    if not re.fullmatch("largest|all|[1-9][0-9]{0,5}", value):
+        raise click.BadParameter(f"{value!r:.60}: give largest, all, or a number of regions, 1 or more")
+    return {"largest": 1, "all": None}[value] if value.isalpha() else int(value)
+
+
+def views(value: str) -> Any:
+    """Test-time views; `CamkitError` of what is none."""
+    from camkit.cam.views import Views
+
+    try:
+        return Views.parse(value)
+    except CamkitError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def head_names(value: str) -> dict[str, str]:
@@ -141,6 +166,9 @@ def make_model_options(*unless: str) -> Decorator:
                help="Class maps by another tool instead of the network's own head: torchcam:NAME, grad-cam:NAME, "
                     "captum:NAME (torchcam: alone lists them; NAME@LAYER names the layer), or FILE.py:NAME, a function "
                     "of yours whose NAME(network) gives (images, classes) -> maps (N, K, h, w)."),
+        option("--views", type=views, metavar="flip,scales=A:1:B",
+               help="Average class maps over the image flipped and at several sizes, a forward pass each; they are no "
+                    "longer the logit's own."),
         option("--output-stride", type=click.Choice(["16", "8"]),
                help="Pixels to one map position: the last strided layers at stride 1.  [default: the model's own]"),
         option("--dilation/--no-dilation", default=True, show_default=True,
@@ -231,6 +259,8 @@ def make_run_options(
 def prepare(options: dict[str, Any]) -> None:
     """Find a folder for the results where none is named, and refuse what can be refused before torch is loaded."""
     if options["out"] is None:
+        if processes() > 1:
+            raise click.UsageError("several processes share one folder: name it with --out")
         if options.get("resume"):
             raise click.UsageError("--resume goes on with a run: name its folder with --out")
         options["out"] = free_folder(f"camkit-{click.get_current_context().info_name}", anew=options["overwrite"])
@@ -293,6 +323,7 @@ def load_model(
     fc: Path | None = None,
     maps_by: str | None = None,
     token_blocks: Any = None,
+    views: Any = None,
     classes_from: Path | None = None,
     output_stride: str | None = None,
     dilation: bool = True,
@@ -310,7 +341,7 @@ def load_model(
     if maps_by is not None:
         classifier = replace(classifier, maps_by=maps_by_named(maps_by))
     shown = classifier.input if size is None else classifier.input.at(size)
-    classifier = replace(classifier, input=replace(shown, **changes), token_blocks=token_blocks)
+    classifier = replace(classifier, input=replace(shown, **changes), token_blocks=token_blocks, views=views)
     if output_stride is None or int(output_stride) == classifier.output_stride:
         return classifier
     if classifier.output_stride is not None:
@@ -319,17 +350,22 @@ def load_model(
     return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
 
 
+RELU_MAPS = "relu-maps"  # camkit's own
+
+
 def maps_by_named(spec: str) -> Any:
     """What makes the class maps, by an extractor's name or from a file."""
     from camkit.adapters import LIBRARIES, peer_named
-    from camkit.cam import MapsByFunction
+    from camkit.cam import MapsByFunction, relu_maps
     from camkit.models.python_file import function_from
 
+    if spec == RELU_MAPS:
+        return MapsByFunction(spec, relu_maps)
     peer = peer_named(spec)
     if peer is not None:
         return peer
     if not re.search(r"\.py(:|$)", spec):
         names = [f"{name}:NAME{'' if one.installed else ' (not installed)'}" for name, one in LIBRARIES.items()]
         listed = f"{next(iter(LIBRARIES))}: alone lists what a library has"
-        raise CamkitError(f"--maps-by {spec}: give {', '.join(names)} or path/to/file.py:name; {listed}")
+        raise CamkitError(f"--maps-by {spec}: give {', '.join(names)}, {RELU_MAPS} or path/to/file.py:name; {listed}")
     return MapsByFunction(spec, function_from(spec, "--maps-by takes path/to/file.py:name"))

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
+from camkit.cli.checks import rank
 from camkit.cli.groups import option
 
 JSON, QUIET = "camkit.json", "camkit.quiet"
@@ -59,8 +60,8 @@ def coloured(text: str, kind: str) -> str:
 
 
 def note(text: str) -> None:
-    """Say what should be known, beside the results."""
-    if not is_quiet():
+    """Say what should be known, beside the results; of several processes the first says it."""
+    if not is_quiet() and rank() == 0:
         click.echo(f"{coloured('note:', 'note')} {text}", err=True)
 
 

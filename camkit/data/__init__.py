@@ -6,11 +6,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from camkit.data.annotations import AnnotatedSet
     from camkit.data.class_map import map_classes
-    from camkit.data.dataset import Batch, ImageDataset, PreparedImages, RecordDataset, Sample, collate, quiet_worker
+    from camkit.data.dataset import (
+        Batch,
+        ImageDataset,
+        ImageStream,
+        PreparedImages,
+        RecordDataset,
+        Sample,
+        collate,
+        quiet_worker,
+    )
     from camkit.data.filled import FilledImages
     from camkit.data.formats import READERS, Format, Found, find_format, hold_out, read_dataset, read_splits
+    from camkit.data.image_file import ImageFile
+    from camkit.data.image_list import ImageList
     from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image, read_image, read_size
-    from camkit.data.listing import ImageFile, find_images
+    from camkit.data.listing import find_images, list_images
     from camkit.data.map_files import MapFolder
     from camkit.data.preprocess import Fit, Preprocess, View
     from camkit.data.records import Record
@@ -25,7 +36,9 @@ MODULE_OF = {
     "Format": "formats",
     "Found": "formats",
     "ImageDataset": "dataset",
-    "ImageFile": "listing",
+    "ImageFile": "image_file",
+    "ImageList": "image_list",
+    "ImageStream": "dataset",
     "MAX_PIXELS": "images",
     "MapFolder": "map_files",
     "PreparedImages": "dataset",
@@ -39,6 +52,7 @@ MODULE_OF = {
     "collate": "dataset",
     "find_format": "formats",
     "find_images": "listing",
+    "list_images": "listing",
     "hold_out": "formats",
     "load_image": "images",
     "map_classes": "class_map",
@@ -61,6 +75,8 @@ __all__ = [
     "Found",
     "ImageDataset",
     "ImageFile",
+    "ImageList",
+    "ImageStream",
     "MapFolder",
     "PreparedImages",
     "Preprocess",
@@ -73,6 +89,7 @@ __all__ = [
     "find_format",
     "find_images",
     "hold_out",
+    "list_images",
     "load_image",
     "map_classes",
     "quiet_worker",

@@ -1,8 +1,9 @@
 """Images for a DataLoader: one that cannot be read becomes a sample with a reason, and the others go on."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 
 import torch
@@ -11,8 +12,8 @@ from torch.utils.data import Dataset
 
 from camkit.data.annotations import check_inside
 from camkit.data.filled import FilledImages
+from camkit.data.image_file import ImageFile
 from camkit.data.images import MAX_PIXELS, Decoded, Truncated, load_image
-from camkit.data.listing import ImageFile
 from camkit.data.preprocess import Preprocess, View
 from camkit.data.records import Record
 from camkit.errors import CamkitError, UnreadableImage, is_out_of_memory
@@ -34,6 +35,8 @@ class Sample:
         What of the image the input shows; None after a failure.
     error : str or None
         Why there is no input.
+    filled : bool
+        Whether the image is damaged, and what is missing of it was filled.
     """
 
     index: int
@@ -42,6 +45,7 @@ class Sample:
     input: Tensor | None = None
     view: View | None = None
     error: str | None = None
+    filled: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,26 +86,69 @@ class PreparedImages(Dataset[Sample]):
 
     def read(self, index: int) -> Tensor:
         """The image, (3, H, W), uint8."""
-        pixels, damage = self.load(index)
-        if damage and self._damaged is not None:
-            self._damaged[index] = True
-        return pixels
+        return self._noting_damage(index).pixels
 
     def keeps_image(self, index: int) -> bool:  # noqa: ARG002 - a subclass may keep some
         return self.keep_image
 
     def __getitem__(self, index: int) -> Sample:
-        name = self.name(index)
-        try:
-            image = self.read(index)
-            pixels, view = self.preprocess(image)
-        except CamkitError as error:
-            return Sample(index, name, error=str(error))
-        except Exception as error:  # the other images are not to blame
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            short = "not enough memory for it; leave it out, or lower --max-pixels"
-            return Sample(index, name, error=short if is_out_of_memory(error) else reason)
-        return Sample(index, name, image if self.keeps_image(index) else None, pixels, view)
+        return prepared(index, self.name(index), partial(self._noting_damage, index), self.preprocess,
+                        keep_image=self.keeps_image(index))  # fmt: skip
+
+    def _noting_damage(self, index: int) -> Decoded:
+        decoded = self.load(index)
+        if decoded.damage and self._damaged is not None:
+            self._damaged[index] = True
+        return decoded
+
+
+def prepared(index: int, name: str, load: Callable[[], Decoded], preprocess: Preprocess, *, keep_image: bool) -> Sample:
+    """One image as a sample: read and preprocessed, or with the reason why not."""
+    filled = False
+    try:
+        image, damage = load()
+        filled = damage is not None
+        pixels, view = preprocess(image)
+    except CamkitError as error:
+        return Sample(index, name, error=str(error), filled=filled)
+    except Exception as error:  # the other images are not to blame
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        short = "not enough memory for it; leave it out, or lower --max-pixels"
+        return Sample(index, name, error=short if is_out_of_memory(error) else reason, filled=filled)
+    return Sample(index, name, image if keep_image else None, pixels, view, filled=filled)
+
+
+class ImageStream(Dataset[Sample]):
+    """Image files, read and preprocessed as they come: a sampler sends each with its place, and no list is kept.
+
+    Parameters
+    ----------
+    preprocess : Preprocess
+    max_pixels : int
+        Larger images are refused.
+    keep_image : bool
+        Give each sample its original image, for pictures of the result.
+    truncated : {"fail", "fill"}
+        As of `read_image`.
+    """
+
+    def __init__(self, preprocess: Preprocess, max_pixels: int, keep_image: bool, truncated: Truncated) -> None:
+        self.preprocess, self.max_pixels = preprocess, max_pixels
+        self.keep_image, self.truncated = keep_image, truncated
+
+    def __getitem__(self, item: tuple[int, ImageFile]) -> Sample:
+        index, file = item
+
+        def load() -> Decoded:
+            return load_file(file, self.max_pixels, self.truncated)
+
+        return prepared(index, file.name, load, self.preprocess, keep_image=self.keep_image)
+
+
+def load_file(file: ImageFile, max_pixels: int, truncated: Truncated) -> Decoded:
+    """An image file's pixels, and what is wrong with them; also of a member of an archive."""
+    source = file.source()
+    return load_image(source, max_pixels, file.shown if isinstance(source, bytes) else None, truncated=truncated)
 
 
 class ImageDataset(PreparedImages):
@@ -148,7 +195,7 @@ class ImageDataset(PreparedImages):
         image = self.images[index]
         if not isinstance(image, ImageFile):
             return Decoded(image, None)
-        return load_image(image.path, self.max_pixels, truncated=self.truncated)
+        return load_file(image, self.max_pixels, self.truncated)
 
 
 class RecordDataset(PreparedImages):

@@ -1,36 +1,28 @@
-"""Which image files there are: below a folder, by a glob, in a list."""
+"""Which image files there are: below a folder, by a glob, in a list, in an archive."""
 
+import os
+import re
 from codecs import BOM_UTF8
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fsdecode, path
 from pathlib import Path
 
 from camkit.data.file_names import same_name
+from camkit.data.image_file import ImageFile
+from camkit.data.image_list import ImageList
 from camkit.data.images import SUFFIXES
+from camkit.data.members import is_archive, members
 from camkit.data.refusal import Refused
-from camkit.data.sources import read_file, walk_files
+from camkit.data.sources import opened_file
 from camkit.errors import CamkitError
 
-MAX_LIST_BYTES = 1 << 32
+__all__ = ["ImageFile", "ImageList", "find_images", "list_images"]
+
 WILDCARDS = "*?["
+RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")  # of WebDataset's names: shard-{000..009}.tar
+MOST_IN_RANGE = 1_000_000
 
-
-@dataclass(frozen=True)
-class ImageFile:
-    """An image file and the name that it has in every output.
-
-    Attributes
-    ----------
-    path : Path
-        Where the file lies.
-    name : str
-        Relative, with forward slashes, without "..", and unique among the files found together.
-    """
-
-    path: Path
-    name: str
+Found = Iterator[tuple[str, str, str, int]]  # as `ImageList.add` takes them
 
 
 def find_images(spec: str | Path | Sequence[str | Path]) -> list[ImageFile]:
@@ -40,89 +32,185 @@ def find_images(spec: str | Path | Sequence[str | Path]) -> list[ImageFile]:
     ----------
     spec : str, Path, or a sequence of them
         Each one of: a folder, searched recursively for the suffixes of image files, hidden files and folders left out,
-        symbolic links followed; a file, whatever its suffix; a glob, with ``**`` for any depth, whose matches are taken
-        as if they were given themselves, hidden ones left out; ``@list.txt``, a UTF-8 text file with the path of one
+        symbolic links followed; a file, whatever its suffix; a tar or zip archive or a Parquet file, for the images in
+        it, which are read in place; a glob, with ``**`` for any depth, whose matches are taken as if they were given
+        themselves, hidden ones left out; a name with a range, ``shard-{000..009}.tar``, for all that it counts;
+        ``@list.txt``, a UTF-8 text file with the path of one
         file a line, absolute or relative to the text file's folder, blank lines and lines that begin with # left out.
         What exists under the very name given is taken as that, even with a ``*`` or an ``@`` in its name.
 
     Returns
     -------
     list of ImageFile
-        In the order of `spec`, and sorted by path within a folder or a glob. A file that was reached twice is listed
-        once. A name is the path below the folder given (below a glob's fixed part, below a list's folder), else the
-        file's own name; where two names clash, both are lengthened by their parent folders until they differ.
+        In the order of `spec`, and sorted by path within a folder or a glob; in an archive as they lie. A file that was
+        reached twice is listed once. A name is the path below the folder given (below a glob's fixed part, below a
+        list's folder), else the file's own name; where two names clash, both are lengthened by their parent folders
+        until they differ. In an archive a name is the member's own.
 
     Raises
     ------
     CamkitError
-        Something does not exist, cannot be listed, or holds no image.
+        Something does not exist, cannot be listed, or holds no image; or two images of archives have one name.
     """
-    specs = [spec] if isinstance(spec, str | PathLike) else list(spec)
+    return list(list_images(spec))
+
+
+def list_images(
+    spec: str | Path | Sequence[str | Path], passed_over: Callable[[str, str], bool] | None = None
+) -> ImageList:
+    """As `find_images`, in bounded memory.
+
+    Parameters
+    ----------
+    spec
+        As of `find_images`.
+    passed_over : callable, optional
+        Says of a spec and of a file that was found by it whether it is to be left out.
+
+    Raises
+    ------
+    CamkitError
+        As `find_images`.
+    """
+    specs = [str(spec)] if isinstance(spec, str | PathLike) else list(map(str, spec))
     if not specs:
         raise CamkitError("no images given: name a folder, a file, a glob, or @list.txt")
-    found: dict[Path, tuple[Path, Path]] = {}
-    for root, files in map(_expand, specs):
-        for file in files:
-            # A link to a folder must not list its files twice; a link to a file is a file of its own.
-            found.setdefault(Path(path.realpath(file.parent), file.name), (root, file))
-    names = _unique_names(list(found.values()))
-    return [ImageFile(file, name) for (_, file), name in zip(found.values(), names, strict=True)]
+    images = ImageList()
+    for one in (each for given in specs for each in _counted(given)):
+        found, why = _expand(one)
+        seen = 0
+
+        def counted(found: Found = found, one: str = one) -> Found:
+            nonlocal seen
+            for file in found:
+                seen += 1
+                if passed_over is None or not passed_over(one, file[0]):
+                    yield file
+
+        images.add(counted())
+        if not seen:
+            raise CamkitError(why)
+    return images.finish()
 
 
-def _expand(spec: str | Path) -> tuple[Path, list[Path]]:
-    """Give the files that one spec means, and the folder below which their paths are their names."""
-    given = Path(spec)
-    if path.isdir(given):
-        root, files = given, _images_below(given)
-        why = f"no images below the folder {str(spec)!r}: it should hold {' '.join(sorted(SUFFIXES))} files"
-    elif path.lexists(given):
-        return given.parent, [given]
-    elif str(spec).startswith("@"):
-        listing = Path(str(spec)[1:])
-        root, files = listing.parent, _listed(listing)
-        why = f"the list {str(listing)!r} names no image: it should be a text file with one path a line"
-    elif any(character in str(spec) for character in WILDCARDS):
-        root = _fixed_part(given)
-        files = _matches(root, str(given.relative_to(root)))
-        why = f"no image matches {str(spec)!r}: check the pattern (* is one folder deep, ** any depth)"
-    else:
-        raise CamkitError(f"no such file or folder: {str(spec)!r}; check the path and its rights")
-    if not files:
-        raise CamkitError(why)
-    return root, files
+def _counted(spec: str) -> list[str]:
+    """The names that a range in a name counts; the name itself where it is there, or has none."""
+    span = RANGE.search(spec)
+    if span is None or path.lexists(spec):
+        return [spec]
+    first, last = int(span[1]), int(span[2])
+    if not first <= last < first + MOST_IN_RANGE:
+        raise CamkitError(
+            f"{spec}: the range {span[0]} counts nothing, or more than {MOST_IN_RANGE}; write {{000..009}}"
+        )
+    names = (
+        f"{spec[: span.start()]}{number:0{len(span[1])}d}{spec[span.end() :]}" for number in range(first, last + 1)
+    )
+    return [one for name in names for one in _counted(name)]
 
 
-def _images_below(root: Path) -> list[Path]:
-    return sorted(file for file in walk_files(root, hidden=False) if file.suffix.lower() in SUFFIXES)
+def _expand(spec: str) -> tuple[Found, str]:
+    """The files that one spec means, and what to say where there are none."""
+    if path.isdir(spec):
+        kinds = " ".join(sorted(SUFFIXES))
+        return _below(spec, _images_below(spec)), f"no images below the folder {spec!r}: it should hold {kinds} files"
+    if path.lexists(spec):
+        return _inside(spec, path.dirname(spec)), f"no images in {spec!r}: its members should be image files"
+    if spec.startswith("@"):
+        why = f"the list {spec[1:]!r} names no image: it should be a text file with one path a line"
+        return _below(path.dirname(spec[1:]) or ".", _listed(Path(spec[1:]))), why
+    if any(character in spec for character in WILDCARDS):
+        root = _fixed_part(Path(spec))
+        why = f"no image matches {spec!r}: check the pattern (* is one folder deep, ** any depth)"
+        return _matches(root, str(Path(spec).relative_to(root))), why
+    raise CamkitError(f"no such file or folder: {spec!r}; check the path and its rights")
 
 
-def _matches(root: Path, pattern: str) -> list[Path]:
+def _below(root: str, files: Iterator[str]) -> Found:
+    """Files with the names that they have below a folder; one that lies elsewhere has its own."""
+    above = path.join(path.abspath(root), "")
+    for file in files:
+        absolute = path.abspath(file)
+        depth = absolute[len(above) :].count("/") + 1 if absolute.startswith(above) else 1
+        yield file, "", "/".join(absolute.split("/")[-depth:]), depth
+
+
+def _inside(file: str, root: str) -> Found:
+    """A file, or the images in it where it is an archive."""
+    if is_archive(file) and path.isfile(file):
+        return ((file, where, name, 1) for name, where in members(file, frozenset(SUFFIXES)))
+    return _below(root or ".", iter([file]))
+
+
+def _images_below(root: str) -> Iterator[str]:
+    """In the order of sorted paths, through links, each folder once; one folder's names are in memory at a time."""
+    entered, folders = {path.realpath(root)}, [iter(_entries(root))]
+    while folders:
+        entry = next(folders[-1], None)
+        if entry is None:
+            folders.pop()
+        elif not _is_folder(entry):
+            if path.splitext(entry.name)[1].lower() in SUFFIXES:
+                yield entry.path
+        elif (real := path.realpath(entry.path)) not in entered:  # else a link that leads back
+            entered.add(real)
+            folders.append(iter(_entries(entry.path)))
+
+
+def _entries(folder: str) -> list["os.DirEntry[str]"]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((one for one in entries if not one.name.startswith(".")), key=lambda one: one.name)
+    except OSError as error:
+        raise CamkitError(f"the folder {folder!r} cannot be listed: {error.strerror}; change its rights") from None
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _matches(root: Path, pattern: str) -> Found:
     try:
         matches = sorted(root.glob(pattern))
     except (ValueError, OSError) as error:
         raise CamkitError(f"the glob {pattern!r} cannot be searched: {error}; give a folder instead") from None
-    visible = [match for match in matches if not any(part.startswith(".") for part in match.relative_to(root).parts)]
-    return [file for match in visible for file in (_images_below(match) if path.isdir(match) else [match])]
+    for match in matches:
+        if not any(part.startswith(".") for part in match.relative_to(root).parts):
+            inside = (
+                _below(str(root), _images_below(str(match))) if path.isdir(match) else _inside(str(match), str(root))
+            )
+            yield from inside
 
 
-def _listed(listing: Path) -> list[Path]:
+def _listed(listing: Path) -> Iterator[str]:
+    """The files that a list names, line by line."""
     try:
-        content = read_file(listing, MAX_LIST_BYTES)
+        with opened_file(listing) as file:
+            beginning = file.read(1 << 16)
+            if b"\0" in beginning:  # as UTF-16 has them
+                raise Refused("it is not UTF-8 text; save it as UTF-8")
+            file.seek(len(BOM_UTF8) if beginning.startswith(BOM_UTF8) else 0)
+            # A name that is no UTF-8 is taken byte for byte, as the file system has it; other line ends are part of
+            # names.
+            for raw in file:
+                line = fsdecode(raw).strip(" \t\r\n")
+                if "\0" in line:
+                    raise Refused("a line of it holds a zero byte; save it as UTF-8 text")
+                if line and not line.startswith("#"):
+                    yield _found(listing.parent, line)
     except Refused as refusal:
         raise CamkitError(f"the list {str(listing)!r} cannot be read: {refusal}") from None
-    if b"\0" in content:  # as UTF-16 has them
-        raise CamkitError(f"the list {str(listing)!r} cannot be read: it is not UTF-8 text; save it as UTF-8")
-    # A name that is no UTF-8 is taken byte for byte, as the file system has it; other line ends are part of names.
-    lines = [fsdecode(line).strip(" \t\r") for line in content.removeprefix(BOM_UTF8).split(b"\n")]
-    return [_found(listing.parent, line) for line in lines if line and not line.startswith("#")]
 
 
-def _found(folder: Path, line: str) -> Path:
+def _found(folder: Path, line: str) -> str:
     """The file that a line of a list means; what is not there stays as it is written, and fails by that name."""
-    given = folder / line
-    if path.lexists(given) or Path(line).is_absolute():
+    given = path.join(folder, line)
+    if path.lexists(given) or path.isabs(line):
         return given
-    return Path(same_name(str(folder), line) or given)
+    return same_name(str(folder), line) or given
 
 
 def _fixed_part(given: Path) -> Path:
@@ -133,20 +221,3 @@ def _fixed_part(given: Path) -> Path:
             return root
         root /= part
     return root
-
-
-def _unique_names(roots_and_files: list[tuple[Path, Path]]) -> list[str]:
-    files, depths = [], []
-    for root, file in roots_and_files:
-        absolute, above = Path(path.abspath(file)), Path(path.abspath(root))
-        files.append(absolute.parts[1:])
-        depths.append(len(absolute.relative_to(above).parts) if absolute.is_relative_to(above) else 1)
-    while True:
-        names = ["/".join(parts[-depth:]) for parts, depth in zip(files, depths, strict=True)]
-        clashing = {name for name, count in Counter(names).items() if count > 1}
-        if not clashing:
-            return names
-        longer = [min(d + (n in clashing), len(f)) for d, n, f in zip(depths, names, files, strict=True)]
-        if longer == depths:
-            raise CamkitError(f"two images would both be named {min(clashing)!r}: give them in two runs")
-        depths = longer

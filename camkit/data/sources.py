@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from camkit.data.file_names import checked_name, is_litter, same_name, unicode_form
@@ -17,16 +18,23 @@ MAX_BYTES = 1 << 29
 ENCRYPTED = 1  # the bit of a member's flags
 
 
-def read_file(path: str | Path, most: int = MAX_BYTES) -> bytes:
-    """A file's bytes; `Refused` where it is missing, no plain file, not allowed to be read, or larger than `most`."""
+@contextmanager
+def opened_file(path: str | Path) -> Iterator[BinaryIO]:
+    """A plain file, open to be read; `Refused` where it is missing, no plain file, or not allowed to be read."""
     try:
         if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for ever
             raise Refused("it is not a file; give the path of an image file")
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size <= most:
-                return file.read()
+            yield file
     except OSError as error:
         raise Refused(f"{error.strerror or error}; check the path and its rights") from None
+
+
+def read_file(path: str | Path, most: int = MAX_BYTES) -> bytes:
+    """A file's bytes; `Refused` where it is missing, no plain file, not allowed to be read, or larger than `most`."""
+    with opened_file(path) as file:
+        if os.fstat(file.fileno()).st_size <= most:
+            return file.read()
     raise Refused(f"the file is larger than {most >> 20} MiB, which no image is; leave it out")
 
 

@@ -29,6 +29,7 @@ from camkit.localization import Failure
 from camkit.metrics.iou import best_iou
 from camkit.metrics.localization import IOU_AT_LEAST
 from camkit.metrics.wsol import LEVELS
+from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
 
 THETAS = np.arange(1, 100) / 100
@@ -117,6 +118,7 @@ def calibrate(
     workers: int = 0,
     max_pixels: int = MAX_PIXELS,
     progress: Progress = no_progress,
+    gather: ProcessGroup = ALONE,
 ) -> Calibration:
     """Choose the fit, weighting, threshold, theta and percentile with the highest GT-known Loc on a split.
 
@@ -139,7 +141,7 @@ def calibrate(
         By default all that the protocol has: "max" is of the map as it is, which wsol's are not.
     fits : sequence of {"stretch", "crop", "keep"}
         Each image is read and goes through the network once a fit. To the maps in a folder a fit says nothing.
-    protocol, batch_size, workers, max_pixels, progress
+    protocol, batch_size, workers, max_pixels, progress, gather
         See `evaluate`.
 
     Raises
@@ -157,7 +159,7 @@ def calibrate(
     tried = tuple(thresholds_for(protocol, None)[0] if thresholds is None else thresholds)
     measure = EverySetting(protocol_named(protocol), base, tuple(weightings), tried)
     looks = [measure_images(source, dataset, measure.weightings, measure, fit=fit, batch_size=batch_size,
-                            workers=workers, max_pixels=max_pixels) for fit in fits]  # fmt: skip
+                            workers=workers, max_pixels=max_pixels, gather=gather) for fit in fits]  # fmt: skip
     results = (outcome_of(look) for look in zip(*looks, strict=True))
     right = np.zeros((len(fits), len(measure.weightings), len(measure.rules), len(THETAS)), np.int64)
     failures, n = [Failure("", problem) for problem in dataset.problems], 0

@@ -1,11 +1,11 @@
 """From annotated images and a source of class maps to figures: everything from one pass."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Fit
@@ -30,11 +30,9 @@ from camkit.evaluation.source import (
 from camkit.evaluation.tables import Measured, class_table, macro_results, size_table
 from camkit.inference import Inference, Progress, no_progress
 from camkit.localization import Failure
-from camkit.metrics.per_image import FIXED
-from camkit.process_group import ProcessGroup
+from camkit.metrics.per_image import FIXED, whole
+from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
-
-ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 
 
 def evaluate(
@@ -53,6 +51,7 @@ def evaluate(
     threshold_split: str | Mapping[str, str] = FIXED,
     progress: Progress = no_progress,
     group: ProcessGroup = ALONE,
+    gather: ProcessGroup = ALONE,
     keep: Callable[[ImagePrediction], None] | None = None,
     further: Further = NOTHING,
 ) -> Evaluation:
@@ -84,6 +83,8 @@ def evaluate(
     group : ProcessGroup
         Each evaluates its share of the images; figures and failures are of all, the table per image and the comparison
         of recipes by GT-known Loc are of the share, and that by PxAP is left out. Not beside `classes`.
+    gather : ProcessGroup
+        Instead: these processes share the images out, and each has the whole evaluation, the same as one alone.
     keep : callable, optional
         Called with each image that is measured, in the order of the table per image; it may save the maps.
     further : Further
@@ -105,9 +106,10 @@ def evaluate(
                          crop_of(source) if further.center_crop else None)  # fmt: skip
     share = replace(dataset, records=dataset.records[group.rank :: group.world_size])
     results = measure_images(source, share, measures.weightings, measures.evaluate_image, classes=classes, fit=fit,
-                             batch_size=batch_size, workers=workers, max_pixels=max_pixels)  # fmt: skip
+                             batch_size=batch_size, workers=workers, max_pixels=max_pixels, gather=gather)  # fmt: skip
     failures = measures.update(progress(results, len(share.records)), group)
-    return replace(measures.evaluation(failures, seed, group), match=match)
+    with whole() if gather.world_size > 1 else nullcontext():
+        return replace(measures.evaluation(failures, seed, group), match=match)
 
 
 def crop_of(source: EvaluationSource) -> tuple[int, int]:

@@ -19,8 +19,10 @@ from camkit.evaluation.classes import ClassMatch, match_classes
 from camkit.evaluation.forward import Jobs, forward_dataset
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.predicted_classes import TOP_K, PredictedClasses
+from camkit.evaluation.shared import gathered
 from camkit.inference import Inference, in_threads
 from camkit.localization import Failure, window_of
+from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
 
 CHUNK = 64  # maps that are read while as many are measured
@@ -86,6 +88,7 @@ def measure_images(
     batch_size: int = 16,
     workers: int = 0,
     max_pixels: int = MAX_PIXELS,
+    gather: ProcessGroup = ALONE,
 ) -> Iterator[T | Failure]:
     """What `measure` makes of the prediction for each image of a data set, in order.
 
@@ -103,18 +106,25 @@ def measure_images(
     fit, batch_size, workers, max_pixels
         See `camkit.Localizer`. A folder's maps are read by `workers` threads (0: one a core, at most four), and `fit`
         and `batch_size` play no part.
+    gather : ProcessGroup
+        These processes share the images out, and each gets the results of all. Not beside `classes`.
 
     Raises
     ------
     CamkitError
         The data set's classes are not the model's.
     """
-    if isinstance(source, MapFolder):
-        yield from _of_folder(source, dataset, weightings, measure, classes, workers, max_pixels)
-    else:
-        start = partial(_of_batch, source, dataset, weightings, measure, classes)
-        yield from forward_dataset(source, dataset, start, fit=fit, batch_size=batch_size, workers=workers,
-                                   max_pixels=max_pixels)  # fmt: skip
+
+    def measured(images: AnnotatedSet) -> Iterator[T | Failure]:
+        if isinstance(source, MapFolder):
+            return _of_folder(source, images, weightings, measure, classes, workers, max_pixels)
+        start = partial(_of_batch, source, images, weightings, measure, classes)
+        return forward_dataset(source, images, start, fit=fit, batch_size=batch_size, workers=workers,
+                               max_pixels=max_pixels)  # fmt: skip
+
+    if classes is not None and gather.world_size > 1:
+        raise CamkitError("another classifier's classes are numbered by the whole split: measure in one process")
+    yield from gathered(measured, dataset, batch_size, gather)
 
 
 def _of_batch(

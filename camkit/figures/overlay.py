@@ -4,6 +4,7 @@ The name stands above the image and a colour bar below it, so that neither hides
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,16 +40,16 @@ def picture_size(size: tuple[int, int], side: int | None = None) -> tuple[int, i
 
 
 def overlay(
-    pixels: torch.Tensor | None, score_map: NDArray[np.float32], box: Box, title: str, tau: float, rule: str
+    pixels: torch.Tensor | None, score_map: NDArray[np.float32], boxes: Sequence[Box], title: str, tau: float, rule: str
 ) -> torch.Tensor:
-    """The image under its heat, with contour and box, between its title and a colour bar, (3, H', W'), uint8.
+    """The image under its heat, with contour and boxes, between its title and a colour bar, (3, H', W'), uint8.
 
     Parameters
     ----------
     pixels : Tensor (3, H, W), uint8, or None
         None: the map alone.
     score_map : ndarray (H, W)
-    box : tuple of int
+    boxes : sequence of tuple of int
         ``x0, y0, x1, y1`` in these pixels, half open. An empty one is left out, and the bar says so.
     title : str
         Breaks into lines where it is too long for one.
@@ -60,11 +61,13 @@ def overlay(
     picture = heat(pixels, score_map)
     height, width, _ = picture.shape
     _draw_contour(picture, score_map > tau)
-    _draw_box(picture, box)
+    for box in boxes:
+        _draw_box(picture, box)
     letters = max(LETTERS, math.sqrt(height * width) / 32)
     canvas = max(width, NARROWEST)
     above = np.asarray(_words(printable(title), letters * 1.15, canvas))
-    below = np.asarray(_bar(share_of(tau, score_map), rule, box[2] <= box[0], letters, canvas))
+    empty = all(box[2] <= box[0] for box in boxes)
+    below = np.asarray(_bar(share_of(tau, score_map), rule, empty, letters, canvas))
     sheet = np.full((len(above) + height + len(below), canvas, 3), 255, np.uint8)
     left = (canvas - width) // 2
     sheet[: len(above)] = above

@@ -1,12 +1,15 @@
 """What all the metrics share: every image's outcome is kept, for intervals and for comparisons of two runs."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor
 from torchmetrics import Metric
@@ -43,6 +46,24 @@ class Result(Estimate):
         return cls(**asdict(estimate), threshold_split=threshold_split, thresholds=tuple(thresholds))
 
 
+_WHOLE = ContextVar("whole", default=False)
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Within, every process's metrics have the rows of all images already, and none asks the others for theirs."""
+    before = _WHOLE.set(True)
+    try:
+        yield
+    finally:
+        _WHOLE.reset(before)
+
+
+def shares_rows() -> bool:
+    """Whether there are other processes, with rows of their own."""
+    return dist.is_available() and dist.is_initialized() and not _WHOLE.get()
+
+
 class PerImage(Metric):
     """A torchmetrics metric with one row of outcomes an image; processes concatenate theirs.
 
@@ -63,7 +84,7 @@ class PerImage(Metric):
     full_state_update = False
 
     def __init__(self, columns: int, dtype: torch.dtype, threshold_split: str = FIXED, variant: str = "") -> None:
-        super().__init__()
+        super().__init__(distributed_available_fn=shares_rows)
         self.threshold_split = threshold_split
         self.no_rows = torch.empty(0, columns, dtype=dtype)
         self.state_name = f"outcomes_{type(self).__name__}_{variant}"

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from camkit.cam import MapsBy
+from camkit.cam import MapsBy, Views
 from camkit.cam.extractor import example_images
 from camkit.cam.find_attention import Blocks
 from camkit.errors import CamkitError
@@ -47,6 +47,8 @@ class Classifier:
         What makes the class maps. None: its own head.
     token_blocks : int, "all" or None
         See `camkit.CAM`.
+    views : Views or None
+        Class maps are averaged over these views of an image; None: the image as it comes.
     """
 
     model: nn.Module
@@ -61,6 +63,7 @@ class Classifier:
     class_names_assumed: bool = False
     maps_by: MapsBy | None = None
     token_blocks: Blocks = None
+    views: Views | None = None
 
     @torch.no_grad()
     def card(self, **facts: Any) -> Card:

@@ -10,7 +10,7 @@ from camkit.errors import CamkitError
 from camkit.models.messages import one_line
 from camkit.models.score_pool import take_classifier
 from camkit.models.stride import replace
-from camkit.nn import WildcatPool2d
+from camkit.nn import ScoreAvgPool2d, WildcatPool2d
 
 ADDED = "camkit_pool"  # the module's name where the network pools by a function of its own
 
@@ -23,8 +23,8 @@ def replace_pool(model: nn.Module, pool: nn.Module, input_size: tuple[int, int] 
     model : nn.Module
         A classifier in eval mode whose head camkit finds. It stays as it is.
     pool : nn.Module
-        (N, C, h, w) to (N, C, 1, 1), such as `camkit.nn.make_pool` makes. A `WildcatPool2d` pools class scores: the
-        classifier goes before it (`camkit.models.score_pool`).
+        (N, C, h, w) to (N, C, 1, 1), such as `camkit.nn.make_pool` makes. A `WildcatPool2d` or `ScoreAvgPool2d` pools
+        class scores: the classifier goes before it (`camkit.models.score_pool`).
     input_size : tuple of int
         Height and width of images that the model takes.
 
@@ -42,7 +42,7 @@ def replace_pool(model: nn.Module, pool: nn.Module, input_size: tuple[int, int] 
     found = find_pooling(model, input_size)
     tensors: list[Tensor] = [*model.parameters(), *model.buffers()]
     changed = copy.deepcopy(model, {id(tensor): tensor for tensor in tensors})
-    if isinstance(pool, WildcatPool2d):
+    if isinstance(pool, WildcatPool2d | ScoreAvgPool2d):
         pool = take_classifier(changed, found, pool, input_size)
     layer = pool if found.pooled.ndim == 4 else nn.Sequential(pool, nn.Flatten())
     if found.module is None:

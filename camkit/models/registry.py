@@ -23,6 +23,7 @@ from camkit.models.messages import did_you_mean, one_line
 from camkit.models.new_fc import with_new_fc
 from camkit.models.open_clip_models import PREFIX as OPEN_CLIP
 from camkit.models.open_clip_models import load_open_clip
+from camkit.models.score_pool import maps_a_class
 from camkit.models.state import State
 from camkit.models.timm_models import PREFIX as TIMM
 from camkit.models.timm_models import load_timm
@@ -157,8 +158,9 @@ def _of_classes(model: nn.Module, card: Card, path: str) -> nn.Module:
 
 def _from_card(name: str, card: Card, path: str) -> Classifier:
     state = read_weights(path)
-    if card.num_classes not in {value.shape[0] for value in state.values() if value.ndim}:
-        raise CamkitError(f"{path}: its header says {card.num_classes} classes, none of its tensors has so many rows")
+    rows = card.num_classes * maps_a_class(card.pool)
+    if rows not in {value.shape[0] for value in state.values() if value.ndim}:
+        raise CamkitError(f"{path}: its header says {card.num_classes} classes, none of its tensors has {rows} rows")
     try:
         model = build(card)
     except Exception as error:  # a hostile header reaches any line of the networks' own code

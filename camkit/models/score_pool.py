@@ -13,10 +13,12 @@ from camkit.errors import CamkitError
 from camkit.models.card import Card
 from camkit.models.new_fc import fc_module, put_for
 from camkit.models.stride import replace
-from camkit.nn import ScorePool2d, WildcatPool2d, pool_name
+from camkit.nn import ScoreAvgPool2d, ScorePool2d, WildcatPool2d, make_pool, pool_name
 
 
-def take_classifier(model: nn.Module, found: Pooling, pool: WildcatPool2d, size: tuple[int, int]) -> ScorePool2d:
+def take_classifier(
+    model: nn.Module, found: Pooling, pool: WildcatPool2d | ScoreAvgPool2d, size: tuple[int, int]
+) -> ScorePool2d:
     """Take the classifier out of a network, and the dropout before it, for a layer that goes where the network pools.
 
     With one map a class the layer has the classifier's weights; with several it starts fresh, each map by itself.
@@ -27,7 +29,7 @@ def take_classifier(model: nn.Module, found: Pooling, pool: WildcatPool2d, size:
         In eval mode. It is changed: what is taken out leaves an ``nn.Identity``.
     found : Pooling
         Of the model.
-    pool : WildcatPool2d
+    pool : WildcatPool2d or ScoreAvgPool2d
     size : tuple of int
         Height and width of an input.
 
@@ -73,13 +75,24 @@ def dropouts_after(model: nn.Module, found: Pooling) -> list[nn.Module]:
     return dropping
 
 
-def with_one_map(model: nn.Module, card: Card) -> tuple[nn.Module, Card]:
-    """The network with one score map a class where it trains with several, and its card.
+def maps_a_class(pool: str | None) -> int:
+    """How many maps of each class a network with that pooling has weights for; 1 for what is no pooling's name."""
+    try:
+        return 1 if pool is None else int(getattr(make_pool(pool), "maps", 1))
+    except CamkitError:
+        return 1
 
-    The model stays as it is: of one that changes, the rest is shared.
+
+def with_one_map(model: nn.Module, card: Card) -> tuple[nn.Module, Card]:
+    """The network with one score map a class where WILDCAT trains with several, and its card.
+
+    The model stays as it is: of one that changes, the rest is shared. Those of ``maps:M`` are kept, to be looked at
+    one by one.
     """
     layers = {name: module for name, module in model.named_modules() if isinstance(module, ScorePool2d)}
-    several = {name: layer for name, layer in layers.items() if layer.pool.maps > 1}
+    several = {
+        name: layer for name, layer in layers.items() if layer.pool.maps > 1 and isinstance(layer.pool, WildcatPool2d)
+    }
     if not several:
         return model, card
     tensors: list[Tensor] = [*model.parameters(), *model.buffers()]

@@ -9,13 +9,14 @@ from camkit.nn.pooling import (
     make_pool,
     pool_name,
 )
-from camkit.nn.wildcat import ScorePool2d, WildcatPool2d
+from camkit.nn.wildcat import ScoreAvgPool2d, ScorePool2d, WildcatPool2d
 
 __all__ = [
     "ClassMaps2d",
     "GlobalAvgPool2d",
     "GlobalMaxPool2d",
     "LogSumExpPool2d",
+    "ScoreAvgPool2d",
     "ScorePool2d",
     "ThresholdedAvgPool2d",
     "WildcatPool2d",

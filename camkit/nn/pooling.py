@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from camkit.errors import CamkitError
-from camkit.nn.wildcat import WildcatPool2d
+from camkit.nn.wildcat import ScoreAvgPool2d, WildcatPool2d
 
 
 class GlobalAvgPool2d(nn.Module):
@@ -143,11 +143,13 @@ POOLS: dict[str, Callable[..., nn.Module]] = {
     "lse": LogSumExpPool2d,
     "wildcat": WildcatPool2d,
     "weldon": weldon,
+    "maps": ScoreAvgPool2d,
 }
 SETTING = {"tap": "theta", "lse": "temperature"}  # the number that a name may go on with
-SETTINGS = {"wildcat": ("K+", "K-", "ALPHA", "M"), "weldon": ("K+", "K-")}  # those that it may, or must
-FEWEST = {"wildcat": 3, "weldon": 1}
-USE = "use gap, tap, tap:0.1, max, lse, lse:5, wildcat:0.2,0.2,0.7 or weldon:5,5"
+SETTINGS = {"wildcat": ("K+", "K-", "ALPHA", "M"), "weldon": ("K+", "K-"), "maps": ("M",)}  # those that it may, or must
+FEWEST = {"wildcat": 3}
+BARE = {"gap", "tap", "max", "lse", "wildcat"}  # names that need no number
+USE = "use gap, tap, tap:0.1, max, lse, lse:5, wildcat:0.2,0.2,0.7, weldon:5,5 or maps:4"
 
 
 def make_pool(name: str) -> nn.Module:
@@ -157,7 +159,8 @@ def make_pool(name: str) -> nn.Module:
     ----------
     name : str
         ``gap``, ``tap`` or ``tap:THETA``, ``max``, ``lse`` or ``lse:TEMPERATURE``; of class scores ``wildcat``,
-        ``wildcat:K+,K-,ALPHA`` or ``wildcat:K+,K-,ALPHA,M``, and ``weldon:K+`` or ``weldon:K+,K-``.
+        ``wildcat:K+,K-,ALPHA`` or ``wildcat:K+,K-,ALPHA,M``, and ``weldon:K+`` or ``weldon:K+,K-``,
+        and ``maps:M``.
 
     Raises
     ------
@@ -175,7 +178,7 @@ def make_pool(name: str) -> nn.Module:
     takes = SETTINGS.get(kind) or ((SETTING[kind],) if kind in SETTING else ())
     if kind not in POOLS or (colon and not takes):
         raise CamkitError(f"no pooling {name!r}: {USE}")
-    if not colon and kind != "weldon":
+    if not colon and kind in BARE:
         return POOLS[kind]()
     numbers = given.split(",") if colon else []
     if not FEWEST.get(kind, 1) <= len(numbers) <= len(takes):
@@ -198,7 +201,7 @@ def pool_name(pool: nn.Module) -> str:
     >>> pool_name(LogSumExpPool2d(10))
     'lse:10'
     """
-    if isinstance(pool, WildcatPool2d):
+    if isinstance(pool, WildcatPool2d | ScoreAvgPool2d):
         return pool.name
     for kind, made in POOLS.items():
         if type(pool) is made:

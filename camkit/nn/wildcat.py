@@ -1,5 +1,6 @@
 """Poolings of class scores: each class by the positions where its score is highest, and those where it is lowest."""
 
+import copy
 import math
 
 import torch
@@ -81,21 +82,59 @@ def count(k: float, positions: int) -> int:
     return max(1, round(k * positions)) if k < 1 else min(int(k), positions)
 
 
+class ScoreAvgPool2d(nn.Module):
+    """The mean of class scores over positions, of one map a class or several: ``maps:M``.
+
+    Parameters
+    ----------
+    maps : int
+        M.
+
+    Raises
+    ------
+    CamkitError
+        If that is no whole number above 0.
+    """
+
+    def __init__(self, maps: float) -> None:
+        super().__init__()
+        if not 1 <= maps < math.inf or maps != int(maps):
+            raise CamkitError(f"maps:M of M {maps:g}: give the maps of a class, a whole number above 0")
+        self.maps = int(maps)
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Pool (N, K, h, w) to (N, K, 1, 1)."""
+        return scores.mean((-2, -1), keepdim=True)
+
+    @property
+    def name(self) -> str:
+        """What `camkit.nn.make_pool` makes it from."""
+        return f"maps:{self.maps}"
+
+    def extra_repr(self) -> str:
+        return f"maps={self.maps}"
+
+
 class ScorePool2d(nn.Module):
-    """A classifier that is asked at every position, before the pooling: a 1x1 convolution, then `WildcatPool2d`.
+    """A classifier that is asked at every position, before the pooling: a 1x1 convolution, then a pooling of scores.
 
     Parameters
     ----------
     channels, num_classes : int
-    pool : WildcatPool2d
-        Its `maps` are those that a class has while training.
+    pool : WildcatPool2d or ScoreAvgPool2d
+        Its `maps` are those that a class has.
     bias : bool
     dropout : nn.Module, optional
         Before the convolution.
     """
 
     def __init__(
-        self, channels: int, num_classes: int, pool: WildcatPool2d, bias: bool = True, dropout: nn.Module | None = None
+        self,
+        channels: int,
+        num_classes: int,
+        pool: WildcatPool2d | ScoreAvgPool2d,
+        bias: bool = True,
+        dropout: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.dropout = dropout or nn.Identity()
@@ -111,7 +150,8 @@ class ScorePool2d(nn.Module):
     def folded(self) -> "ScorePool2d":
         """The same layer with one map a class."""
         weight, bias = self.scores.folded()
-        pool = WildcatPool2d(self.pool.highest, self.pool.lowest, self.pool.alpha)
+        pool = copy.copy(self.pool)
+        pool.maps = 1
         with torch.device("meta"):
             one = ScorePool2d(weight.shape[1], len(weight), pool, bias is not None, self.dropout)
         one.scores.weight = nn.Parameter(weight)

@@ -2,13 +2,15 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from camkit.data import ImageFile
+from camkit.data import ImageFile, ImageList
+from camkit.data.members import member_bytes
 from camkit.data.names import written_path
 from camkit.errors import CamkitError
+from camkit.output.journal import Journal
 
 Facts = dict[str, Any]
 Changed = Callable[[str, Sequence[Facts]], str | None]
@@ -25,12 +27,16 @@ def changed_settings(before: Facts, now: Facts) -> list[str]:
     ]
 
 
-def source_of(path: Path) -> Facts:
-    """Of which file a result was made: its size, its times, and a digest of its bytes, where it can still be read."""
+def source_of(file: ImageFile) -> Facts:
+    """Of what a result was made: the size of the encoded image, a digest of it, and the times of its file or archive.
+
+    Empty where it can no longer be read.
+    """
     try:
-        content = path.read_bytes()
-        found = os.stat(path)
-    except OSError:
+        source = file.source()
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        found = os.stat(file.path)
+    except (OSError, CamkitError):
         return {}
     return {"bytes": len(content), **_times(found), "sha256": hashlib.sha256(content).hexdigest()}
 
@@ -40,24 +46,26 @@ def _times(found: os.stat_result) -> Facts:
     return {"mtime_ns": found.st_mtime_ns, "ctime_ns": found.st_ctime_ns}
 
 
-def changed_images(entries: Mapping[str, Facts], files: Iterable[ImageFile], changed: Changed) -> str | None:
+def changed_images(journal: Journal, files: ImageList, changed: Changed) -> str | None:
     """What differs about the images that are finished, None where nothing does.
 
     Files are told apart by size and times; where these differ, by their bytes. `changed` says what else is asked of an
     image now, given its name and its rows.
     """
-    left = {name for name, entry in entries.items() if "rows" in entry}
+    seen = 0
     for file in files:
-        entry = entries.get(file.name, {})
-        if "rows" not in entry:
+        entry = journal.entry(file.name)
+        if entry is None or "rows" not in entry:
             continue
-        left.discard(file.name)
+        seen += 1
         if told := changed(file.name, entry["rows"]):
             return told
-        if _is_another(file.path, entry["source"]):
+        if _is_another(file, entry["source"]):
             return f"--images: {written_path(file.name)} holds other bytes than when it was finished"
+    left = journal.entries.done - seen
     if left:
-        return f"--images: {written_path(min(left))}, which is finished, is no longer among them ({len(left)} in all)"
+        gone = next(name for name, entry in journal.entries if entry.done and name not in files)
+        return f"--images: {written_path(gone)}, which is finished, is no longer among them ({left} in all)"
     return None
 
 
@@ -68,14 +76,16 @@ def refuse(folder: Path, changed: str) -> None:
     )
 
 
-def _is_another(path: Path, source: Facts) -> bool:
+def _is_another(file: ImageFile, source: Facts) -> bool:
     try:
-        found = os.stat(path)
+        found = os.stat(file.path)
     except OSError:
         return True
-    if {"bytes": found.st_size, **_times(found)}.items() <= source.items():
+    size = member_bytes(file.inside) if file.inside else found.st_size
+    known = {} if size is None else {"bytes": size}
+    if {**known, **_times(found)}.items() <= source.items():
         return False
-    return found.st_size != source.get("bytes") or source_of(path).get("sha256") != source.get("sha256")
+    return known.items() - source.items() != set() or source_of(file).get("sha256") != source.get("sha256")
 
 
 def flat(facts: Facts, outer: str = "") -> Iterator[tuple[str, Any]]:

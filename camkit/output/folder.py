@@ -1,29 +1,33 @@
 """A run's folder: what a run leaves on disk, whole or not at all, and how one that was stopped goes on.
 
 Each finished image is one line of a journal. The tables are made from the journal at the end, in the images' order,
-so that a run that was killed and resumed leaves the same files as one that was not.
+so that a run that was killed and resumed, or that several processes shared, leaves the same files as one that was not.
 """
 
 import errno
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from camkit.data import ImageFile
+from camkit.data import ImageFile, ImageList
 from camkit.errors import CamkitError, is_out_of_memory
 from camkit.localization import Failure, Localization, Result
 from camkit.output.changes import Changed, changed_images, changed_settings, refuse, source_of
 from camkit.output.files import whole
-from camkit.output.journal import JOURNAL, Journal
+from camkit.output.journal import JOURNAL, Journal, part_file
 from camkit.output.lock import locked
 from camkit.output.owned import MANIFEST, check_free, claim, remove
+from camkit.output.parts import Part, dead, finished, gather, said, wait_for_all
 from camkit.output.pictures import PNG, OverlayOptions, draw, picture_files
-from camkit.output.tables import WRITERS, Row, row_of, write_csv
-from camkit.output.yolo import DATA, LABELS, check_names, label_file, write_yolo
+from camkit.output.results import Summary, record, table_files, write_tables
+from camkit.output.rows import rows_of
+from camkit.output.tables import Row
+from camkit.output.yolo import DATA, LABELS, check_names
+from camkit.process_group import ProcessGroup
 
 # What a name can be guilty of: one image's failure, while a full disk is the run's.
 NAMELY = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL, errno.EILSEQ)
@@ -35,7 +39,7 @@ class RunFolder:
     Parameters
     ----------
     path : Path
-    files : sequence of ImageFile
+    files : ImageList
         The images of the run, in the order of its tables.
     settings : dict
         Everything that results depend on beside the images, as JSON can hold it.
@@ -43,7 +47,7 @@ class RunFolder:
         What this part of the run runs on.
     changed : callable
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
-    overlays, maps : bool
+    overlays, maps, masks : bool
         What is drawn for each image.
     overlay_options : OverlayOptions
     formats : sequence of str
@@ -55,6 +59,9 @@ class RunFolder:
         tried again.
     overwrite : bool
         Remove what an earlier run left, as its journal and manifest say, and nothing else.
+    group : ProcessGroup
+        The processes that share the run. The first of them holds the folder, and writes tables; where it cannot, all
+        of them refuse.
 
     Raises
     ------
@@ -66,35 +73,56 @@ class RunFolder:
     def __init__(
         self,
         path: Path,
-        files: Sequence[ImageFile],
+        files: ImageList,
         settings: dict[str, Any],
         session: dict[str, Any],
         *,
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
         overlays: bool = True,
         maps: bool = False,
+        masks: bool = False,
         overlay_options: OverlayOptions = PNG,
         formats: Sequence[str] = ("csv",),
         class_names: Sequence[str] = (),
         resume: bool = False,
         overwrite: bool = False,
+        group: ProcessGroup,
     ) -> None:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
-        self.overlays, self.maps, self.formats, self.class_names = overlays, maps, formats, class_names
+        self.overlays, self.maps, self.masks = overlays, maps, masks
+        self.formats, self.class_names = formats, class_names
         self.overlay_options = overlay_options
-        if "yolo" in formats:
-            check_names(file.name for file in files)
+        self.group, self._part = group, None
         with ExitStack() as stack:
-            stack.enter_context(locked(path))
-            try:
-                self._begin(resume, overwrite)
-                stack.callback(self.journal.close)
-                self.journal.write({"session": session})
-            except OSError as error:
-                raise CamkitError(
-                    f"cannot write to {error.filename or path}: {error.strerror}; give another --out"
-                ) from error
+            problems = []
+            if group.is_main:
+                try:
+                    self._open(stack, session, resume, overwrite)
+                except CamkitError as error:
+                    problems.append(str(error))
+            for problem in group.all_gather(problems):
+                raise CamkitError(problem)
+            if group.world_size > 1:
+                if not group.is_main:
+                    self.journal = Journal(path, settings, read_only=True)
+                    stack.callback(self.journal.close)
+                self._part = stack.enter_context(Part(path, group.rank))
+                group.barrier()  # the journal is read by all, and every part is there
+            self.failed_before = len(self.journal.entries) > self.journal.entries.done
             self._stack = stack.pop_all()
+
+    def _open(self, stack: ExitStack, session: dict[str, Any], resume: bool, overwrite: bool) -> None:
+        if "yolo" in self.formats:
+            check_names(file.name for file in self.files)
+        stack.enter_context(locked(self.path))
+        try:
+            self._begin(resume, overwrite)
+            stack.callback(self.journal.close)
+            self.journal.write({"session": session})
+        except OSError as error:
+            raise CamkitError(
+                f"cannot write to {error.filename or self.path}: {error.strerror}; give another --out"
+            ) from error
 
     def __enter__(self) -> "RunFolder":
         return self
@@ -106,34 +134,38 @@ class RunFolder:
 
     def _begin(self, resume: bool, overwrite: bool) -> None:
         yolo = "yolo" in self.formats
-        targets = [WRITERS[name][0] for name in self.formats if name in WRITERS] + [DATA] * yolo
-        tables = [*targets, "failures.csv", "run.json", JOURNAL, MANIFEST]
-        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + [f"{LABELS}/"] * yolo
+        tables = [*table_files(self.formats), "failures.csv", "run.json", JOURNAL, MANIFEST]
+        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + ["masks/"] * self.masks
+        folders += [f"{LABELS}/"] * yolo
         going_on = resume and (self.path / JOURNAL).exists()
         if not going_on:
             check_free(self.path, [*tables[:-2], *folders], overwrite=overwrite, remedy="--resume, --overwrite")
             remove(self.path)
         elif yolo:  # an earlier part of the run may have been without
             check_free(self.path, [DATA, f"{LABELS}/"], overwrite=True)
-        claim(self.path, tables)
+        parts = [part_file(self.path, rank).name for rank in range(self.group.world_size)]
+        claim(self.path, tables + parts * (self.group.world_size > 1))
         self.journal = Journal(self.path, self.settings)
         if going_on:
+            gather(self.journal)
+            self.journal.begin()
             changed = changed_settings(self.journal.settings, json.loads(json.dumps(self.settings)))
-            told = ", ".join(changed) or changed_images(self.journal.entries, self.files, self.changed)
+            told = ", ".join(changed) or changed_images(self.journal, self.files, self.changed)
             if told:
                 self.journal.close()
                 refuse(self.path, told)
 
-    def done(self, image: str) -> bool:
-        return "rows" in self.journal.entries.get(image, {})
+    @property
+    def done(self) -> int:
+        """How many images were finished when the folder was opened, or are by now."""
+        return self.journal.entries.done
 
-    def filled(self) -> list[str]:
-        """The damaged images of which a result was made all the same."""
-        return [file.name for file in self.files if self.journal.entries.get(file.name, {}).get("filled")]
+    def before(self, image: str) -> bool | None:
+        """Whether an image was finished when the folder was opened; None where it was not tried."""
+        return self.journal.before(image)
 
-    def left_out(self) -> int:
-        """How many classes were left out of the images' results."""
-        return sum(self.journal.entries.get(file.name, {}).get("left_out", 0) for file in self.files)
+    def _write(self, line: Row) -> None:
+        (self._part or self.journal).write(line)
 
     def add(
         self,
@@ -166,12 +198,12 @@ class RunFolder:
             if isinstance(result, list):
                 result = self._drawn(result, encoded)
             if isinstance(result, Failure):
-                self.journal.write({"image": file.name, "reason": result.reason})
+                self._write({"image": file.name, "reason": result.reason})
             else:
-                rows = [row_of(found) for found in result]
-                line = {"image": file.name, "rows": rows, "source": source_of(file.path)}
+                rows = [row for found in result for row in rows_of(found, masks=self.masks)]
+                line = {"image": file.name, "rows": rows, "source": source_of(file)}
                 more = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
-                self.journal.write(line | more)
+                self._write(line | more)
         except OSError as error:
             raise self._full(error) from error
 
@@ -180,10 +212,15 @@ class RunFolder:
         if not result:  # every class was left out
             return result
         image = result[0].image
-        drawn: Any = {"overlays": self.overlays, "maps": self.maps, "options": self.overlay_options}
+        drawn: Any = {
+            "overlays": self.overlays,
+            "maps": self.maps,
+            "masks": self.masks,
+            "options": self.overlay_options,
+        }
         names = picture_files(result, **drawn)
         if names:
-            self.journal.write({"image": image, "files": names})
+            self._write({"image": image, "files": names})
         try:
             draw(self.path, result, **drawn, encoded=encoded)
         except OSError as error:
@@ -196,42 +233,49 @@ class RunFolder:
             return Failure(image, "not enough memory for its pictures; give --no-overlays, or make it smaller")
         return result
 
-    def finish(self, facts: Row) -> tuple[list[Row], list[Row]]:
-        """Write the tables; returns their rows and those of failures.csv, with names as they are.
+    def write_tables(self) -> Summary | None:
+        """Wait for all processes and write the tables; None in all of them but the first.
 
         Raises
         ------
         CamkitError
-            The disk is full, or is gone.
+            The disk is full, or is gone; or another process has died.
         """
-        entries = [self.journal.entries[file.name] for file in self.files if file.name in self.journal.entries]
-        rows = [row for entry in entries for row in entry.get("rows", [])]
-        failures = [entry for entry in entries if "reason" in entry]
+        if self._part is not None:
+            self._write({"end": True})
+            if not self.group.is_main:
+                return None
+            try:
+                wait_for_all(self.path, self.group.world_size)
+            except CamkitError as error:
+                raise CamkitError(f"{error}: {self.kept()}") from None
+            self._part.close()
+            gather(self.journal)
         try:
-            for target, write in (WRITERS[name] for name in self.formats if name in WRITERS):
-                with whole(self.path / target) as file:
-                    write(file, rows)
-            if "yolo" in self.formats:
-                self._claim_labels(rows)
-                write_yolo(self.path, rows, self.class_names)
-            with whole(self.path / "failures.csv") as file:
-                write_csv(file, ("image", "reason"), failures)
-            with whole(self.path / "run.json") as file:
-                json.dump({"settings": self.settings, "sessions": self.journal.sessions, **facts}, file, indent=1)
+            return write_tables(self.path, self.journal, self._names, self.formats, self.class_names)
         except OSError as error:
             raise self._full(error) from error
-        return rows, failures
 
-    def _claim_labels(self, rows: Sequence[Row]) -> None:
-        """Note in the journal, before they are written, that these files of labels are camkit's."""
-        for image in dict.fromkeys(row["image"] for row in rows):
-            self.journal.write({"image": image, "files": [label_file(image)]})
+    def _names(self) -> Iterator[str]:
+        return (file.name for file in self.files)
+
+    def write_record(self, facts: Row) -> None:
+        """Write run.json; `CamkitError` where the disk is full, or is gone."""
+        try:
+            with whole(self.path / "run.json") as file:
+                json.dump(record(self.journal, facts), file, indent=1)
+        except OSError as error:
+            raise self._full(error) from error
 
     def kept(self) -> str:
-        """How much of the run is finished, and how it goes on."""
-        done = sum(self.done(file.name) for file in self.files)
+        """How much of the run is finished, and how it goes on; of several processes, which of them have died."""
+        done, gone = self.done, ""
+        if self._part is not None:
+            done += finished(self.path)
+            ranks = [rank for rank in dead(self.path, self.group.world_size) if rank != self.group.rank]
+            gone = f"{said(ranks)} of {self.group.world_size} processes has died; " if ranks else ""
         kept = f"{done} of {len(self.files)} images are finished and kept in {self.path}"
-        return f"{kept}: go on with the same call and --resume"
+        return f"{gone}{kept}: go on with the same call and --resume"
 
     def _full(self, error: OSError) -> CamkitError:
         return CamkitError(f"{error.filename or self.path}: cannot be written ({error.strerror}); {self.kept()}")

@@ -4,20 +4,26 @@ The first line says what the run is; it is written whole, so that a journal with
 JSON object: ``rows`` of a finished image, of which file it was made and how many were ``left_out``, the ``reason`` of a
 failed one, the ``files`` that are about to be drawn for one, or what a ``session`` ran on. The last line may have been
 cut by a kill.
+
+Of several processes each writes to a part of its own, which the first puts behind the journal when all are done, or
+when the run goes on (`camkit.output.parts`).
 """
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from camkit.errors import CamkitError
+from camkit.output.entries import Entries
 from camkit.output.files import naming, whole
 from camkit.output.tables import TYPES
 
 JOURNAL = ".camkit-journal.jsonl"
 VERSION = 1
+PART = re.compile(r"\.camkit-journal-(\d+)\.jsonl")
 
 Line = dict[str, Any]
 
@@ -31,14 +37,18 @@ class Journal:
     settings : dict
         Everything that results depend on, as JSON can hold it; of a journal that is there already, this is not looked
         at.
+    read_only : bool
+        Take it as it is; nothing can be written.
 
     Attributes
     ----------
     settings : dict
         Those that the run began with.
-    entries : dict from image name to dict
-        The last ``rows`` or ``reason`` line of each image.
+    entries : Entries
+        Where the last ``rows`` or ``reason`` line of each image stands.
     sessions : list of dict
+    begun : int
+        Where it ended when it was opened.
 
     Raises
     ------
@@ -47,35 +57,66 @@ class Journal:
     OSError
     """
 
-    def __init__(self, folder: Path, settings: Line) -> None:
+    def __init__(self, folder: Path, settings: Line, *, read_only: bool = False) -> None:
         self.path = folder / JOURNAL
-        self.entries: dict[str, Line] = {}
+        self.entries = Entries()
         self.sessions: list[Line] = []
         if self.path.exists():
-            self.settings, end = self._read()
-            os.truncate(self.path, end)
+            self.settings, self.begun = self._read()
+            if not read_only:
+                os.truncate(self.path, self.begun)
         else:
             self.settings = json.loads(json.dumps(settings))
             with whole(self.path) as file:
                 file.write(json.dumps({"camkit-journal": VERSION, "settings": settings}) + "\n")
-        self._file = self.path.open("ab", buffering=0)
+            self.begun = self.path.stat().st_size
+        self._end = self.begun
+        self._lines = self.path.open("rb")
+        self._file = None if read_only else self.path.open("ab", buffering=0)
 
     def write(self, line: Line) -> None:
         """Add a line, which is on its way to the disk when this returns."""
-        encoded = (json.dumps(line) + "\n").encode()
-        with naming(self.path):
-            while encoded:
-                encoded = encoded[self._file.write(encoded) :]
-        self._keep(line)
+        assert self._file is not None
+        at, self._end = self._end, self._end + append(self._file, self.path, line)
+        self._keep(line, at)
+
+    def entry(self, image: str) -> Line | None:
+        """The last ``rows`` or ``reason`` line of an image."""
+        found = self.entries.get(image)
+        return None if found is None else self.line_at(found.at)
+
+    def line_at(self, at: int) -> Line:
+        """The line that begins there."""
+        self._lines.seek(at)
+        line: Line = json.loads(self._lines.readline())
+        return line
+
+    def drawn_lines(self) -> Iterator[Line]:
+        """The lines that say which files were about to be drawn for an image."""
+        for raw in _raw_lines(self.path):
+            line = _parsed(raw)
+            if line is not None and "files" in line and _is_line(line):
+                yield line
+
+    def begin(self) -> None:
+        """From here on, what is there counts as there before."""
+        self.begun = self._end
+
+    def before(self, image: str) -> bool | None:
+        """Whether an image was finished when the journal was opened; None where it was not tried."""
+        found = self.entries.get(image)
+        return None if found is None or found.at >= self.begun else found.done
 
     def close(self) -> None:
-        self._file.close()
+        self._lines.close()
+        if self._file is not None:
+            self._file.close()
 
-    def _keep(self, line: Line) -> None:
+    def _keep(self, line: Line, at: int) -> None:
         if "session" in line:
             self.sessions.append(line["session"])
         elif "files" not in line:
-            self.entries[line["image"]] = line
+            self.entries.note(line["image"], at, done="rows" in line)
 
     def _read(self) -> tuple[Line, int]:
         """The settings, and where the last whole line ends."""
@@ -91,7 +132,7 @@ class Journal:
             elif line is None or not _is_line(line):
                 self._refuse(number, "it is damaged, or no line of a journal")
             else:
-                self._keep(line)
+                self._keep(line, end)
             end += len(raw)
         if settings is None:
             self._refuse(1, "it is empty")
@@ -103,13 +144,43 @@ class Journal:
         )
 
 
+def append(file: IO[bytes], path: Path, line: Line) -> int:
+    """Add a line to a file that is not buffered; how many bytes it has."""
+    encoded = (json.dumps(line) + "\n").encode()
+    left = encoded
+    with naming(path):
+        while left:
+            left = left[file.write(left) :]
+    return len(encoded)
+
+
 def drawn(folder: Path) -> Iterator[str]:
-    """The pictures and maps that a journal says were written, also where other lines of it are damaged."""
-    path = folder / JOURNAL
-    for raw in _raw_lines(path) if path.exists() else ():
+    """The pictures and maps that a journal and its parts say were written, also where other lines are damaged."""
+    for path in (folder / JOURNAL, *part_files(folder)):
+        for line in whole_lines(path) if path.exists() else ():
+            if line is not None:
+                yield from line.get("files", ())
+
+
+def part_files(folder: Path) -> list[Path]:
+    """The parts of a journal that several processes wrote, by rank."""
+    found = {
+        int(match[1]): path for path in folder.glob(".camkit-journal-*.jsonl") if (match := PART.fullmatch(path.name))
+    }
+    return [path for _, path in sorted(found.items())]
+
+
+def part_file(folder: Path, rank: int) -> Path:
+    """The part of a journal that the process of that rank writes."""
+    return folder / f".camkit-journal-{rank}.jsonl"
+
+
+def whole_lines(path: Path) -> Iterator[Line | None]:
+    """The lines of a part, None for what is none; a last line that a kill has cut is left out."""
+    for raw in _raw_lines(path):
         line = _parsed(raw)
-        if line is not None and _is_line(line):
-            yield from line.get("files", ())
+        if raw.endswith(b"\n"):
+            yield line if line is not None and _is_line(line) else None
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
@@ -128,6 +199,8 @@ def _parsed(raw: bytes) -> Line | None:
 def _is_line(line: Line) -> bool:
     if "session" in line:
         return isinstance(line["session"], dict)
+    if "end" in line:  # of a process's part
+        return line["end"] is True
     if not isinstance(line.get("image"), str):
         return False
     if "rows" in line:

@@ -47,6 +47,30 @@ def locked(folder: Path) -> Iterator[None]:
         _remove_empty(missing)
 
 
+def hold(descriptor: int) -> None:
+    """Hold an open file as long as this process lives, where the file system knows locks."""
+    _lock(descriptor)
+    _held.add(descriptor)
+
+
+def let_go(descriptor: int) -> None:
+    """Hold a file no more, which is about to be closed."""
+    _held.discard(descriptor)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds a file; also where that cannot be known."""
+    if fcntl is None:
+        return True
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_UN)
+    except OSError:
+        return True
+    return False
+
+
 def _take(folder: Path) -> int:
     path = folder / LOCK
     while True:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from camkit.data import ImageFile
 
 MANIFEST = ".camkit-files.json"
-PICTURES = ("overlays", "maps")
+PICTURES = ("overlays", "maps", "masks")
 LISTED = (*PICTURES, LABELS)  # their files are in the journal
 FOLDERS = (*LISTED, "tensorboard")
 
@@ -105,20 +105,31 @@ def remove(folder: Path) -> None:
                 os.rmdir(below)
 
 
+def is_own_picture() -> "Callable[[str], bool]":
+    """Says of an image file whether it is a picture of camkit's own.
+
+    Pictures are all that lies in ``overlays/`` or ``masks/`` beside a journal, and the files that a manifest claims.
+    """
+    beside_journal = cache(lambda folder: folder.name in PICTURES and (folder.parent / JOURNAL).exists())
+    claimed = cache(lambda folder: frozenset(manifest(folder)))
+    drawn = cache(lambda folder: any(map(beside_journal, (folder, *folder.parents))))
+
+    def is_ours(file: str) -> bool:
+        folder, name = os.path.split(os.path.abspath(file))
+        return drawn(Path(folder)) or name in claimed(Path(folder))
+
+    return is_ours
+
+
 def photographs(files: "Iterable[ImageFile]") -> "tuple[list[ImageFile], list[ImageFile]]":
     """Those image files that are not camkit's own pictures, and those that are.
 
     Pictures are all that lies in ``overlays/`` beside a journal, and the files that a manifest claims.
     """
-    beside_journal = cache(lambda folder: folder.name in PICTURES and (folder.parent / JOURNAL).exists())
-    claimed = cache(lambda folder: frozenset(manifest(folder)))
-    return _split(files, lambda path: any(map(beside_journal, path.parents)) or path.name in claimed(path.parent))
-
-
-def _split(files: "Iterable[ImageFile]", ours: Callable[[Path], bool]) -> "tuple[list[ImageFile], list[ImageFile]]":
+    is_ours = is_own_picture()
     sides: tuple[list[ImageFile], list[ImageFile]] = [], []
     for file in files:
-        sides[ours(Path(os.path.abspath(file.path)))].append(file)
+        sides[is_ours(str(file.path))].append(file)
     return sides
 
 

@@ -59,13 +59,21 @@ PNG = OverlayOptions()
 
 
 def picture_files(
-    result: Sequence[Localization], *, overlays: bool, maps: bool, options: OverlayOptions = PNG
+    result: Sequence[Localization], *, overlays: bool, maps: bool, masks: bool = False, options: OverlayOptions = PNG
 ) -> list[str]:
     """The files that `draw` writes, relative to the run's folder."""
     image, several = result[0].image, len(result) > 1
     ending = ENDINGS[options.format]
     names = [picture_name(image, found.rank if several else None, ending) for found in result] if overlays else []
-    return [_inside("overlays", name) for name in names] + ([map_file(image)] if maps else [])
+    names = [_inside("overlays", name) for name in names] + [
+        name for found in result if masks for name in [mask_file(found, several=several)]
+    ]
+    return names + ([map_file(image)] if maps else [])
+
+
+def mask_file(found: Localization, *, several: bool) -> str:
+    """The file of a result's mask, relative to the run's folder; of `several` classes of an image with its rank."""
+    return _inside("masks", picture_name(found.image, found.rank if several else None))
 
 
 def map_file(image: str) -> str:
@@ -96,6 +104,7 @@ def draw(
     *,
     overlays: bool,
     maps: bool,
+    masks: bool = False,
     options: OverlayOptions = PNG,
     encoded: Sequence["Future[bytes]"] = (),
 ) -> None:
@@ -115,9 +124,14 @@ def draw(
         for name, picture in zip(names, pictures, strict=False):
             with whole(folder / name, "wb") as file:
                 file.write(picture)
+    for found in result if masks else ():
+        file = BytesIO()
+        Image.fromarray(found.masks().any(0).astype(np.uint8) * 255).save(file, "PNG", compress_level=1)
+        with whole(folder / mask_file(found, several=len(result) > 1), "wb") as target:
+            target.write(file.getbuffer())
     if maps:
         stack = np.stack([found.map for found in result]) if len(result) > 1 else result[0].map
-        with whole(folder / names[-1], "wb") as file:
+        with whole(folder / map_file(result[0].image), "wb") as file:
             np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(stack))
             file.write(np.ascontiguousarray(stack).data)
 

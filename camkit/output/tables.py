@@ -2,9 +2,12 @@
 
 import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
+from camkit.data.formats.rle import decode_counts
 from camkit.data.names import written_path, written_text
 
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 TYPES = {"image": str, "width": int, "height": int, "rank": int, "label": int, "name": str, "score": float,
          "x0": int, "y0": int, "x1": int, "y1": int, "tau": float}  # fmt: skip
 COLUMNS = tuple(TYPES)
+REGION, SEGMENTATION = "region", "segmentation"  # of rows that have them
 # Significant digits that do not depend on which images share a batch: a forward pass in float32 moves the fifth of a
 # logit's exponential, now and then the fourth.
 OF_SCORE, OF_TAU = 3, 4
@@ -39,7 +43,7 @@ def stable_share(share: float) -> float:
     return stable(share, OF_SCORE) if share < 0.5 else round(1 - stable(1 - share, OF_SCORE), DECIMALS)
 
 
-def write_csv(file: IO[str], columns: Sequence[str], rows: Sequence[Row]) -> None:
+def write_csv(file: IO[str], columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Columns of rows, names as `camkit.data.names` has it."""
     writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
@@ -52,23 +56,29 @@ def written(row: Row) -> Row:
     return {key: rules[key](value) if key in rules else value for key, value in row.items()}
 
 
-def _boxes_csv(file: IO[str], rows: Sequence[Row]) -> None:
-    write_csv(file, COLUMNS, rows)
+def _boxes_csv(file: IO[str], rows: Iterable[Row]) -> None:
+    several = any(REGION in row for row in rows)
+    write_csv(file, (*COLUMNS, REGION) if several else COLUMNS, rows)
 
 
-def _boxes_jsonl(file: IO[str], rows: Sequence[Row]) -> None:
+def _boxes_jsonl(file: IO[str], rows: Iterable[Row]) -> None:
     file.writelines(json.dumps(written(row)) + "\n" for row in rows)
 
 
-def _boxes_coco(file: IO[str], rows: Sequence[Row]) -> None:
-    json.dump(coco([written(row) for row in rows]), file, indent=1)
+def _boxes_coco(file: IO[str], rows: Iterable[Row]) -> None:
+    for before, items in (('{"images": ', coco_images(rows)), (',\n"annotations": ', coco_annotations(rows)),
+                          (',\n"categories": ', coco_categories(rows))):  # fmt: skip
+        file.write(before)
+        write_json_list(file, items)
+    file.write("}")
 
 
-def _coco_results(file: IO[str], rows: Sequence[Row]) -> None:
-    json.dump(coco_results(rows), file, indent=1)
+def _coco_results(file: IO[str], rows: Iterable[Row]) -> None:
+    kept = ("image_id", "category_id", "bbox", "score", SEGMENTATION)
+    write_json_list(file, ({key: found[key] for key in kept if key in found} for found in coco_annotations(rows)))
 
 
-WRITERS: dict[str, tuple[str, Callable[[IO[str], Sequence[Row]], None]]] = {
+WRITERS: dict[str, tuple[str, Callable[[IO[str], Iterable[Row]], None]]] = {
     "csv": ("boxes.csv", _boxes_csv),
     "coco": ("coco.json", _boxes_coco),
     "coco-results": ("coco-results.json", _coco_results),
@@ -77,33 +87,54 @@ WRITERS: dict[str, tuple[str, Callable[[IO[str], Sequence[Row]], None]]] = {
 FORMATS = (*WRITERS, "yolo")
 
 
-def coco(rows: Sequence[Row]) -> Row:
+def write_json_list(file: IO[str], items: Iterable[Row]) -> None:
+    """Objects as a JSON list, one a line, as they come."""
+    between = "["
+    for item in items:
+        file.write(f"{between}\n{json.dumps(item)}")
+        between = ","
+    file.write("[]" if between == "[" else "\n]")
+
+
+def images_of(rows: Iterable[Row]) -> Iterator[tuple[str, Iterator[Row]]]:
+    """The rows of each image, which follow each other in a table."""
+    return groupby(rows, itemgetter("image"))
+
+
+def coco_images(rows: Iterable[Row]) -> Iterator[Row]:
+    """The images of COCO detections: those with rows, numbered from 1."""
+    for number, (image, its) in enumerate(images_of(rows), 1):
+        first = next(its)
+        yield {"id": number, "file_name": written_path(image), "width": first["width"], "height": first["height"]}
+
+
+def coco_annotations(rows: Iterable[Row]) -> Iterator[Row]:
     """Rows of boxes.csv as COCO detections: ``bbox`` is x, y, width, height. Empty boxes have no annotation."""
-    images = {row["image"]: row for row in rows}
-    ids = {name: i for i, name in enumerate(images, 1)}
-    boxed = [row for row in rows if row["x1"] > row["x0"]]
-    return {
-        "images": [
-            {"id": ids[name], "file_name": name, "width": row["width"], "height": row["height"]}
-            for name, row in images.items()
-        ],
-        "annotations": [
-            {
-                "id": i,
-                "image_id": ids[row["image"]],
-                "category_id": row["label"],
-                "bbox": [row["x0"], row["y0"], row["x1"] - row["x0"], row["y1"] - row["y0"]],
-                "area": (row["x1"] - row["x0"]) * (row["y1"] - row["y0"]),
-                "iscrowd": 0,
-                "score": row["score"],
-            }
-            for i, row in enumerate(boxed, 1)
-        ],
-        "categories": [{"id": k, "name": n} for k, n in sorted({(row["label"], row["name"]) for row in rows})],
-    }
+    number = 0
+    for image_id, (_, its) in enumerate(images_of(rows), 1):
+        for row in its:
+            if row["x1"] > row["x0"]:
+                number += 1
+                yield {
+                    "id": number,
+                    "image_id": image_id,
+                    "category_id": row["label"],
+                    "bbox": [row["x0"], row["y0"], row["x1"] - row["x0"], row["y1"] - row["y0"]],
+                    "area": _area(row),
+                    "iscrowd": 0,
+                    "score": row["score"],
+                    **{key: row[key] for key in (REGION, SEGMENTATION) if key in row},
+                }
 
 
-def coco_results(rows: Sequence[Row]) -> list[Row]:
-    """The bare list that ``COCO.loadRes`` wants, by the ids of `coco`."""
-    kept = ("image_id", "category_id", "bbox", "score")
-    return [{key: found[key] for key in kept} for found in coco(rows)["annotations"]]
+def coco_categories(rows: Iterable[Row]) -> Iterator[Row]:
+    """The classes of rows, by number."""
+    classes = {(row["label"], row["name"]) for row in rows}
+    return iter([{"id": label, "name": name} for label, name in sorted((k, written_text(n)) for k, n in classes)])
+
+
+def _area(row: Row) -> int:
+    """Of the mask where there is one, else of the box."""
+    if row.get(SEGMENTATION):
+        return sum(decode_counts(row[SEGMENTATION]["counts"])[1::2])
+    return int((row["x1"] - row["x0"]) * (row["y1"] - row["y0"]))

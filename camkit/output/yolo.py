@@ -7,8 +7,9 @@ a box has no file, which is how that format says so.
 
 import json
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,13 @@ def check_names(images: Iterable[str]) -> None:
             raise CamkitError(f"{names} would both have {label_file(image)!r}: rename one, or leave yolo out")
 
 
-def labels(rows: Iterable[Row]) -> dict[str, str]:
-    """The content of each file of labels, by its name."""
-    lines = defaultdict(list)
-    for row in rows:
-        if row["x1"] > row["x0"]:
-            lines[label_file(row["image"])].append(f"{row['label']} {' '.join(map(_share, shares(row)))}\n")
-    return {name: "".join(its) for name, its in lines.items()}
+def labels(rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
+    """Each file of labels and its content; the rows of an image follow each other."""
+    for image, its in groupby(rows, itemgetter("image")):
+        boxed = [row for row in its if row["x1"] > row["x0"]]
+        if boxed:
+            lines = (f"{row['label']} {' '.join(map(_share, shares(row)))}\n" for row in boxed)
+            yield label_file(image), "".join(lines)
 
 
 def shares(row: Row) -> tuple[float, float, float, float]:
@@ -69,7 +70,7 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
 
 
-def write_yolo(folder: Path, rows: Sequence[Row], names: Sequence[str]) -> None:
+def write_yolo(folder: Path, rows: Iterable[Row], names: Sequence[str]) -> None:
     """Write data.yaml and the files of labels.
 
     Raises
@@ -77,7 +78,7 @@ def write_yolo(folder: Path, rows: Sequence[Row], names: Sequence[str]) -> None:
     OSError
         With the file's name.
     """
-    for name, content in labels(rows).items():
+    for name, content in labels(rows):
         with whole(folder / name) as file:
             file.write(content)
     with whole(folder / DATA) as file:

@@ -93,7 +93,7 @@ def run_analyze(
         "device": str(inference.device),
         "versions": versions(),
     }
-    with publishing(out) as new:
+    with publishing(out, options.group) as new:
         write(new, found, record)
     lines = [*source_lines(inference), *class_lines([match], annotated), *filled_lines(record["filled"])]
     lines += closing_lines(out, found, record)

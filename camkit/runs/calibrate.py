@@ -108,7 +108,7 @@ def run_calibrate(
     failures = [asdict(one) for one in without]
     failures += [asdict(failure) for evaluation in measured for failure in evaluation.failures]
     out, command = options.out, "evaluate" if isinstance(maps_of, Path) else "localize"
-    with publishing(out) as new:
+    with publishing(out, options.group) as new:
         _write(new, found, source_name(maps_of), supervision, record, failures)
     before_fit, fit = ("", "") if no_fit else (f", fit {options.fit}", f", fit {found.fit}")
     as_it_is = ", not normalised" if found.recipe.normalization == "none" else ""

@@ -225,7 +225,7 @@ def _report(
         "classes": [match.facts() for match in matches],
         **run.facts(),
     }
-    with publishing(out) as new:
+    with publishing(out, run.options.group) as new:
         write(new, found, record)
         kept.publish(new)
         if grid is not None:

@@ -11,7 +11,7 @@ import torch
 import torchvision
 
 from camkit._version import __version__
-from camkit.cam import CAM, FunctionMaps, FusedMaps
+from camkit.cam import CAM, AveragedMaps, FunctionMaps, FusedMaps
 from camkit.data import AnnotatedSet
 from camkit.evaluation import ClassMatch, left_out_notes
 from camkit.inference import Inference
@@ -50,6 +50,7 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
         "input": asdict(classifier.input),
         "maps_by": None if classifier.maps_by is None else classifier.maps_by.name,
         "token_blocks": classifier.token_blocks,
+        **({} if classifier.views is None else {"views": str(classifier.views)}),
     }
 
 
@@ -95,7 +96,8 @@ def outcome_facts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 def source_lines(*sources: Any) -> list[str]:
     """What should be known of map sources other than a head: which library's, at which layer."""
     made = [source.source for source in sources if isinstance(source, Inference)]
-    return [printable(f"note: {note}") for one in made if isinstance(one, FunctionMaps) for note in one.notes]
+    return [printable(f"note: {note}") for one in made if isinstance(one, FunctionMaps | AveragedMaps)
+            for note in one.notes]  # fmt: skip
 
 
 def versions() -> dict[str, str]:
@@ -122,9 +124,12 @@ def filled_lines(names: Sequence[str], shown: int = 3) -> list[str]:
     return [printable(f"damaged, and read as image viewers show them: {len(names)} (--truncated fill): {told}")]
 
 
-def failure_lines(failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10) -> list[str]:
-    """The first failures by name, and where the others are listed."""
+def failure_lines(
+    failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10, failed: int | None = None
+) -> list[str]:
+    """The first failures by name, and where the others are listed; of `failed`, where these are not all."""
+    failed = len(failures) if failed is None else failed
     lines = [printable(": ".join(filter(None, (entry["image"], entry["reason"])))) for entry in failures[:shown]]
-    if len(failures) > shown:
-        lines.append(f"... and {len(failures) - shown} more, all in {out / 'failures.csv'}")
+    if failed > shown:
+        lines.append(f"... and {failed - shown} more, all in {out / 'failures.csv'}")
     return lines

@@ -1,10 +1,9 @@
 """``--labels``: which class is to be found in which image."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
-from camkit.data import ImageFile
 from camkit.data.formats.tables import Table, mending
 from camkit.data.names import read_path, read_text, written_path
 from camkit.errors import CamkitError
@@ -13,9 +12,7 @@ from camkit.models.class_names import ClassNames
 DECIMAL = re.compile(r"[0-9]{1,9}\.0*")  # pandas writes whole numbers so beside an empty field
 
 
-def read_labels(
-    path: Path, files: Sequence[ImageFile], names: Sequence[str] | None, num_classes: int
-) -> dict[str, int]:
+def read_labels(path: Path, images: Container[str], names: Sequence[str] | None, num_classes: int) -> dict[str, int]:
     """Image names and their classes from a CSV with the columns image and label, a number or a class name.
 
     Names may be written as camkit's own tables write them (`camkit.data.names`), so that a boxes.csv can be given.
@@ -23,9 +20,9 @@ def read_labels(
     Raises
     ------
     CamkitError
-        With the line that cannot be read, whose image is not among `files`, or whose class the model does not have.
+        With the line that cannot be read, whose image is not among `images`, or whose class the model does not have.
     """
-    model, images = ClassNames(num_classes, names), {file.name for file in files}
+    model = ClassNames(num_classes, names)
     labels: dict[str, int] = {}
     strangers: list[str] = []
     for line in Table(path, "check --labels").lines(("image", "label")):
@@ -48,7 +45,7 @@ def _class(label: str, model: ClassNames) -> int:
     return model.find(label if label in known else read_text(label))
 
 
-def _image(cell: str, images: set[str]) -> str | None:
+def _image(cell: str, images: Container[str]) -> str | None:
     """The image that a cell means, as it stands or as camkit writes names; None where there is none."""
     meant = {name for name in (cell, cell.removeprefix("./"), read_path(cell)) if name in images}
     if len(meant) > 1:

@@ -7,19 +7,20 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated, find_images
-from camkit.data.names import written_path, written_text
+from camkit.boxes import LARGEST, RegionChoice
+from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated
+from camkit.data.names import written_path
 from camkit.errors import CamkitError
 from camkit.inference import Precision
 from camkit.localization import Failure, Localization, Result
 from camkit.localizer import Localizer
 from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
-from camkit.output import FORMATS, RunFolder, photographs
+from camkit.output import FORMATS, RunFolder
 from camkit.output.changes import Changed, flat
 from camkit.output.pictures import PNG, OverlayOptions, drawn_ahead
-from camkit.output.tables import WRITERS, Row
-from camkit.output.yolo import DATA
+from camkit.output.results import Summary, table_files
+from camkit.process_group import ProcessGroup, process_group
 from camkit.progress import progress_bar
 from camkit.recipe import Recipe
 from camkit.runs.facts import (
@@ -36,6 +37,8 @@ from camkit.runs.facts import (
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
 from camkit.runs.optimized import optimize_lines, optimizes, outcome_of
+from camkit.runs.photographs import common_root, photographs_in
+from camkit.runs.shares import Shard, share_of, unfinished
 
 
 def run_localize(
@@ -58,14 +61,18 @@ def run_localize(
     compile: bool = False,
     max_pixels: int = MAX_PIXELS,
     truncated: Truncated = "fail",
+    regions: int | None = 1,
+    min_area: float = 0.0,
     overlays: bool = True,
     overlay_format: str = "png",
     overlay_side: int | None = None,
     save_maps: bool = False,
+    save_masks: bool = False,
     formats: str = "csv,coco",
     resume: bool = False,
     overwrite: bool = False,
     on_error: str = "skip",
+    shard: tuple[int, int] = (1, 1),
     show_progress: bool = False,
 ) -> Report:
     """``camkit localize``; its ``--help`` says what each setting means.
@@ -81,138 +88,96 @@ def run_localize(
         raise CamkitError("--resume and --overwrite together: a run is resumed or overwritten")
     if min_score and labels is not None:
         raise CamkitError(f"--labels names the class to find in each image: leave out --min-score {min_score:g}")
-    files, notes = photographs_in([images] if isinstance(images, str) else images, out)
-    faster = optimizes(classifier, device, precision) if optimize is None else optimize
-    localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size, device=device,
-                          precision=precision, max_pixels=max_pixels, truncated=truncated, head=head, optimize=faster,
-                          compile=compile)  # fmt: skip
-    inference = localizer.inference
-    if fit is None and localizer.preprocess.fit != "keep":
-        notes.append("note: fit stretch: the network takes inputs of one shape")
-    localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
-    known = None if labels is None else read_labels(labels, files, classifier.class_names, inference.source.num_classes)
-    own: dict[str, Any] = {
-        "threshold_split": chosen_on,
-        "labels": "given" if known is not None else "predicted",
-        "overlays": overlays,
-        "save_maps": save_maps,
-    } | ({"min_score": min_score} if min_score else {})
-    pictures = OverlayOptions(overlay_format, overlay_side)
-    if overlays and pictures != PNG:
-        own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
-    with RunFolder(out, files, settings_of(localizer) | own, session_of(localizer), changed=changes(known, max_pixels),
-                   overlays=overlays, maps=save_maps, overlay_options=pictures, formats=wanted,
-                   class_names=class_names_of(localizer), resume=resume, overwrite=overwrite) as folder:  # fmt: skip
-        before = sum(folder.done(file.name) for file in files)
-        with stopping(folder):
-            results = unfinished(folder, localizer, known, keep_image=overlays)
-            bar = progress_bar(results, what="localize", total=len(files) - before, shown=show_progress)
+    part, pictures = Shard(*shard), OverlayOptions(overlay_format, overlay_side)
+    with process_group(device) as group:
+        every, notes = photographs_in([images] if isinstance(images, str) else images, out)
+        own_device = group.device_name(device)
+        faster = optimizes(classifier, own_device, precision) if optimize is None else optimize
+        localizer = Localizer(classifier, recipe or Recipe(), topk=topk, fit=fit, batch_size=batch_size,
+                              device=own_device, precision=precision, max_pixels=max_pixels, truncated=truncated,
+                              head=head, optimize=faster, compile=compile,
+                              regions=RegionChoice(regions, min_area))  # fmt: skip
+        inference, files = localizer.inference, part.part(every, batch_size)
+        if fit is None and localizer.preprocess.fit != "keep":
+            notes.append("note: fit stretch: the network takes inputs of one shape")
+        localizer.workers = (4 if inference.device.type == "cuda" else 0) if workers is None else workers
+        num_classes = inference.source.num_classes
+        known = None if labels is None else read_labels(labels, every, classifier.class_names, num_classes)
+        own: dict[str, Any] = {
+            "threshold_split": chosen_on,
+            "labels": "predicted" if known is None else "given",
+            "overlays": overlays,
+            "save_maps": save_maps,
+        } | ({"min_score": min_score} if min_score else {})
+        if overlays and pictures != PNG:
+            own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
+        own |= {} if localizer.regions == LARGEST else {"regions": regions or "all", "min_area": min_area}
+        own |= {"save_masks": True} if save_masks else {}
+        with RunFolder(out, files, settings_of(localizer) | own | part.settings(), session_of(localizer, group),
+                       changed=changes(known, max_pixels), overlays=overlays, maps=save_maps, masks=save_masks,
+                       overlay_options=pictures,
+                       formats=wanted, class_names=class_names_of(localizer), resume=resume, overwrite=overwrite,
+                       group=group) as folder, stopping(folder):  # fmt: skip
+            before = folder.done
+            results = unfinished(folder, localizer, None if known is None else known.get, keep_image=overlays)
+            bar = progress_bar(results, what="localize", total=share_of(len(files) - before, group),
+                               shown=show_progress and group.is_main)  # fmt: skip
             add_all(folder, bar, min_score, fail=on_error == "fail")
+            summary = folder.write_tables()
+            if summary is None:
+                return Report([], 0)
             facts = {"images": len(files), "images_root": common_root(files), "resumed": before,
-                     "completeness": inference.source.completeness, "filled": folder.filled(),
-                     "optimized": outcome_of(inference), **costs_of(localizer, start)}  # fmt: skip
-            rows, failures = folder.finish(facts)
+                     "completeness": inference.source.completeness, "filled": summary.filled,
+                     "optimized": outcome_of(inference), **part.facts(every),
+                     **costs_of(localizer, start)}  # fmt: skip
+            folder.write_record(facts)
     notes += (
         source_lines(inference)
         + optimize_lines(inference, asked=bool(optimize or compile))
         + name_lines(classifier)
         + mixed(folder.journal.sessions)
     )
-    weak = weak_lines(rows, folder.left_out(), len(files) - len(failures), min_score)
-    lines = [*notes, *weak, *closing_lines(out, facts, rows, len(failures), wanted, overlays)]
+    drawn = {"overlays": overlays, "masks": save_masks}
+    lines = [*notes, *weak_lines(summary, min_score), *closing_lines(out, facts, summary, wanted, drawn)]
     told = outcome_facts(out, facts) | {
         "resumed": before,
-        "boxes": len(rows),
-        "empty": len(without_region(rows)),
-        "below_min_score": folder.left_out(),
+        "boxes": summary.rows,
+        "empty": summary.empty,
+        "below_min_score": summary.left_out,
     }
-    return Report(lines, len(failures), failure_lines(failures, out), told)
+    return Report(lines, summary.failed, failure_lines(summary.failures, out, failed=summary.failed), told)
 
 
-def add_all(
-    folder: RunFolder, results: Iterable[tuple[ImageFile, Result, bool]], min_score: float, *, fail: bool
-) -> None:
+def add_all(folder: RunFolder, results: Iterable[tuple[ImageFile, Result]], min_score: float, *, fail: bool) -> None:
     """Write what each image's result holds of classes that are not weak; with `fail` the first failure ends the run."""
 
-    def strong() -> Iterator[tuple[tuple[ImageFile, Result, bool], list[Localization]]]:
+    def strong() -> Iterator[tuple[tuple[ImageFile, Result], list[Localization]]]:
         for one in results:
-            _, result, _ = one
+            _, result = one
             yield one, [] if isinstance(result, Failure) else [found for found in result if found.score >= min_score]
 
     kept = strong()
-    drawn: Generator[tuple[tuple[ImageFile, Result, bool], list[Localization], list[Future[bytes]]], None, None]
+    drawn: Generator[tuple[tuple[ImageFile, Result], list[Localization], list[Future[bytes]]], None, None]
     drawn = drawn_ahead(kept, folder.overlay_options) if folder.overlays else ((*one, []) for one in kept)
     with closing(drawn):
-        for (file, result, filled), found, encoded in drawn:
+        for (file, result), found, encoded in drawn:
             if fail and isinstance(result, Failure):
                 raise CamkitError(f"{written_path(result.image)}: {result.reason}")
             if isinstance(result, Failure):
-                folder.add(file, result, filled=filled)
+                folder.add(file, result)
             else:
+                filled = any(one.filled for one in result)
                 folder.add(file, found, filled=filled, left_out=len(result) - len(found), encoded=encoded)
 
 
-def weak_lines(rows: Sequence[Row], left_out: int, images: int, min_score: float) -> list[str]:
+def weak_lines(summary: Summary, min_score: float) -> list[str]:
     """How many classes were left out as weak, and how many images have none left."""
-    if not left_out:
+    if not summary.left_out:
         return []
-    bare = images - len({row["image"] for row in rows})
-    none_left = f"; {bare} of {images} images have none left" if bare else ""
-    return [f"{left_out} of {len(rows) + left_out} classes below --min-score {min_score:g} are left out{none_left}"]
-
-
-def photographs_in(images: Sequence[str], out: Path) -> tuple[list[ImageFile], list[str]]:
-    """The images to localize, without pictures that camkit drew, and a line that says so.
-
-    Raises
-    ------
-    CamkitError
-        There are none, or pictures would be drawn among them.
-    """
-    found, said = find_images(images), " ".join(images)
-    by_name = [spec for spec in images if Path(spec).is_file() or spec.startswith("@")]  # a picture may be meant
-    named = {file.path for file in find_images(by_name)} if by_name else set()
-    _, drawn = photographs(file for file in found if file.path not in named)
-    ours = set(drawn)
-    files = [file for file in found if file not in ours]
-    told = (
-        [f"{len(drawn)} pictures below {said} are camkit's own and left out, such as {drawn[0].path}"] if drawn else []
-    )
-    if not files:
-        raise CamkitError(f"--images {said}: nothing but pictures that camkit drew; name the photographs' folder")
-    drawn_into = [(out / name).resolve() for name in ("overlays", "maps")]
-    for folder in {file.path.parent for file in files}:
-        if any(folder.resolve().is_relative_to(place) for place in drawn_into):
-            raise CamkitError(f"--images {said} lies where --out {out} draws its pictures: give another --out")
-    return files, told
-
-
-def common_root(files: Sequence[ImageFile]) -> str | None:
-    """The folder below which every image lies under its name; None where there is no one folder."""
-    roots = {str(file.path.absolute()).removesuffix(f"/{file.name}") for file in files}
-    return written_text(roots.pop()) if len(roots) == 1 else None
-
-
-def unfinished(
-    folder: RunFolder, localizer: Localizer, known: Mapping[str, int] | None, *, keep_image: bool
-) -> Iterator[tuple[ImageFile, Result, bool]]:
-    """Images that are not finished, with what is found in them, and whether a damaged one was filled.
-
-    An image goes through the network in the company that it has in a run that is not stopped, because the last digits
-    of its maps depend on it: batches with an image that was not tried yet are made anew. Failures are tried by
-    themselves.
-    """
-    size, tried = localizer.batch_size, folder.journal.entries.keys()
-    batches = [folder.files[i : i + size] for i in range(0, len(folder.files), size)]
-    fresh = [any(file.name not in tried for file in batch) for batch in batches]
-    again = [file for batch, new in zip(batches, fresh, strict=True) if new for file in batch]
-    failed = [file for batch, new in zip(batches, fresh, strict=True) if not new for file in batch
-              if not folder.done(file.name)]  # fmt: skip
-    finished = {file.name for file in folder.files if folder.done(file.name)}
-    for part in filter(None, (again, failed)):
-        for index, result in enumerate(localizer.stream(part, known, keep_image=keep_image)):
-            if part[index].name not in finished:
-                yield part[index], result, localizer.filled is not None and localizer.filled.damaged(index)
+    images = summary.images - summary.failed
+    none_left = f"; {summary.bare} of {images} images have none left" if summary.bare else ""
+    classes = summary.classes + summary.left_out
+    return [f"{summary.left_out} of {classes} classes below --min-score {min_score:g} are left out{none_left}"]
 
 
 @contextmanager
@@ -264,11 +229,12 @@ def class_names_of(localizer: Localizer) -> Sequence[str]:
     return inference.classifier.class_names or tuple(map(str, range(inference.source.num_classes)))
 
 
-def session_of(localizer: Localizer) -> dict[str, Any]:
+def session_of(localizer: Localizer, group: ProcessGroup) -> dict[str, Any]:
     """What a run may change between one part and the next, at the cost of last digits."""
     optimized = localizer.inference.optimized
     return {
         "device": str(localizer.inference.device),
+        **({"processes": group.world_size} if group.world_size > 1 else {}),
         "batch_size": localizer.batch_size,
         "optimize": bool(optimized and optimized.fold),
         "compile": bool(optimized and optimized.compiled),
@@ -280,7 +246,7 @@ def session_of(localizer: Localizer) -> dict[str, Any]:
 def mixed(sessions: Sequence[dict[str, Any]]) -> list[str]:
     """A line where the parts of a run ran on different things."""
     seen = [dict(flat(one)) for one in sessions]
-    told = [f"{key} {' and '.join(values)}" for key in seen[0] if key != "max_pixels"
+    told = [f"{key} {' and '.join(values)}" for key in seen[0] if key not in ("max_pixels", "processes")
             and len(values := list(dict.fromkeys(str(one.get(key)) for one in seen))) > 1]  # fmt: skip
     return [f"note: parts of this run had {', '.join(told)}: last digits may differ"] if told else []
 
@@ -305,30 +271,23 @@ def checked_formats(formats: str) -> list[str]:
     return wanted
 
 
-def without_region(rows: Sequence[Row]) -> list[Row]:
-    """Rows whose map has nothing above its threshold."""
-    return [row for row in rows if row["x1"] <= row["x0"]]
-
-
 def closing_lines(
     out: Path,
     facts: Mapping[str, Any],
-    rows: Sequence[Row],
-    failed: int,
+    summary: Summary,
     formats: Sequence[str],
-    overlays: bool,
+    folders: Mapping[str, bool],
 ) -> list[str]:
     """What was done, how fast, and where to look."""
-    without = len(without_region(rows))
-    empty = f" ({without} of them empty: no region above the threshold)" if without else ""
+    empty = f" ({summary.empty} of them empty: no region above the threshold)" if summary.empty else ""
     done = facts["images"] - facts["resumed"]
     before = f", {facts['resumed']} from the run before" if facts["resumed"] else ""
-    lines = [f"{facts['images']} images{before}: {len(rows)} boxes{empty}, {failed} failed"]
+    lines = [f"{facts['images']} images{before}: {summary.rows} boxes{empty}, {summary.failed} failed"]
     share = facts["forward_seconds"] / facts["seconds"] if facts["seconds"] else 0
     lines.append(
         f"{facts['seconds']:.1f} s, {done / facts['seconds']:.1f} images/s; "
         f"the forward pass alone took {facts['forward_seconds']:.1f} s, {share:.0%} of it"
     )
-    shown = [WRITERS[name][0] if name in WRITERS else DATA for name in formats] + (["overlays/"] if overlays else [])
+    shown = table_files(formats) + [f"{name}/" for name, drawn in folders.items() if drawn]
     lines += [*filled_lines(facts["filled"]), f"look at {', '.join(str(out / name) for name in shown)}"]
     return lines

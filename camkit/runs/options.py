@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, FilledImages, Fit, Truncated, map_classes, read_dataset
+from camkit.errors import CamkitError
 from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference, Precision, Progress
 from camkit.metrics.per_image import REPORTED
 from camkit.models import Classifier
+from camkit.process_group import ALONE, ProcessGroup
 from camkit.progress import progress_bar
 
 
@@ -36,6 +38,14 @@ class RunOptions:
     overwrite: bool = False
     show_progress: bool = False
     filled: FilledImages = field(default_factory=FilledImages)  # in this run
+    group: ProcessGroup = ALONE
+
+    def among(self, group: ProcessGroup) -> "RunOptions":
+        """The options of one of several processes, which share the images out."""
+        if group.world_size > 1 and self.truncated == "fill":
+            raise CamkitError("--truncated fill counts damaged images in one process: leave it out, or torchrun")
+        return replace(self, group=group, device=group.device_name(self.device),
+                       show_progress=self.show_progress and group.is_main)  # fmt: skip
 
     def read(self, *more: str) -> list[AnnotatedSet]:
         """The annotated images of the split that is reported, and of more, with what the class map says of them."""
@@ -58,7 +68,8 @@ class RunOptions:
     def measuring(self, source: EvaluationSource) -> dict[str, Any]:
         """What `evaluate` and `calibrate` take of the options."""
         return {"protocol": self.protocol, "fit": self.fit, "batch_size": self.batch_size,
-                "workers": self.num_workers(source), "max_pixels": self.max_pixels}  # fmt: skip
+                "workers": self.num_workers(source), "max_pixels": self.max_pixels,
+                "gather": self.group}  # fmt: skip
 
     def progress(self, what: str, unit: str = "image") -> Progress:
         return lambda results, n: iter(progress_bar(results, what=what, total=n, unit=unit, shown=self.show_progress))

@@ -6,15 +6,16 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Any, ParamSpec
 
 from camkit.errors import CamkitError
 from camkit.output import check_free, claim, locked, remove
-from camkit.process_group import ProcessGroup
+from camkit.process_group import ALONE, ProcessGroup, process_group
+from camkit.runs.facts import Report
 from camkit.runs.options import RunOptions
 
 P = ParamSpec("P")
-R = TypeVar("R")
 
 NEW = ".camkit-new"
 
@@ -56,15 +57,25 @@ def holding(out: Path, files: Collection[str], *, overwrite: bool, group: Proces
             raise
 
 
-def held(files: Collection[str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorates a run that takes a `RunOptions`: its folder is held for as long as it lasts, as `holding` has it."""
+def held(files: Collection[str]) -> Callable[[Callable[P, Report]], Callable[P, Report]]:
+    """Decorates a run that takes a `RunOptions`: its folder is held for as long as it lasts, as `holding` has it.
 
-    def decorate(run: Callable[P, R]) -> Callable[P, R]:
+    Under ``torchrun`` the run's options have its process group; the first process alone writes and reports.
+    """
+
+    def decorate(run: Callable[P, Report]) -> Callable[P, Report]:
         @wraps(run)
-        def holding_out(*args: P.args, **kwargs: P.kwargs) -> R:
-            options = next(one for one in (*args, *kwargs.values()) if isinstance(one, RunOptions))
-            with holding(options.out, files, overwrite=options.overwrite):
-                return run(*args, **kwargs)
+        def holding_out(*args: P.args, **kwargs: P.kwargs) -> Report:
+            given: list[Any] = [*args, *kwargs.values()]
+            options = next(one for one in given if isinstance(one, RunOptions))
+            with process_group(options.device) as group:
+                own = options.among(group)
+                positional: Any = [own if one is options else one for one in args]
+                named: Any = {name: own if one is options else one for name, one in kwargs.items()}
+                with holding(options.out, files, overwrite=options.overwrite, group=group):
+                    report = run(*positional, **named)
+                    group.barrier()  # what the first has written is there when any of them ends
+                return report if group.is_main else Report([], 0)
 
         return holding_out
 
@@ -72,14 +83,20 @@ def held(files: Collection[str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 @contextmanager
-def publishing(out: Path) -> Iterator[Path]:
+def publishing(out: Path, group: ProcessGroup = ALONE) -> Iterator[Path]:
     """A new folder, whose files take the place of an earlier run's in `out` when the block ends: all of them or none.
+
+    Of several processes those that are not the first write theirs for nothing, to a temporary folder.
 
     Raises
     ------
     CamkitError
         The disk is full, or is gone; `out` is then as it was.
     """
+    if not group.is_main:
+        with TemporaryDirectory(prefix="camkit-") as nowhere:
+            yield Path(nowhere)
+        return
     new = out / NEW
     try:
         shutil.rmtree(new, ignore_errors=True)

@@ -63,7 +63,8 @@ def of_files(images: Sequence[str], labels: Path | None, limit: int) -> Shown:
         if labels is None:
             return None
         inference = localizer.inference
-        by_name = read_labels(labels, every, inference.classifier.class_names, inference.source.num_classes)
+        names = {file.name for file in every}
+        by_name = read_labels(labels, names, inference.classifier.class_names, inference.source.num_classes)
         missing = [file.name for file in files if file.name not in by_name]
         if missing:
             raise CamkitError(f"{labels}: it has no label for {missing[0]!r:.200} ({len(missing)} in all); add them")

@@ -9,7 +9,7 @@ from camkit.errors import CamkitError
 from camkit.training.config import parse_toml, typed
 
 POOLS = ("gap", "tap")
-SYSTEMS = ("minmaxcam", "acol", "spg", "eil")  # each a file of cells: SYSTEM/DATA/BACKBONE
+SYSTEMS = ("minmaxcam", "acol", "spg", "eil", "danet", "i2c")  # each a file of cells: SYSTEM/DATA/BACKBONE
 
 
 def preset(name: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ class TrainSettings:
     dataset: str = _setting(MISSING, "Format of the data set, as for `camkit evaluate`.")
     root: str = _setting(MISSING, "Where the data set lies; for shapes, its settings.", same_result=True)
     backbone: str = _setting("resnet50", "The network, as --model takes it; its last layer is made for these classes.")
-    pool: str = _setting("gap", "gap, tap:THETA, max, lse:TEMPERATURE, wildcat:K+,K-,ALPHA[,M] or weldon:K+[,K-].")
+    pool: str = _setting(
+        "gap", "gap, tap:THETA, max, lse:TEMPERATURE, wildcat:K+,K-,ALPHA[,M], weldon:K+[,K-] or maps:M."
+    )
     weights: str = _setting("DEFAULT", "Where the weights start: DEFAULT (pretrained), none, or a file.")
     output_stride: int = _setting(0, "Pixels to one map position, 16 or 8; 0 is the backbone's own.")
     dilation: bool = _setting(True, "Dilate the layers behind a stride that --output-stride takes away.")

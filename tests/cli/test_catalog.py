@@ -11,6 +11,7 @@ from commands import make_place, run
 
 from camkit.cli import catalog, cli
 from camkit.cli.catalog import Model, Name
+from camkit.models import BACKBONES
 
 
 def test_names_are_the_librarys():
@@ -35,7 +36,7 @@ def offered(kind, begun):
 
 def test_what_tab_offers(tmp_path):
     assert offered(Model(), "resnet1") == ["resnet18", "resnet101", "resnet152"]
-    assert offered(Model(), "wsol:vgg") == ["wsol:vgg16", "wsol:vgg16-acol", "wsol:vgg-small", "wsol:vgg-small-bn"]
+    assert offered(Model(), "wsol:vgg") == [f"wsol:{name}" for name in BACKBONES if name.startswith("vgg")]
     (files,) = Model().shell_complete(click.Context(cli), click.Option(["--x"]), "./my_")
     assert (files.value, files.type) == ("./my_", "file")
     assert offered(Name("format", ("csv", "coco", "jsonl"), several=True), "csv,c") == ["csv,csv", "csv,coco"]

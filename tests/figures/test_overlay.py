@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
@@ -65,7 +65,7 @@ def test_shares_of_a_map():
 
 def drawn(score_map, box, tau, title="name 0.50", rule="a rule"):
     pixels = torch.full((3, *score_map.shape), 90, dtype=torch.uint8)
-    return overlay(pixels, score_map, box, title, tau, rule).permute(1, 2, 0).numpy()
+    return overlay(pixels, score_map, [box], title, tau, rule).permute(1, 2, 0).numpy()
 
 
 def test_the_contour_lies_round_what_is_above_tau():

@@ -22,7 +22,8 @@ PUBLISHED = {
     "mobilenet-v2": 3_504_872,
 }
 MAPS = {"vgg16": 14, "vgg16-acol": 28, "resnet50": 14, "resnet50-se": 14, "mobilenet-v1": 28, "mobilenet-v2": 28,
-        "googlenet": 14, "inception-v3": 28, "vgg-small": 16, "vgg-small-bn": 16, "resnet-small": 8}  # fmt: skip
+        "googlenet": 14, "inception-v3": 28, "vgg16-nl": 14, "vgg-small": 16, "vgg-small-bn": 16,
+        "resnet-small": 8}  # fmt: skip
 
 
 def parameters(model: nn.Module) -> int:
@@ -52,6 +53,8 @@ def test_parameter_counts_from_their_definitions():
 
     vgg16 = 14_714_688  # the 13 convolutions of Simonyan and Zisserman's network D
     assert parameters(on_meta("vgg16", 200)) == vgg16 + convolution(512, 1024) + 1025 * 200
+    blocks = sum(2 * (c * c // 8 + c // 8) + 2 * (c * c + c) + 2 * c for c in (128, 256, 512, 512))
+    assert parameters(on_meta("vgg16-nl")) == vgg16 + blocks + 513 * 1000 == 16_597_640
     head = convolution(1024, 1024) + 1025 * 1000
     assert parameters(on_meta("vgg16-acol")) == vgg16 + convolution(512, 1024) + head
     googlenet, inception = published_twin("googlenet"), published_twin("inception_v3")

@@ -62,7 +62,7 @@ def test_m_maps_are_the_mean_of_m_convolutions_and_fold_into_one():
 @pytest.mark.parametrize(
     ("name", "again"),
     [("wildcat", "wildcat:0.2,0.2,0.7"), ("wildcat:0.2,0,1,8", "wildcat:0.2,0,1,8"), ("weldon:5", "wildcat:5,5,1"),
-     ("wildcat:3,0.25,0.5,1", "wildcat:3,0.25,0.5"), ("weldon:5,2", "wildcat:5,2,1")],
+     ("wildcat:3,0.25,0.5,1", "wildcat:3,0.25,0.5"), ("weldon:5,2", "wildcat:5,2,1"), ("maps:4", "maps:4")],
 )  # fmt: skip
 def test_names_lead_to_layers_and_back(name, again):
     assert pool_name(make_pool(name)) == again
@@ -75,6 +75,7 @@ def test_names_lead_to_layers_and_back(name, again):
      ("weldon", "weldon takes K.,K-"), ("wildcat:0,1,1", r"K\+ is 0"), ("wildcat:1.5,1,1", r"K\+ is 1.5"),
      ("wildcat:1,-1,1", "K- is -1"), ("wildcat:1,nan,1", "K- is nan"), ("wildcat:inf,1,1", r"K\+ is inf"),
      ("wildcat:1,1,-1", "alpha is -1"), ("wildcat:1,1,1,0", "M is 0"), ("wildcat:1,1,1,1.5", "M is 1.5"),
+     ("maps", "maps takes M"), ("maps:0", "M 0"), ("maps:1.5", "M 1.5"),
      ("wildcat:1,x,1", "'x' is no number for its K-")],
 )  # fmt: skip
 def test_wrong_names_are_refused_in_one_line(name, says):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from camkit.output.tables import COLUMNS, OF_TAU, WRITERS, coco, stable, stable_share
+from camkit.output.tables import COLUMNS, OF_TAU, WRITERS, coco_annotations, stable, stable_share
 
 ROW = dict(zip(COLUMNS, ("=a.png", 60, 40, 1, 2, "+1\ud800", 0.5, 3, 4, 13, 24, -0.25), strict=True))
 EMPTY = {**ROW, "image": "b\r\n.png", "x0": 0, "y0": 0, "x1": 0, "y1": 0}
@@ -31,7 +31,7 @@ def test_all_formats_hold_the_same(tmp_path):
 
 
 def test_coco_has_no_empty_boxes():
-    assert coco([EMPTY])["annotations"] == []
+    assert list(coco_annotations([EMPTY])) == []
 
 
 @pytest.mark.parametrize(

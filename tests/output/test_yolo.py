@@ -22,7 +22,7 @@ def test_by_hand():
         row("b.png", 1, (10, 10), (0, 0, 0, 0)),
         row("c", 1, (10, 10), (9, 9, 10, 10)),
     ]
-    assert labels(rows) == {
+    assert dict(labels(rows)) == {
         "labels/a/cat.txt": "2 0.20000000 0.50000000 0.20000000 0.80000000\n"
         "0 0.50000000 0.50000000 1.00000000 1.00000000\n",
         "labels/c.txt": "1 0.95000000 0.95000000 0.10000000 0.10000000\n",
@@ -35,7 +35,7 @@ def test_boxes_come_back_to_the_pixel(data):
     height, width = data.draw(st.tuples(st.integers(1, 65535), st.integers(1, 65535)))
     x0, y0 = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
     x1, y1 = data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height))
-    ((_, line),) = labels([row("a.png", 7, (height, width), (x0, y0, x1, y1))]).items()
+    ((_, line),) = labels([row("a.png", 7, (height, width), (x0, y0, x1, y1))])
     label, *shares = line.split()
     xc, yc, w, h = map(float, shares)
     assert label == "7"

@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader
 from camkit.data import AnnotatedSet, Record, read_dataset
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.training.data import TrainingImages, check_classes, stacked, training_splits
+from camkit.training.data import TrainingImages, augmentation, check_classes, stacked, training_splits
+from camkit.training.methods import load_method
 from camkit.training.settings import TrainSettings
 
 SETTINGS = TrainSettings(
@@ -78,6 +79,26 @@ def test_half_of_the_images_are_upside_down():
             assert torch.equal(after, before) or torch.equal(after, before.flip(-2))
             upright += torch.equal(after, before)
     assert upright == pytest.approx(60, abs=22)  # of 120: four standard deviations
+
+
+def test_googlenet_s_crops_come_before_has_whose_cells_are_the_crop_s():
+    """A crop of some 8 to 100 % of the area and sides of 3:4 to 4:3 fills the input, where whole cells are hidden."""
+    torch.manual_seed(0)
+    y, x = torch.meshgrid(torch.arange(200), torch.arange(200), indexing="ij")
+    image = torch.stack([y, x, torch.full_like(y, 255)]).byte()
+    settings = replace(SETTINGS, crop_scale=0.08, flip=False, jitter=0.0)
+    cropped = augmentation(settings, 64, InputSpec(mean=(0.0,) * 3, std=(1.0,) * 3))
+    crops = torch.stack([cropped(image) for _ in range(200)])
+    heights, widths = ((crops[:, i].amax((1, 2)) - crops[:, i].amin((1, 2))) * 255 + 1 for i in (0, 1))
+    share, ratio = heights * widths / 200**2, widths / heights
+    assert 0.07 < share.min() < 0.12
+    assert 0.9 < share.max() <= 1
+    assert 0.7 < ratio.min() < 0.8
+    assert 1.25 < ratio.max() < 1.42
+    hidden, _ = load_method("has", grid="0,16").mix(crops, torch.zeros(200), 1)
+    cells = (hidden[:, 2] == 0).unfold(1, 16, 16).unfold(2, 16, 16).flatten(-2)
+    assert torch.equal(cells.all(-1), cells.any(-1))
+    assert 0.15 < cells.float().mean() < 0.35  # half of the cells of half of the images
 
 
 def test_no_cache_where_the_images_do_not_fit():

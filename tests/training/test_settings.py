@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from camkit.errors import CamkitError
 from camkit.training.config import differences, make_settings, parse_toml, read_config, to_toml, typed
-from camkit.training.methods import METHODS, load_method
+from camkit.training.methods import I2C, METHODS, DANet, load_method
 from camkit.training.presets import preset, presets
 from camkit.training.settings import TrainSettings
 from camkit.training.shorthands import SHORTHANDS
@@ -113,11 +113,23 @@ def test_each_epoch_has_its_size():
 
 
 def test_every_preset_makes_settings():
-    assert len(presets()) == 2 + 2 * 4 * 2 * 3 + 3 * 2 * 3 + 3 * 3 + 2 * 2 + 1 + 1
+    assert len(presets()) == 2 + 2 * 4 * 2 * 3 + 3 * 2 * 3 + 3 * 3 + 2 * 2 + 1 + 1 + 2 + 3
     for name in presets():
         assert make_settings(preset(name), {"root": "data"}).root == "data"
     with pytest.raises(CamkitError, match="--list-presets"):
         preset("rethinking/cub/vgg16")
+
+
+def test_the_presets_of_systems_with_a_tree_and_with_pairs():
+    given = {"root": "data", "method_options": {"tree": "tree.csv"}}
+    found = make_settings(preset("danet/cub/inception-v3"), given)
+    assert found.method_options == {"maps": 4, "cosine": 0.01, "tree": "tree.csv"}
+    assert load_method(found.method, **found.method_options) == DANet("tree.csv", maps=4)
+    assert (found.epochs, found.milestones, found.batch_size, found.lr) == (100, (80,), 30, 1e-3)
+    assert make_settings(preset("i2c/ilsvrc/vgg16"), {"root": "data"}).backbone == "vgg16-acol"
+    found = make_settings(preset("i2c/ilsvrc/resnet50"), {"root": "data"})
+    assert load_method(found.method, **found.method_options) == I2C()
+    assert (found.epochs, found.milestones, found.output_stride, found.dilation) == (5, (2, 3, 4), 8, False)
 
 
 def test_the_presets_of_systems_with_two_heads_branches_and_erasing():

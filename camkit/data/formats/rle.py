@@ -40,6 +40,26 @@ def decode_counts(text: str) -> list[int]:
     return counts
 
 
+def encode_counts(counts: Sequence[int]) -> str:
+    """Run lengths as COCO's compressed text; `decode_counts` gives them back."""
+    text = []
+    for place, count in enumerate(counts):
+        number = count - counts[place - 2] if place > 2 else count
+        more = True
+        while more:
+            code, number = number & (MORE - 1), number >> BITS
+            more = number != (-1 if code & SIGN else 0)
+            text.append(chr(FIRST + (code | MORE if more else code)))
+    return "".join(text)
+
+
+def counts_of_mask(mask: NDArray[np.bool_]) -> list[int]:
+    """The run lengths of a mask (H, W); `mask_from_counts` gives it back."""
+    flat = np.concatenate([[False], mask.T.ravel(), [not mask[-1, -1]]])
+    ends = np.flatnonzero(flat[1:] != flat[:-1])
+    return [int(run) for run in np.diff(ends, prepend=0)]
+
+
 def mask_from_counts(counts: Sequence[int], size: tuple[int, int]) -> NDArray[np.bool_]:
     """The mask (H, W) of run lengths.
 

@@ -4,6 +4,7 @@ from camkit.input_spec import InputSpec
 from camkit.models.wsol.backbone import HALF, Backbone
 from camkit.models.wsol.inception import googlenet, inception_v3
 from camkit.models.wsol.mobilenet import mobilenet_v1, mobilenet_v2
+from camkit.models.wsol.non_local import vgg16_nl
 from camkit.models.wsol.places import PLACES, places_in
 from camkit.models.wsol.resnet import resnet50, resnet50_se, resnet_small
 from camkit.models.wsol.vgg import vgg16, vgg16_acol, vgg_small, vgg_small_bn
@@ -33,6 +34,10 @@ BACKBONES: dict[str, Backbone] = {
     ),
     "inception-v3": Backbone(
         inception_v3, INCEPTION, ("conv6", "conv7", "classifier"), ("Mixed_6a", "Mixed_6e", "relu7"), "inception_v3"
+    ),
+    "vgg16-nl": Backbone(
+        vgg16_nl, IMAGENET, ("non_local_9", "non_local_16", "non_local_23", "non_local_29", "fc"),
+        ("features.16", "features.22", "features.29"), "vgg16",
     ),
     "vgg-small": Backbone(vgg_small, SMALL, (), ("features.9", "features.11", "relu6")),
     "vgg-small-bn": Backbone(vgg_small_bn, SMALL, (), ("features.13", "features.16", "relu6")),

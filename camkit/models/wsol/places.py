@@ -9,6 +9,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     "acol": {
         "vgg16": ("features.29",),
         "vgg16-acol": ("smooth",),
+        "vgg16-nl": ("features.non_local_29",),
         "resnet50": ("layer4",),
         "resnet50-se": ("layer4",),
         "mobilenet-v1": ("features.13",),
@@ -22,6 +23,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # what is erased: the published code, for VGG16, after the fourth pooling
     "eil": {
         "vgg16": ("features.23",),
+        "vgg16-nl": ("features.23",),
         "vgg16-acol": ("features.23",),
         "resnet50": ("layer3",),
         "resnet50-se": ("layer3",),
@@ -37,6 +39,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # VGG16 in ACoL's form
     "spg": {
         "vgg16": ("features.22", "features.29"),
+        "vgg16-nl": ("features.22", "features.29"),
         "vgg16-acol": ("smooth", "relu6"),
         "resnet50": ("layer2", "layer3"),
         "resnet50-se": ("layer2", "layer3"),
@@ -51,6 +54,7 @@ PLACES: dict[str, dict[str, tuple[str, ...]]] = {
     # the orders' head, then the families': the paper and its code, for VGG16 and InceptionV3
     "danet": {
         "vgg16": ("features.16", "features.23"),
+        "vgg16-nl": ("features.16", "features.23"),
         "vgg16-acol": ("features.16", "features.23"),
         "resnet50": ("layer2", "layer3"),
         "resnet50-se": ("layer2", "layer3"),

@@ -1,7 +1,7 @@
 """DANet: several different maps of a class, along a tree of classes: orders early, families later, species last."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.optim import SGD
 
 from camkit.errors import CamkitError
-from camkit.nn import ClassMaps2d
+from camkit.models import Card, replace_pool
+from camkit.nn import ClassMaps2d, ScorePool2d, make_pool
+from camkit.training.frozen import frozen
 from camkit.training.method import Method
 from camkit.training.network import Network, at_least_float32
 from camkit.training.tree import read_tree
@@ -45,6 +47,9 @@ class DANet(Method):
         :math:`\lambda`.
     drawn : int
         Maps that are compared; 0: half of them.
+    keep : bool
+        Whether the checkpoints keep all maps of a class, as with ``--pool maps:M``, for `camkit.cam.relu_maps`. CAM is
+        the same.
 
     References
     ----------
@@ -58,6 +63,7 @@ class DANet(Method):
     maps: int = 8
     cosine: float = 0.01
     drawn: int = 0
+    keep: bool = False
 
     def __post_init__(self) -> None:
         if not self.tree:
@@ -83,6 +89,8 @@ class DANet(Method):
                 f"danet: the network changes its pooled features before {fc.name} (a norm, say), and its maps would "
                 "not fold into that layer: take another network"
             )
+        if self.keep and network.cam.head.pool is not None:
+            raise CamkitError("danet: keep=true keeps maps whose mean over positions is the logit: leave --pool out")
         if self.drawn > (count + 1) * self.maps:
             raise CamkitError(
                 f"danet: drawn {self.drawn} of {(count + 1) * self.maps} maps: give no more than there are"
@@ -138,6 +146,18 @@ class DANet(Method):
         network.fc.weight.copy_(weight.reshape(network.fc.weight.shape))
         if network.fc.bias is not None and bias is not None:
             network.fc.bias.copy_(bias)
+
+    def saved(self, network: Network, card: Card) -> tuple[nn.Module, Card]:
+        """The plain network, or with `keep` the one that has all maps of a class."""
+        if not self.keep:
+            return network.model, card
+        name = f"maps:{self.maps}"
+        with frozen(network.model, []):
+            model = replace_pool(network.model, make_pool(name), network.input_size)
+        for layer in model.modules():
+            if isinstance(layer, ScorePool2d):
+                layer.scores.load_state_dict(self.head.state_dict())
+        return model, replace(card, pool=name)
 
 
 class SuperclassHead(nn.Module):

@@ -1,16 +1,23 @@
 """DANet against its equations written out, image by image and map by map, in float64."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from small import Plain, perturb
 from torch import nn
 
-from camkit import CAM
+from camkit import CAM, load_classifier
+from camkit.cam import FunctionMaps, relu_maps
+from camkit.cli import cli
 from camkit.errors import CamkitError
+from camkit.models import BACKBONES
 from camkit.process_group import ProcessGroup
+from camkit.training import TrainSettings, train
 from camkit.training.methods import DANet, Network, load_method
+from camkit.training.state import read_state
 
 ALONE = ProcessGroup(0, 1, torch.device("cpu"))
 IMAGES = torch.randn(4, 3, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -161,3 +168,35 @@ def test_a_missing_tree_is_refused_in_one_line(tmp_path):
         with pytest.raises(CamkitError, match=says) as refusal:
             load_method("danet", tree=tree).modules(Network(Plain(), 5, None, (16, 16), ALONE))
         assert "\n" not in str(refusal.value)
+
+
+def test_all_maps_are_kept_for_the_positive_parts(tmp_path):
+    tree = Path(__file__).parent / "three_shapes.csv"
+    settings = TrainSettings(
+        "shapes", "n=12,size=32,classes=3", backbone="vgg-small", weights="none", size=(24,), resize=28, epochs=1,
+        batch_size=4, lr=0.05, method="danet", method_options={"tree": str(tree), "maps": 3, "keep": True},
+    )  # fmt: skip
+    train(settings, tmp_path)
+    state, loaded = read_state(tmp_path), load_classifier(str(tmp_path / "last.safetensors"))
+    assert loaded.pool == "maps:3"
+    plain = BACKBONES["vgg-small"].build(3).eval()
+    plain.load_state_dict(state.model)
+    images, classes = torch.randn(2, 3, 24, 24), torch.tensor([[0, 2], [1, 0]])
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(images), plain(images))
+        features = plain[:3](images)
+        weight, bias = (state.modules[f"classes.{name}"].flatten(1 - (name == "bias")) for name in ("weight", "bias"))
+        every = [[sum((torch.einsum("c,chw->hw", weight[3 * k + m], features[n]) + bias[3 * k + m]).clamp(min=0)
+                      for m in range(3)) / 3 for k in classes[n].tolist()] for n in range(2)]  # fmt: skip
+        expected = torch.stack([torch.stack(row) for row in every])
+    source = FunctionMaps(loaded.model, relu_maps, "relu-maps", (24, 24))
+    torch.testing.assert_close(source.predict(images).class_maps(classes).maps, expected)
+    assert CAM(loaded.model, (24, 24)).head.kind == "score pooling"
+    assert not any(module._forward_pre_hooks for module in loaded.model.modules())
+    call = ["evaluate", "--model", f"{tmp_path}/last.safetensors", "--maps-by", "relu-maps", "--dataset", "shapes",
+            "--root", "n=4,size=32,classes=3", "--split", "val", "--out", str(tmp_path / "measured"),
+            "--device", "cpu"]  # fmt: skip
+    done = CliRunner().invoke(cli, call)
+    assert done.exit_code == 0, done.output
+    with pytest.raises(CamkitError, match="several maps of each class: train with --method danet"):
+        relu_maps(plain)

@@ -1,0 +1,130 @@
+"""What `camkit localize` keeps in memory for each image, with a network of one convolution.
+
+    python benchmarks/memory.py --images 20000
+    python benchmarks/memory.py --images 1000000 --tar
+
+Thumbnails, all of the same bytes, as files or in one tar archive. Resident memory is read from the system while the
+command runs, and set against the images that its journal has. The slope is that of a line through all moments after
+the first tenth.
+"""
+
+import argparse
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+NETWORK = """
+import torch
+from torch import nn
+SIZE, MEAN, STD = 32, (0.0,) * 3, (1.0,) * 3
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+"""
+JOURNAL = ".camkit-journal.jsonl"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--tar", action="store_true", help="In one archive, instead of a folder for each thousand.")
+    parser.add_argument("--every", type=float, default=0.5, help="Seconds between two looks at the memory.")
+    options, more = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "net.py").write_text(NETWORK)
+        images = in_tar(folder, options.images) if options.tar else in_folders(folder, options.images)
+        call = [
+            sys.executable,
+            "-m",
+            "camkit",
+            "localize",
+            "--model",
+            f"{folder}/net.py:build",
+            "--images",
+            str(images),
+            "--no-overlays",
+            "--out",
+            f"{folder}/out",
+            *more,
+        ]
+        started = time.perf_counter()
+        looks, peak = watched(
+            subprocess.Popen(call, stdout=subprocess.DEVNULL), folder / "out" / JOURNAL, options.every
+        )
+        report(looks, peak, options.images, time.perf_counter() - started)
+
+
+def thumbnail() -> bytes:
+    file = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (4, 4, 3), np.uint8)
+    Image.fromarray(pixels).resize((32, 32)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def in_folders(folder: Path, count: int) -> Path:
+    (folder / "one.jpg").write_bytes(thumbnail())
+    for number in range(count):
+        file = folder / "photos" / f"{number // 1000:06d}" / f"{number:09d}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        os.link(folder / "one.jpg", file) if number % 30_000 else file.write_bytes(thumbnail())
+        if number % 30_000 == 0:  # a file system allows so many links to one file
+            os.replace(file, folder / "one.jpg")
+            os.link(folder / "one.jpg", file)
+    return folder / "photos"
+
+
+def in_tar(folder: Path, count: int) -> Path:
+    content = thumbnail()
+    with tarfile.open(folder / "photos.tar", "w") as tar:
+        for number in range(count):
+            member = tarfile.TarInfo(f"{number:09d}.jpg")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+            tar.members = []
+    return folder / "photos.tar"
+
+
+def watched(run: "subprocess.Popen[bytes]", journal: Path, every: float) -> tuple[list[tuple[int, int]], int]:
+    """Images in the journal and bytes resident, moment by moment, and the most of all."""
+    looks, done, read, peak = [], 0, 0, 0
+    while run.poll() is None:
+        if journal.exists():
+            with journal.open("rb") as file:
+                file.seek(read)
+                new = file.read()
+            read += len(new)
+            done += new.count(b'"rows"')
+        try:
+            status = Path(f"/proc/{run.pid}/status").read_text()
+        except OSError:
+            break
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        if "VmRSS" in fields:
+            looks.append((done, int(fields["VmRSS"].split()[0]) * 1024))
+            peak = int(fields["VmHWM"].split()[0]) * 1024
+        time.sleep(every)
+    if run.returncode:
+        sys.exit(f"camkit localize ended with {run.returncode}")
+    return looks, peak
+
+
+def report(looks: list[tuple[int, int]], peak: int, images: int, seconds: float) -> None:
+    middle = np.array([look for look in looks if images / 10 <= look[0] < images])
+    slope, _ = np.polyfit(middle[:, 0], middle[:, 1], 1)
+    share = [middle[part, 1].mean() for part in (middle[:, 0] < images * 0.2, middle[:, 0] >= images * 0.9)]
+    print(f"{images} images in {seconds:.0f} s: {slope:.0f} bytes an image; resident {share[0] / 2**20:.0f} MiB in the "
+          f"second tenth, {share[1] / 2**20:.0f} MiB in the last ({share[1] / share[0] - 1:+.1%}), "
+          f"{peak / 2**20:.0f} MiB at most")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
