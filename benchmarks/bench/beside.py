@@ -35,7 +35,7 @@ def work(_settings: Settings, folder: Path) -> Iterator[Work]:
     yield step("threshold (PaS)", camkit=lambda: recipe.tau(score_map), numpy=lambda: np.percentile(values, 90))
     yield step("box", camkit=lambda: boxes_from_maps(score_map, lambda _: tau),
                scipy=lambda: labelled(score_map[0].numpy() > tau[0]))  # fmt: skip
-    drawn = lambda: overlay(pixels, score_map[0].numpy(), (90, 80, 300, 300), "a name 0.50", float(tau[0]), "a rule")  # noqa: E731
+    drawn = lambda: overlay(pixels, score_map[0].numpy(), [(90, 80, 300, 300)], "a name 0.50", float(tau[0]), "a rule")  # noqa: E731
     picture = Image.fromarray(drawn().permute(1, 2, 0).contiguous().numpy())
     yield step("draw the picture", camkit=drawn)
     yield step("encode it as PNG", camkit=lambda: picture.save(BytesIO(), "PNG", compress_level=1))
