@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
@@ -143,9 +143,11 @@ def test_erosion_is_scipys_minimum_filter(mask, reach):
     )
 
 
-@given(
-    st.integers(0, 600), st.integers(0, 280), st.integers(16, 200), st.integers(16, 200), st.sampled_from([300, 800])
-)
+SIDES = st.integers(16, 200)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 600), st.integers(0, 280), SIDES, SIDES, st.sampled_from([300, 800]))
 def test_the_frame_of_a_box_is_pillows(x, y, across, down, side):
     """Of boxes that have room for it; in smaller ones Pillow draws beyond the box."""
     box = (x, y, min(x + across, 900), min(y + down, side))
