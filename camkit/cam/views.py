@@ -7,6 +7,7 @@ image as it comes. The averages are no longer the logit's own: they do not add u
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -98,6 +99,16 @@ class AveragedMaps:
         self.source, self.views, self.map_size = source, views, input_size
         self.kind = f"{source.kind}, the mean of {len(views.passes)} views ({views})"
         self.num_classes, self.channels = source.num_classes, source.channels
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a run records beside the kind."""
+        return {**getattr(self.source, "facts", {}), "views": str(self.views)}
+
+    @property
+    def activation(self) -> str:
+        """What the network ends in."""
+        return str(getattr(getattr(self.source, "head", self.source), "activation", "none"))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from camkit.evaluation.further import Further
 from camkit.evaluation.measures import Results
 from camkit.metrics import ByClass, Result
 from camkit.metrics.groups import PERCENT, by_group, mean_of_groups, size_groups, size_names
-from camkit.metrics.intervals import Bounds, Estimate
+from camkit.metrics.intervals import Bounds
 from camkit.metrics.per_image import NO_THRESHOLD
-from camkit.metrics.pixel_groups import pxap_by_group
+from camkit.metrics.pixel_groups import mean_pxap, pxap_by_group
 
 Values = NDArray[np.float64]
 Counted = dict[str, tuple[Values, Bounds]]
@@ -71,16 +71,26 @@ def size_table(measured: Measured, further: Further) -> pd.DataFrame:
     """
     names = size_names()
     table = next(iter(measured.tables.values()))
-    share = table["truth_share" if "truth_share" in table else "mask_share"].to_numpy(float)
-    found = _table(measured, further, "size", size_groups(share), dict(enumerate(names)))
-    means = []
-    for (recipe, figure), rows in found.groupby(["recipe", "figure"], sort=False):
-        if len(rows) == len(names):
-            within = (0.0, 1.0) if figure in SHARES.values() else PERCENT
-            parts = [Estimate(one.value, one.low, one.high, one.n) for one in rows.itertuples()]  # type: ignore[arg-type]
-            mean, threshold = vars(mean_of_groups(parts, within)), rows.iloc[0]["threshold"]
-            means.append({"recipe": recipe, "figure": figure, "size": "mean", **mean, "threshold": threshold})
-    return pd.concat([found, pd.DataFrame(means, columns=found.columns)], ignore_index=True) if means else found
+    groups = size_groups(table["truth_share" if "truth_share" in table else "mask_share"].to_numpy(float))
+    found = _table(measured, further, "size", groups, dict(enumerate(names)))
+    return pd.concat([found, *_means(measured, further, groups, found, len(names))], ignore_index=True)
+
+
+def _means(
+    measured: Measured, further: Further, groups: NDArray[np.int64], found: pd.DataFrame, sizes: int
+) -> list[pd.DataFrame]:
+    """The rows of the means over the sizes, of the figures that all sizes have."""
+    rows = []
+    for recipe, table in measured.tables.items():
+        means = {name: mean_of_groups(values, groups, within)
+                 for name, (values, within) in counted(table, further).items()}  # fmt: skip
+        if recipe in measured.pixels:
+            means["pxap"] = mean_pxap(measured.pixels[recipe], groups)
+        whole = found[found["recipe"] == recipe].groupby("figure").size() == sizes
+        rows += [{"recipe": recipe, "figure": name, "size": "mean", **vars(of),
+                  "threshold": _split(measured.results[recipe], name)}
+                 for name, of in means.items() if whole.get(name, False)]  # fmt: skip
+    return [pd.DataFrame(rows, columns=found.columns)] if rows else []
 
 
 def class_table(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camkit.errors import CamkitError
-from camkit.metrics.intervals import Bounds, Estimate, Values, accuracy, mean
+from camkit.metrics.intervals import Bounds, Estimate, Values, accuracy, mean, score_interval
 from camkit.metrics.iou import IoU, half_open_iou
 from camkit.metrics.localization import IOU_AT_LEAST, Truths, ious_of, largest_share
 from camkit.metrics.per_image import FIXED, PerImage, Result
@@ -56,23 +56,30 @@ def _mean(values: Values, within: Bounds) -> Estimate:
     return Estimate(value, low, high, share.n)
 
 
-def mean_of_groups(groups: Sequence[Estimate], within: Bounds = PERCENT) -> Estimate:
-    """The mean over groups of images, each with the same weight.
+def mean_of_groups(values: Values, groups: NDArray[np.int64], within: Bounds = PERCENT) -> Estimate:
+    """The mean over groups of images, each with the same weight, of the values (n,) of the groups (n,).
 
-    Its interval is made of the groups' own: their distances from the groups' values, squared and added (Newcombe 1998;
-    Zou and Donner 2008).
+    The score interval. The variance is the sum of the groups' own, each with one image more at either bound: a group of
+    few images that are all alike does not say that all of its kind are (Agresti and Caffo 2000, whose two groups these
+    are many of).
 
     Examples
     --------
-    >>> ends = mean_of_groups([Estimate(50, 44, 54, 100), Estimate(90, 82, 93, 400)])
-    >>> ends.value, ends.low, ends.high, ends.n
-    (70.0, 65.0, 72.5, 500)
+    >>> found = mean_of_groups(np.array([100.0, 0, 100, 100, 100, 100]), np.array([0, 0, 1, 1, 1, 1]))
+    >>> found.value, found.n
+    (75.0, 6)
     """
-    value = float(np.mean([group.value for group in groups]))
-    down = np.sqrt(sum((group.value - group.low) ** 2 for group in groups)) / len(groups)
-    up = np.sqrt(sum((group.high - group.value) ** 2 for group in groups)) / len(groups)
-    low, high = max(within[0], value - float(down)), min(within[1], value + float(up))
-    return Estimate(value, min(low, value), max(high, value), sum(group.n for group in groups))
+    lowest, span = within[0], within[1] - within[0]
+    shares = (values - lowest) / span
+    names, place, n = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.lexsort((shares, place))  # sums must not depend on the order in which images arrived
+    first, second = (np.bincount(place[order], shares[order] ** power) for power in (1, 2))
+    value = float((first / n).mean())
+    middle, squares = (first + 1) / (n + 2), (second + 1) / (n + 2)
+    variance = float(((squares - middle**2) / n).sum()) / len(names) ** 2
+    low, high = (lowest + span * end for end in score_interval(value, variance, len(values)))
+    value = lowest + span * value
+    return Estimate(value, min(low, value), max(high, value), len(values))
 
 
 class BySize(PerImage):
@@ -122,10 +129,9 @@ class BySize(PerImage):
 
     def by_size(self, rows: Values) -> dict[str, Estimate]:
         """Of rows of what an image counts for, in percent, and its truth's share."""
-        names = size_names(self.edges)
-        found = by_group(rows[:, 0], size_groups(rows[:, 1], self.edges))
-        named = {names[group]: of for group, of in found.items()}
-        return named | ({"mean": mean_of_groups(list(found.values()))} if len(found) == len(names) else {})
+        names, groups = size_names(self.edges), size_groups(rows[:, 1], self.edges)
+        named = {names[group]: of for group, of in by_group(rows[:, 0], groups).items()}
+        return named | ({"mean": mean_of_groups(rows[:, 0], groups)} if len(named) == len(names) else {})
 
 
 class ByClass(PerImage):
@@ -167,7 +173,7 @@ class ByClass(PerImage):
 
     def mean_over_classes(self, rows: Values) -> Estimate:
         """Of rows of what an image counts for, and its class."""
-        return mean_of_groups(list(self.by_class(rows).values()), self.within)
+        return mean_of_groups(rows[:, 0], rows[:, 1].astype(np.int64), self.within)
 
     def by_class(self, rows: Values) -> dict[int, Estimate]:
         """The same of each class that has images."""

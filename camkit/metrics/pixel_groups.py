@@ -1,6 +1,7 @@
 """What PxAP's histograms tell besides: the peak IoU of pixels, and PxAP averaged over classes."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -120,21 +121,37 @@ class MeanPxAP(PerImage):
 
     def by_class(self, rows: NDArray[np.int32]) -> dict[int, float]:
         """PxAP of each class with foreground, in percent."""
-        require_foreground(rows[:, 1:].sum(axis=0, dtype=np.int64).reshape(2, -1))
-        sums = {int(label): rows[rows[:, 0] == label, 1:].sum(axis=0, dtype=np.int64).reshape(2, -1)
-                for label in np.unique(rows[:, 0])}  # fmt: skip
-        return {label: float(average_precision(one)) for label, one in sums.items() if one[0].any()}
+        require_foreground(_by_kind(rows[:, 1:]).sum(axis=0, dtype=np.int64))
+        return _pxap_of_groups(rows[:, 1:], rows[:, 0])
 
     def estimate(self, rows: NDArray[np.int32], _rng: np.random.Generator) -> Result:
-        """The interval is by leaving out an image; its class goes with the last of its foreground."""
-        found = self.by_class(rows)
-        total, k = sum(found.values()), len(found)
-        left_out = np.full(len(rows), total / k)
-        for label, value in found.items():
-            own = np.flatnonzero(rows[:, 0] == label)
-            histograms = rows[own, 1:].reshape(len(own), 2, -1)
-            without = histograms.sum(axis=0, dtype=np.int64) - histograms
-            kept = without[:, 0].any(axis=-1)
-            others = (total - value) / (k - 1) if k > 1 else value
-            left_out[own] = np.where(kept, (total - value + average_precision(without)) / k, others)
-        return Result.of(jackknife(total / k, left_out, (0, 100)), self.threshold_split)
+        require_foreground(_by_kind(rows[:, 1:]).sum(axis=0, dtype=np.int64))
+        return Result.of(mean_pxap(rows[:, 1:], rows[:, 0]), self.threshold_split)
+
+
+def mean_pxap(rows: NDArray[np.int32], groups: NDArray[Any]) -> Estimate:
+    """The mean over groups (n,) of images of each group's PxAP; rows (n, 2 * B) as `PxAP` keeps them.
+
+    The interval is by leaving out an image; its group goes with the last of its foreground.
+    """
+    found = _pxap_of_groups(rows, groups)
+    total, k = sum(found.values()), len(found)
+    left_out = np.full(len(rows), total / k)
+    for group, value in found.items():
+        own = np.flatnonzero(groups == group)
+        histograms = _by_kind(rows[own])
+        without = histograms.sum(axis=0, dtype=np.int64) - histograms
+        kept = without[:, 0].any(axis=-1)
+        others = (total - value) / (k - 1) if k > 1 else value
+        left_out[own] = np.where(kept, (total - value + average_precision(without)) / k, others)
+    return jackknife(total / k, left_out, (0, 100))
+
+
+def _pxap_of_groups(rows: NDArray[np.int32], groups: NDArray[Any]) -> dict[int, float]:
+    sums = {int(group): _by_kind(rows[groups == group]).sum(axis=0, dtype=np.int64) for group in np.unique(groups)}
+    return {group: float(average_precision(one)) for group, one in sums.items() if one[0].any()}
+
+
+def _by_kind(rows: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Foreground and background, (n, 2, B)."""
+    return rows.reshape(len(rows), 2, -1)

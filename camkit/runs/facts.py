@@ -72,7 +72,7 @@ def head_facts(inference: Inference) -> dict[str, Any]:
     """What a run records of the map source."""
     source = inference.source
     if not isinstance(source, CAM):
-        own = source.facts if isinstance(source, FunctionMaps | FusedMaps) else {}
+        own = source.facts if isinstance(source, FunctionMaps | FusedMaps | AveragedMaps) else {}
         return {"kind": source.kind, **own, "map_size": list(source.map_size), "completeness": source.completeness}
     head = source.head
     place = head.feature_map.place

@@ -8,6 +8,7 @@ import pandas as pd
 from camkit.evaluation import Evaluation
 from camkit.figures import plot_by_class
 from camkit.metrics.groups import EDGES
+from camkit.runs.facts import printable
 
 NAMES = {
     "gt_loc": "GT-known Loc",
@@ -74,4 +75,4 @@ def label_lines(found: Evaluation) -> list[str]:
 def _line(rows: pd.DataFrame, by: str, title: str) -> str:
     cells = [f"{row[by]!s:.60} {row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f}; n {row['n']})"
              for row in rows.to_dict("records")]  # fmt: skip
-    return f"  {title}: {', '.join(cells)}"
+    return printable(f"  {title}: {', '.join(cells)}")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from commands import call, make_place, rows
+from commands import call, make_place, rows, run
 from PIL import Image
 
 from camkit.boxes import box_of
@@ -84,8 +84,13 @@ def test_what_is_written_reads_back(place, found):
         assert data.problems == []
         assert sum(len(record.boxes) for record in data.records) == len(table)
         assert len(data.records) == 8
-    record = data.records[0]
-    assert record.read_mask()[0].shape == (40, 60)
+    assert data.records[0].read_mask()[0].shape == (40, 60)
+    (place / "out/images").symlink_to(place / "photos")
+    data = read_dataset("yolo", place / "out", "val")
+    (place / "out/images").unlink()
+    boxes = sorted(tuple(map(round, box)) for record in data.records for box in record.boxes.tolist())
+    assert boxes == sorted(map(tuple, table[["x0", "y0", "x1", "y1"]].to_numpy().tolist()))
+    assert (data.problems, data.class_names) == ([], ("first", "second", "third"))
 
 
 def test_of_one_region_the_table_is_as_ever(place):
@@ -127,6 +132,8 @@ def test_views_are_said(place):
     facts = json.loads((place / "out/run.json").read_text())
     assert facts["settings"]["views"] == "flip,scales=0.5:1"
     assert facts["completeness"] is None
+    status, told, _ = run("inspect", "--model", f"{place}/net.py:build", "--views", "flip")
+    assert (status, "they add up to no logit" in told, "the mean of 2 views (flip)" in told) == (0, True, True)
     status, _, error = call(place, "--overwrite", "--views", "scales=2")
     assert (status, "scale 1 is missing" in error) == (2, True)
     assert call(place, "--overwrite", "--regions", "0")[0] == 2
