@@ -168,7 +168,7 @@ class Inference:
             collate_fn=collate, pin_memory=pinned, worker_init_fn=quiet_worker,
         )  # fmt: skip
         try:
-            yield from loader if workers else ahead(iter(loader))
+            yield from loader
         except RuntimeError as error:
             raise killed_reader(error) or error from error
 
@@ -204,15 +204,6 @@ class Inference:
             torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - start
         return prediction
-
-
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items in their order; while one is worked on, a thread makes the next."""
-    with ThreadPoolExecutor(1) as pool:
-        coming: Future[T | None] = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
 
 
 def moved(model: nn.Module, device: torch.device) -> nn.Module:

@@ -4,7 +4,6 @@ import io
 import re
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from torch import nn
 
 from camkit.data import FilledImages, ImageDataset, Preprocess, Record, RecordDataset, find_images
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
-from camkit.inference import Inference, ahead, as_classifier, in_order
+from camkit.inference import Inference, as_classifier, in_order
 from camkit.input_spec import InputSpec
 
 SPEC = InputSpec(size=(16, 16))
@@ -134,29 +133,3 @@ def test_damaged_images_that_are_filled_are_counted(inference, workers, tmp_path
     seen = list(inference.batches(lenient, 2, workers))
     assert sum(len(batch.samples) for batches, _ in seen for batch in batches) == 5
     assert filled.names() == ["1.jpg", "3.jpg"]
-
-
-def test_the_next_item_is_made_while_one_is_worked_on():
-    made, begun = [], [threading.Event() for _ in range(4)]
-
-    def items():
-        for number in range(3):
-            begun[number].set()
-            made.append(threading.get_ident())
-            yield number
-
-    for number in ahead(items()):
-        assert number == 2 or begun[number + 1].wait(10)  # without being asked for
-    assert len(made) == 3
-    assert threading.get_ident() not in made
-
-
-def test_an_error_of_the_reading_thread_comes_after_what_was_read():
-    def items():
-        yield 1
-        raise CamkitError("the disk is gone")
-
-    found = ahead(items())
-    assert next(found) == 1
-    with pytest.raises(CamkitError, match="the disk is gone"):
-        next(found)
