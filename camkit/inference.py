@@ -94,6 +94,8 @@ class Inference:
         if maps_by is None and isinstance(two := unwrap(model), TwoHeads):
             if head is not None:
                 raise CamkitError("this network has two heads, whose maps are fused: leave out --head")
+            if self.classifier.token_blocks is not None:
+                raise CamkitError("this network has two heads, and no class token: leave out --token-blocks")
             return FusedMaps(two, size)
         if maps_by is None:
             return CAM(model, size, head=head, token_blocks=self.classifier.token_blocks)

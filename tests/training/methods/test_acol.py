@@ -1,6 +1,7 @@
 """ACoL against its definition written out, image by image, in float64: its step, its maps, what it refuses."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -146,6 +147,7 @@ def test_a_checkpoint_builds_its_network_again(tmp_path):
     for call, says in (
         (lambda: inference.cam, "class weights and features of one head"),
         (lambda: Inference(loaded, "cpu", "fp32", {"features": "body", "classifier": "first.fc"}), "leave out --head"),
+        (lambda: Inference(replace(loaded, token_blocks=2), "cpu", "fp32"), "leave out --token-blocks"),
         (lambda: load_classifier(str(form)), "no published weights: train it with --method acol"),
         (lambda: load_classifier("acol:wsol:vgg-small", "none"), "write acol:NETWORK,at=MODULE,width=CHANNELS"),
         (lambda: build(Card(str(Form("wsol:vgg-small", "features.99", 5)), 7, SPEC)), "no module '99' to be cut"),
