@@ -94,6 +94,8 @@ class Trainer:
             model, card.num_classes, card.class_names, (side, side), self.group, settings.precision,
             settings.label_smoothing, self.initial.places,
         )  # fmt: skip
+        for name in settings.adl_at:
+            _runs(network, name)
         for name, module in self.method.modules(network).items():
             network.modules[name] = module.to(device)
         return network
@@ -227,6 +229,14 @@ def with_batch_size(settings: TrainSettings, method: Method) -> TrainSettings:
     if settings.accumulate > 1:
         raise CamkitError(f"--accumulate {settings.accumulate}: {told}, in one part; leave it out, or take fewer sets")
     return replace(settings, batch_size=sets * size)
+
+
+def _runs(network: Network, name: str) -> None:
+    """Refused where the network never runs the module that ``--adl-at`` names: its hook would do nothing."""
+    try:
+        network.channels_at(name)
+    except CamkitError as error:
+        raise CamkitError(f"--adl-at {name}: {error}") from error
 
 
 def best_row(log: Sequence[dict[str, Any]], criterion: str) -> dict[str, Any]:

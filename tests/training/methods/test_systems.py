@@ -189,3 +189,21 @@ def test_a_loss_that_is_no_number_stops_the_run_and_says_where(name, tmp_path):
     with pytest.raises(CamkitError, match=r"the loss is (nan|inf) at epoch 1, step \d of 3: .*--lr") as refusal:
         train(replace(settings(name), lr=1e30, save_every=0), tmp_path)
     assert "\n" not in str(refusal.value)
+
+
+def test_adl_at_a_module_that_never_runs_is_refused(tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import torch.nn.functional as F\nfrom torch import nn\n\n\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.features = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 6, 3, 2, 1))\n"
+        "        self.fc = nn.Linear(6, 3)\n\n"
+        "    def forward(self, x):\n"
+        "        return self.fc(F.adaptive_avg_pool2d(F.relu(self.features(x)), 1).flatten(1))\n"
+    )
+    run = replace(settings("eil"), backbone=f"{tmp_path / 'net.py'}:Net", method="adl", method_options={})
+    with pytest.raises(CamkitError, match="--adl-at features: ") as refusal:
+        train(replace(run, pool="gap", adl_at=("features",)), tmp_path / "out")
+    assert "\n" not in str(refusal.value)
+    train(replace(run, pool="gap", adl_at=("features.1",), epochs=1), tmp_path / "runs")
