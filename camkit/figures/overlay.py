@@ -12,7 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from camkit.figures.heat import colours, heat, share_of
 
@@ -61,19 +61,19 @@ def overlay(
     picture = heat(pixels, score_map)
     height, width, _ = picture.shape
     _draw_contour(picture, score_map > tau)
-    image = Image.fromarray(picture)
     for box in boxes:
-        _draw_box(image, box)
+        _draw_box(picture, box)
     letters = max(LETTERS, math.sqrt(height * width) / 32)
     canvas = max(width, NARROWEST)
-    parts = [_words(printable(title), letters * 1.15, canvas), image,
-             _bar(share_of(tau, score_map), rule, all(box[2] <= box[0] for box in boxes), letters, canvas)]  # fmt: skip
-    sheet = Image.new("RGB", (canvas, sum(part.height for part in parts)), "white")
-    y = 0
-    for part in parts:
-        sheet.paste(part, ((canvas - part.width) // 2, y))
-        y += part.height
-    return torch.from_numpy(np.array(sheet)).permute(2, 0, 1)
+    above = np.asarray(_words(printable(title), letters * 1.15, canvas))
+    empty = all(box[2] <= box[0] for box in boxes)
+    below = np.asarray(_bar(share_of(tau, score_map), rule, empty, letters, canvas))
+    sheet = np.full((len(above) + height + len(below), canvas, 3), 255, np.uint8)
+    left = (canvas - width) // 2
+    sheet[: len(above)] = above
+    sheet[len(above) : len(above) + height, left : left + width] = picture
+    sheet[len(above) + height :] = below
+    return torch.from_numpy(sheet).permute(2, 0, 1)
 
 
 def _draw_contour(picture: NDArray[np.uint8], above: NDArray[np.bool_]) -> None:
@@ -98,13 +98,15 @@ def eroded(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _draw_box(image: Image.Image, box: Box) -> None:
+def _draw_box(picture: NDArray[np.uint8], box: Box) -> None:
+    """Its frame, on the inner side, with a black line within."""
     x0, y0, x1, y1 = box
     if x1 > x0:
-        line = 2 * _line(image.size)
-        draw = ImageDraw.Draw(image)
-        draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline="black", width=line + 2 * (line > 2))
-        draw.rectangle((x0, y0, x1 - 1, y1 - 1), outline=BOX, width=line)
+        line = 2 * _line(picture.shape[:2])
+        inside = picture[y0:y1, x0:x1]
+        for colour, width in (((0, 0, 0), line + 2 * (line > 2)), (ImageColor.getrgb(BOX), line)):
+            for side in (inside[:width], inside[-width:], inside[:, :width], inside[:, -width:]):
+                side[:] = colour
 
 
 def _line(size: tuple[int, ...]) -> int:
@@ -113,15 +115,10 @@ def _line(size: tuple[int, ...]) -> int:
 
 def _bar(share: float, rule: str, empty: bool, letters: float, width: int) -> Image.Image:
     """The palette from the map's minimum to its maximum, tau marked, and the rule that gave it."""
-    margin, thick = round(letters * 0.6), round(letters * 0.8)
+    margin, thick, top = _places(letters)
     inside = width - 2 * margin
-    bar = Image.new("RGB", (width, round(letters * 2.6)), "white")
-    shades = colours()[np.linspace(0, 255, inside).round().astype(int)]
-    top = round(letters * 0.7)
-    bar.paste(Image.fromarray(np.broadcast_to(shades, (thick, inside, 3)).copy()), (margin, top))
-    draw, font = ImageDraw.Draw(bar), _font(letters * 0.85)
-    for at, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
-        draw.text((margin + at * (inside - 1), top + thick), f"{at:g}", fill="black", font=font, anchor=anchor)
+    bar = _scale(letters, width).copy()
+    draw = ImageDraw.Draw(bar)
     if math.isfinite(share):
         x = margin + min(max(share, 0.0), 1.0) * (inside - 1)
         half = max(3, round(letters * 0.35))
@@ -135,6 +132,25 @@ def _bar(share: float, rule: str, empty: bool, letters: float, width: int) -> Im
     sheet.paste(bar, (0, 0))
     sheet.paste(words, (0, bar.height))
     return sheet
+
+
+def _places(letters: float) -> tuple[int, int, int]:
+    """The bar's margin, its thickness and where it begins."""
+    return round(letters * 0.6), round(letters * 0.8), round(letters * 0.7)
+
+
+@lru_cache(maxsize=16)
+def _scale(letters: float, width: int) -> Image.Image:
+    """The palette with its numbers, the same for all pictures of a size."""
+    margin, thick, top = _places(letters)
+    inside = width - 2 * margin
+    bar = Image.new("RGB", (width, round(letters * 2.6)), "white")
+    shades = colours()[np.linspace(0, 255, inside).round().astype(int)]
+    bar.paste(Image.fromarray(np.broadcast_to(shades, (thick, inside, 3)).copy()), (margin, top))
+    draw, font = ImageDraw.Draw(bar), _font(letters * 0.85)
+    for at, anchor in ((0.0, "la"), (0.5, "ma"), (1.0, "ra")):
+        draw.text((margin + at * (inside - 1), top + thick), f"{at:g}", fill="black", font=font, anchor=anchor)
+    return bar
 
 
 def _words(text: str, letters: float, width: int) -> Image.Image:

@@ -5,12 +5,26 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, ImageDraw
+from scipy.ndimage import minimum_filter
 from skimage.color import rgb2lab
 
 from camkit.figures.heat import LEVELS, STRENGTH, colours, heat, share_of
-from camkit.figures.overlay import LARGEST, LONGEST, _font, broken, overlay, picture_size, printable
+from camkit.figures.overlay import (
+    BOX,
+    LARGEST,
+    LONGEST,
+    _draw_box,
+    _font,
+    broken,
+    eroded,
+    overlay,
+    picture_size,
+    printable,
+)
 
 
 def test_the_palette_rises_evenly_in_lightness_and_is_not_washed_out_at_its_peak():
@@ -118,3 +132,31 @@ def test_pictures_have_a_bound_and_keep_their_shape(height, width):
         assert h / w == pytest.approx(height / width, rel=0.2)
     if max(height, width) >= 256 and height * width <= LARGEST:
         assert (h, w) == (height, width)
+
+
+@given(arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 20))), st.integers(1, 9))
+def test_erosion_is_scipys_minimum_filter(mask, reach):
+    expected = minimum_filter(mask, 2 * reach + 1, mode="nearest")
+    np.testing.assert_array_equal(eroded(mask, reach), expected)
+    np.testing.assert_array_equal(
+        eroded(eroded(mask, reach), reach), minimum_filter(mask, 4 * reach + 1, mode="nearest")
+    )
+
+
+SIDES = st.integers(16, 200)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 600), st.integers(0, 280), SIDES, SIDES, st.sampled_from([300, 800]))
+def test_the_frame_of_a_box_is_pillows(x, y, across, down, side):
+    """Of boxes that have room for it; in smaller ones Pillow draws beyond the box."""
+    box = (x, y, min(x + across, 900), min(y + down, side))
+    assume(box[3] - box[1] >= 16)
+    picture = np.zeros((side, 900, 3), np.uint8)
+    image, line = Image.fromarray(picture), 2 * max(1, round(side / 250))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=BOX, width=line)
+    _draw_box(picture, box)
+    inside = (np.array(image) != 0).any(2)
+    np.testing.assert_array_equal(picture[inside], np.array(image)[inside])
+    assert not picture[~inside].any()

@@ -1,0 +1,28 @@
+"""What it costs to begin: processes of their own, so that nothing is loaded before."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+from alternate import Settings, Work
+
+GROUP = "Start-up"
+TORCH = "import torch, torchvision"
+
+
+def work(_settings: Settings) -> Iterator[Work]:
+    """These are timed by the clock on the wall: a child's time is its own."""
+    nothing = python("pass")
+    yield Work(GROUP, "import camkit", {"camkit": python("import camkit"), "floor: python": nothing})
+    yield Work(GROUP, "camkit --help", {"camkit": command("--help"), "floor: python": nothing})
+    yield Work(GROUP, "localize, to its first work",
+               {"camkit": python("import camkit.runs.localize"), f"floor: {TORCH}": python(TORCH)},
+               targets={f"floor: {TORCH}": 1 / 1.1})  # fmt: skip
+
+
+def python(line: str) -> Callable[[], object]:
+    return lambda: subprocess.run([sys.executable, "-c", line], check=True, capture_output=True)
+
+
+def command(*arguments: str) -> Callable[[], object]:
+    return lambda: subprocess.run([sys.executable, "-m", "camkit", *arguments], check=True, capture_output=True)

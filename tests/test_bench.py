@@ -1,0 +1,48 @@
+"""The benchmark's own arithmetic: turns, ratios and the part of the page that it writes."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).resolve().parents[1] / "benchmarks" / "bench"
+
+
+@pytest.fixture
+def alternate(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    import alternate
+
+    yield alternate
+    del sys.modules["alternate"]
+
+
+def test_sides_take_turns_and_each_is_warmed_up(alternate):
+    called = []
+    work = alternate.Work("group", "work", {side: lambda side=side: called.append(side) for side in ("camkit", "B")})
+    found = alternate.measure(work, alternate.Settings(False, re.compile(""), 2, "cpu"))
+    assert called == ["camkit", "B", "camkit", "B", "B", "camkit"]
+    assert {side: len(times) for side, times in found.times.items()} == {"camkit": 2, "B": 2}
+
+
+def test_ratios_are_made_round_by_round(alternate):
+    found = alternate.Measured("g", "n", {"camkit": [1.0, 10.0, 2.0], "B": [2.0, 10.0, 8.0]}, {"B": 1.5})
+    assert found.ratio("B") == (2.0, 1.0, 4.0)
+
+
+def test_the_page_keeps_what_is_round_the_marks(alternate, tmp_path):
+    import page
+
+    path = tmp_path / "page.md"
+    path.write_text(f"before\n{page.BEGIN}\nold \\1\n{page.END}\nafter\n")
+    row = alternate.Measured("group", "work", {"camkit": [1.0, 1.0], "floor": [2.0, 1.8]}, {"floor": 2.0})
+    page.written(
+        path, list(page.lines_of([row], [], alternate.Settings(False, re.compile(""), 2, "cpu"), "a \\1 command"))
+    )
+    text = path.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert "| work | 1 (1) | floor | 1.9 (1.8) | 1.9 (1.8 to 2) | 2: **missed** |" in text
+    del sys.modules["page"]
