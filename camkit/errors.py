@@ -16,6 +16,10 @@ class UnsuitableInput(CamkitError):
     """A model's own forward fails on images of this shape or dtype."""
 
 
+class OutOfMemory(CamkitError):
+    """A batch does not fit into memory."""
+
+
 class UnreadableImage(CamkitError):
     """An image file that cannot be decoded, or that is refused; a run reports it and goes on with the others."""
 

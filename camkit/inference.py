@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from camkit.cam import CAM, AveragedMaps, FusedMaps, MapSource, Prediction, TwoHeads
 from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Sample, collate, quiet_worker
-from camkit.errors import CamkitError, UnsuitableInput, is_out_of_memory, killed_reader
+from camkit.errors import CamkitError, OutOfMemory, UnsuitableInput, is_out_of_memory, killed_reader
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
@@ -59,6 +59,8 @@ class Inference:
     ----------
     source : MapSource
         Makes the class maps.
+    most : int or None
+        How many images fit into a forward pass, where more did not.
     optimized : Optimized or None
         What came of `optimize` and `compiled`.
     """
@@ -86,6 +88,7 @@ class Inference:
                 "show it tensors of your own with camkit.CAM"
             )
         self.seconds = 0.0  # in forward passes
+        self.most: int | None = None
         self.optimized = Optimized(self.source, fold=optimize, compiled=compiled) if optimize or compiled else None
         ClassNames(self.source.num_classes, classifier.class_names)  # one for each class, or it is refused
 
@@ -174,6 +177,42 @@ class Inference:
         except RuntimeError as error:
             raise killed_reader(error) or error from error
 
+    def halving(self, start: Callable[[Batch], list[T]]) -> Callable[[Batch], list[T]]:
+        """Does for a batch what `start` does, by halves where all of it does not fit into memory.
+
+        What did not fit is not tried again: later batches are cut beforehand, as `most` tells and `notes` say.
+
+        Raises
+        ------
+        CamkitError
+            A single image does not fit.
+        """
+
+        def started(batch: Batch) -> list[T]:
+            count = len(batch.samples)
+            if self.most is None or count <= self.most:
+                try:
+                    return start(batch)
+                except (RuntimeError, MemoryError, OutOfMemory) as error:
+                    if count == 1 or not (isinstance(error, OutOfMemory) or is_out_of_memory(error)):
+                        raise
+                self.most = count // 2  # out of the handler, so that what it holds of the batch is free
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+            middle = count // 2
+            parts = ((batch.input[:middle], batch.samples[:middle]), (batch.input[middle:], batch.samples[middle:]))
+            return [one for pixels, samples in parts for one in started(Batch(pixels, samples))]
+
+        return started
+
+    @property
+    def notes(self) -> list[str]:
+        """What should be known of how it went."""
+        if self.most is None:
+            return []
+        return [f"out of memory: batches were cut to {self.most} images, which may move last digits; --batch-size "
+                f"{self.most} does so from the beginning"]  # fmt: skip
+
     def forward(self, batch: Batch) -> Prediction:
         """One forward pass.
 
@@ -197,7 +236,7 @@ class Inference:
             if dead := killed_reader(error):
                 raise dead from error
             if is_out_of_memory(error):
-                raise CamkitError(f"out of memory with {len(images)} images at a time: lower the batch size") from error
+                raise OutOfMemory(f"out of memory with {len(images)} images at a time: lower the batch size") from error
             reason = str(error).strip().splitlines()[0]
             raise UnsuitableInput(
                 f"the model fails on inputs of shape {tuple(images.shape)}: {reason}; fit 'stretch' gives it one size"

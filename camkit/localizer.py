@@ -305,7 +305,9 @@ class Localizer:
             return [partial(localized, i, sample) for i, sample in enumerate(batch.samples)]
 
         chunks = self.inference.batches(dataset, self.batch_size, self.workers, sampler)
-        yield from in_order(chunks, start, lambda sample: Failure(sample.name, sample.error or ""))
+        yield from in_order(
+            chunks, self.inference.halving(start), lambda sample: Failure(sample.name, sample.error or "")
+        )
 
     def _class_maps(
         self, batch: Batch, labels: Sequence[int | None] | None, weightings: Iterable[str]

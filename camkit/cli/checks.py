@@ -15,12 +15,18 @@ from camkit.errors import CamkitError
 
 WILDCARDS = "*?["
 PSEUDO_BOXES = ("map-otsu", "selective-search")
-FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "config")
+FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "boxes", "config")
 SHARED = ("localize", "evaluate", "ablate", "calibrate", "train", "finetune-fc")  # by the processes of torchrun
-ALONE = ("maps", "classifier", "save_maps", "demo")  # options of those that measure
+ALONE = ("maps", "boxes", "classifier", "save_maps", "demo")  # options of those that measure
 # What `load_model` takes.
 MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "classes_from", "class_names", "size",
                  "mean", "std", "output_stride", "dilation")  # fmt: skip
+
+# What has no say in boxes that are there already.
+OF_MAPS = ("head", "precision", "save_maps", "nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize",
+           "interpolation", "settings")  # fmt: skip
+MEASURES_OF_MAPS = ("protocol", "step", "seed", "pointing_game", "tolerance", "max_box_acc_v3", "insertion_deletion",
+                    "center_crop")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:
@@ -68,6 +74,7 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
             (*MODEL_OPTIONS, "head", "fit", "precision", "save_maps", "center_crop", "insertion_deletion")
         ):
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
+    check_boxes(options)
     if given_options(["tolerance"]) and not options.get("pointing_game"):
         raise click.UsageError("--tolerance belongs to the pointing game: give --pointing-game")
     if options.get("ranked_boxes") and options.get("protocol") != "paper":
@@ -78,6 +85,21 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
             raise click.UsageError("--center-crop is for --fit crop and --protocol paper: give these")
     if options.get("tap") is not None and options.get("maps") is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
+
+
+def check_boxes(options: Mapping[str, Any]) -> None:
+    """Options beside a file of boxes."""
+    if options.get("boxes") is None:
+        if "boxes" in options and given_options(["box_of"]):
+            raise click.UsageError("--box-of chooses among the boxes of a file: give --boxes")
+        return
+    beside = [f"--{name}" for name in ("model", "maps") if options.get(name) is not None]
+    if beside:
+        raise click.UsageError(f"give one of --model, --maps and --boxes: leave out {', '.join(beside)}")
+    if idle := given_options((*MODEL_OPTIONS, *OF_MAPS, *MEASURES_OF_MAPS)):
+        raise click.UsageError(f"--boxes are there already, and have no maps: leave out {', '.join(idle)}")
+    if options.get("classifier") is None and (idle := given_options(["fit", "batch_size", "workers", "device"])):
+        raise click.UsageError(f"no network runs with --boxes but that of --classifier: leave out {', '.join(idle)}")
 
 
 def rank() -> int:

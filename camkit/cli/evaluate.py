@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import Model
-from camkit.cli.checks import MODEL_OPTIONS
+from camkit.cli.checks import MODEL_OPTIONS, OF_MAPS
 from camkit.cli.grid import choice_options, grid_options, names_in, pop_grid, pop_weightings
 from camkit.cli.groups import command, given_options, option, option_group
 from camkit.cli.options import (
@@ -65,7 +65,7 @@ old_options = option_group(
     option("--strict", is_flag=True, help="Beside IoU of 0.5 and more: above 0.5, ..._strict."),
 )  # fmt: skip
 
-model_options = make_model_options("maps")
+model_options, evaluated_options = make_model_options("maps"), make_model_options("maps", "boxes")
 
 maps_option = option("--maps", type=click.Path(file_okay=False, path_type=Path),
                      help="A folder of another tool's maps (.npy, .npz, .png), instead of --model.")  # fmt: skip
@@ -75,6 +75,12 @@ source_options = option_group("Another source", maps_option)
 evaluate_options = option_group(
     "Another source",
     maps_option,
+    option("--boxes", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+           help="Boxes of a regressor or a detector, instead of --model: a CSV such as boxes.csv or PSOL's, COCO's "
+                "detections or results. An image without one is a miss."),
+    option("--box-of", type=click.Choice(["own", "own-or-miss", "any"]), default="own", show_default=True,
+           help="Which of them GT-known Loc takes: the first of the image's own class; that, and images with boxes of "
+                "other classes alone are misses; or the first of any class."),
     option("--classifier", metavar="MODEL", type=Model(),
            help="Another model that names the classes, for Top-1 and Top-5."),
     option("--classifier-weights", default="DEFAULT", show_default=True, help="Its weights, as --weights."),
@@ -108,7 +114,7 @@ map_result_options = make_result_options(
 
 
 @command(short_help="Measure localization on annotated images.")
-@model_options
+@evaluated_options
 @evaluate_options
 @data_options
 @recipe_options
@@ -127,15 +133,19 @@ def evaluate(**options: Any) -> None:
       camkit evaluate --model resnet50 --dataset ilsvrc --root imagenet/ --split val --out measured
       camkit evaluate --model resnet50 --dataset cub --root CUB_200_2011/ --out measured --settings settings.json
       camkit evaluate --maps maps/ --dataset wsol --root metadata/ --split test --out measured --protocol wsol
+      camkit evaluate --boxes psol.csv --classifier resnet50 --dataset ilsvrc --root imagenet/ --out measured
     """
     prepare(options)
+    if options["boxes"] is not None:
+        finish(_of_boxes(options))
+        return
+    del options["boxes"], options["box_of"]
     settings, source, save_maps = pop_settings(options), pop_source(options), options.pop("save_maps")
     from camkit.runs.evaluate import run_evaluate
 
     note_other_source(settings, source)
     more = pop_further(options)
-    other, weights = options.pop("classifier"), options.pop("classifier_weights")
-    classifier = None if other is None else _second_model(other, weights)
+    classifier = _pop_second(options)
     finish(run_evaluate(source, settings.recipe, _run_options(options), chosen_on=settings.chosen_on, other=classifier,
                         save_maps=save_maps, **more))  # fmt: skip
 
@@ -231,6 +241,23 @@ def pop_further(options: dict[str, Any]) -> dict[str, Any]:
     further = Further(**named, ranked_boxes=ranked or 0)
     further.check(options["protocol"], options["fit"])
     return {"further": further, "steps": steps or 0}
+
+
+def _of_boxes(options: dict[str, Any]) -> Any:
+    """Measure a file of boxes; whatever has a say in maps alone was refused."""
+    from camkit.runs.evaluate_boxes import run_evaluate_boxes
+
+    boxes, box_of = options.pop("boxes"), options.pop("box_of")
+    further, classifier = pop_further(options)["further"], _pop_second(options)
+    for name in (*OF_MAPS, *MODEL_OPTIONS, "maps"):
+        options.pop(name, None)
+    return run_evaluate_boxes(boxes, _run_options(options), box_of=box_of, other=classifier, further=further)
+
+
+def _pop_second(options: dict[str, Any]) -> Any:
+    """The classifier that names the classes beside the source; None without one."""
+    other, weights = options.pop("classifier"), options.pop("classifier_weights")
+    return None if other is None else _second_model(other, weights)
 
 
 def _run_options(options: dict[str, Any]) -> Any:

@@ -10,12 +10,15 @@ from camkit.evaluation.grid import Crossed, Grid
 from camkit.evaluation.image_evaluation import ImageEvaluation
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.insertion_deletion import insertion_deletion, require_network
+from camkit.evaluation.of_boxes import BoxEvaluations, BoxOf, evaluate_boxes
 from camkit.evaluation.predicted_classes import PredictedClasses, predict_classes
 from camkit.evaluation.protocols import PROTOCOLS
 from camkit.evaluation.source import EvaluationSource, measure_images, recipes_for
 
 __all__ = [
     "PROTOCOLS",
+    "BoxEvaluations",
+    "BoxOf",
     "Calibration",
     "ClassMatch",
     "Crossed",
@@ -28,6 +31,7 @@ __all__ = [
     "PredictedClasses",
     "calibrate",
     "evaluate",
+    "evaluate_boxes",
     "forward_dataset",
     "insertion_deletion",
     "left_out_notes",

@@ -76,7 +76,7 @@ def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: in
     nameless = dataset.class_names is None and dataset.imagenet_labels is None and dataset.wnids is None
     if rest and not dataset.class_map and (own is None or nameless):
         by = "number"
-        imagenets = num_classes == len(imagenet_names()) and all(_imagenet_label(dataset, n) is not None for n in rest)
+        imagenets = num_classes == len(imagenet_names()) and all(imagenet_label(dataset, n) is not None for n in rest)
         if own is None and imagenets:
             by, model = "ImageNet's order", ClassNames(num_classes, imagenet_names())
     try:
@@ -92,7 +92,7 @@ def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: in
     return ClassMatch(numbers, by, tuple(notes), {names[label]: model.in_words(numbers[label]) for label in used})
 
 
-def _imagenet_label(dataset: AnnotatedSet, label: int) -> int | None:
+def imagenet_label(dataset: AnnotatedSet, label: int) -> int | None:
     """Which of ImageNet's classes it is, where the data set itself says so: by number or by WordNet id."""
     if dataset.imagenet_labels is not None:
         return dataset.imagenet_labels[label]
@@ -143,7 +143,7 @@ def _by_name(dataset: AnnotatedSet, model: ClassNames, rest: list[int]) -> dict[
     strangers: dict[str, str] = {}
     for label in rest:
         try:
-            met[label] = model.named(names[label], _imagenet_label(dataset, label))
+            met[label] = model.named(names[label], imagenet_label(dataset, label))
         except CamkitError as error:
             strangers[names[label]] = str(error)
     if strangers:

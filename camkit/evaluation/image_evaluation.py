@@ -27,8 +27,8 @@ class BoxEvaluation:
 
     Attributes
     ----------
-    box : tuple of int
-        ``x0, y0, x1, y1`` as the protocol gives it.
+    box : tuple of int or float
+        ``x0, y0, x1, y1`` as the protocol gives it, or a file of boxes has it.
     iou : float
         With the ground-truth box that it meets best.
     share, truth_share : float
@@ -37,7 +37,7 @@ class BoxEvaluation:
         The best of the first so many ranked boxes, where they are asked for.
     """
 
-    box: tuple[int, ...]
+    box: tuple[float, ...]
     iou: float
     share: float
     truth_share: float

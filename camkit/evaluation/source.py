@@ -171,7 +171,7 @@ def _of_folder(
         record = dataset.records[index]
         try:
             size = record.size or read_size(record.read(), record.image, dataset.upright)
-            _check_pixels(size, max_pixels)
+            check_pixels(size, max_pixels)
             check_inside(record.boxes.tolist(), size)
             own_map = torch.from_numpy(folder.read(record.image, record.label))
             _check_upright(tuple(own_map.shape), size)
@@ -201,7 +201,7 @@ def _check_upright(shape: tuple[int, ...], size: tuple[int, int]) -> None:
         )
 
 
-def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:
+def check_pixels(size: tuple[int, int], max_pixels: int) -> None:
     height, width = size
     if height * width > max_pixels:
         raise CamkitError(

@@ -53,7 +53,7 @@ class ClassNames:
         CamkitError
             No class is called so, or more than one.
         """
-        found = self._called(name, imagenet_meanings(name) if imagenet_label is None else {imagenet_label})
+        found = self.called(name, imagenet_label)
         if len(found) == 1:
             return found[0]
         if found:
@@ -87,7 +87,9 @@ class ClassNames:
         """A class, in words."""
         return f"{number}" if self.names is None else f"{number} ({self.names[number]!r})"
 
-    def _called(self, name: str, meant: Collection[int]) -> list[int]:
+    def called(self, name: str, imagenet_label: int | None = None) -> list[int]:
+        """All classes that `named` would have to choose from."""
+        meant: Collection[int] = imagenet_meanings(name) if imagenet_label is None else {imagenet_label}
         if self._is_imagenet:
             return sorted(meant)
         for found in (self._exact.get(name, []), self._plain.get(plain(name), [])):

@@ -33,7 +33,7 @@ from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, 
 from camkit.runs.grid_table import grid_rows, lines_of_grid
 from camkit.runs.grouped import lines_of_groups
 from camkit.runs.kept_maps import KeptMaps, keeping_maps
-from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write
+from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
@@ -49,6 +49,7 @@ FILES = (
     "by_size.csv",
     "by_class.csv",
     "by_class.png",
+    "misses.csv",
     "failures.csv",
     "run.json",
     CLASS_MAPS,
@@ -95,7 +96,7 @@ def run_evaluate(
     run = Measurement(options)
     (dataset,) = run.datasets
     source = run.source(maps_of)
-    classes = None if other is None else _predict_classes(other, dataset, options)
+    classes = None if other is None else predicted_classes(other, dataset, options)
     split = options.split_of(chosen_on, dataset)
     with keeping_maps(options.out, [CLASS_MAPS] if save_maps else []) as kept:
         found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
@@ -112,7 +113,7 @@ def run_evaluate(
         }
         lines = [*run.source_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
         lines += lines_of_groups(found, options.out)
-        return _report(run, found, matches, settings, lines, kept)
+        return report_of(run, found, matches, settings, lines, kept)
 
 
 @held(FILES)
@@ -165,7 +166,7 @@ def run_ablate(
         lines = [*run.source_lines(), *notes, *class_lines(matches, dataset), *table]
         lines += lines_of_groups(found, options.out)
         rows = None if shown is None else grid_rows(found, shown, prefixes)
-        return _report(run, found, matches, settings, lines, kept, rows)
+        return report_of(run, found, matches, settings, lines, kept, rows)
 
 
 def _with_insertion_deletion(
@@ -203,13 +204,14 @@ def _of_sources(
     return None, recipes
 
 
-def _predict_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
+def predicted_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
+    """What another classifier says of the images."""
     return predict_classes(other, dataset, fit=options.fit, batch_size=options.batch_size,
                            workers=options.workers or 0, device=options.device, max_pixels=options.max_pixels,
                            progress=options.progress("classifier", "batch"))  # fmt: skip
 
 
-def _report(
+def report_of(
     run: Measurement,
     found: Evaluation,
     matches: list[ClassMatch],
@@ -217,8 +219,12 @@ def _report(
     lines: list[str],
     kept: KeptMaps,
     grid: pd.DataFrame | None = None,
+    misses: pd.DataFrame | None = None,
 ) -> Report:
-    """Write the run's files, and say what is in them; of a grid of recipes the picture of its rows."""
+    """Write the run's files, and say what is in them; of a grid of recipes the picture of its rows.
+
+    `misses` are images for which a file had no box.
+    """
     out = run.options.out
     record = {
         "settings": {**settings, **run.options.facts()},
@@ -228,6 +234,8 @@ def _report(
     with publishing(out, run.options.group) as new:
         write(new, found, record)
         kept.publish(new)
+        if misses is not None:
+            write_table(new / "misses.csv", misses)
         if grid is not None:
             with whole(new / "ablation.png", "wb") as file:
                 plot_grid(grid, next(iter(found.localization))).figure.savefig(file, dpi=150)

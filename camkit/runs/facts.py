@@ -94,10 +94,10 @@ def outcome_facts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def source_lines(*sources: Any) -> list[str]:
-    """What should be known of map sources other than a head: which library's, at which layer."""
-    made = [source.source for source in sources if isinstance(source, Inference)]
-    return [printable(f"note: {note}") for one in made if isinstance(one, FunctionMaps | AveragedMaps)
-            for note in one.notes]  # fmt: skip
+    """What should be known of map sources: which library's, at which layer, and where batches did not fit."""
+    networks = [source for source in sources if isinstance(source, Inference)]
+    own = [note for one in networks if isinstance(one.source, FunctionMaps | AveragedMaps) for note in one.source.notes]
+    return [printable(f"note: {note}") for note in [*own, *(note for one in networks for note in one.notes)]]
 
 
 def versions() -> dict[str, str]:

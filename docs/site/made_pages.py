@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 ROOT = Path(__file__).parents[2]
-RAISED = {"CamkitError", "HeadNotFound", "UnreadableImage", "Diverged", "Refused", "Damaged", "Incomplete"}
+RAISED = {"CamkitError", "HeadNotFound", "UnreadableImage", "Diverged", "Refused", "Damaged", "Incomplete",
+          "OutOfMemory"}  # fmt: skip
 RAISED |= {"UsageError", "BadParameter"}  # Click's
 
 
