@@ -49,7 +49,7 @@ def test_both_give_the_same_figures(network, drawn, folder, protocol):
     of_network, of_folder = (
         evaluate(source, drawn, recipes, protocol=protocol, step=0.01) for source in (network, folder)
     )
-    without = ["label", "predicted", "top1_loc", "top3_loc"]
+    without = ["label", "score", "predicted", "top1_loc", "top3_loc"]
     pd.testing.assert_frame_equal(
         of_network.per_image.drop(columns=without), of_folder.per_image.drop(columns="label"), check_exact=True
     )
