@@ -58,8 +58,9 @@ def _peers(name: str, model: torch.nn.Module, images: torch.Tensor) -> dict[str,
         from torchcam.methods import CAM as TorchCAM  # noqa: PLC0415, N811
         from torchcam.methods import GradCAM  # noqa: PLC0415
 
-        sides["torch-cam CAM"] = _torchcam(model, images, lambda: TorchCAM(model, where.features, where.classifier))
-        sides["torch-cam GradCAM"] = _torchcam(model, images, lambda: GradCAM(model, where.features))
+        sides["torch-cam CAM"] = _torchcam(model, images, lambda: TorchCAM(model, where.features, where.classifier),
+                                            gradients=False)  # fmt: skip
+        sides["torch-cam GradCAM"] = _torchcam(model, images, lambda: GradCAM(model, where.features), gradients=True)
     if find_spec("pytorch_grad_cam"):
         from pytorch_grad_cam import GradCAM as Jacobs  # noqa: PLC0415
 
@@ -80,9 +81,11 @@ def _peers(name: str, model: torch.nn.Module, images: torch.Tensor) -> dict[str,
     return sides
 
 
-def _torchcam(model: torch.nn.Module, images: torch.Tensor, make: Callable[[], Any]) -> Callable[[], object]:
+def _torchcam(
+    model: torch.nn.Module, images: torch.Tensor, make: Callable[[], Any], *, gradients: bool
+) -> Callable[[], object]:
     def run() -> object:
-        with make() as extractor:
+        with make() as extractor, torch.set_grad_enabled(gradients):
             scores = model(images)
             return extractor(scores.argmax(1).tolist(), scores)
 

@@ -8,18 +8,21 @@ from alternate import Settings, Work
 
 from camkit.data import Preprocess, RecordDataset, read_dataset
 from camkit.evaluation import evaluate
-from camkit.inference import Inference
+from camkit.inference import Inference, as_classifier
+from camkit.input_spec import InputSpec
 from camkit.metrics.wsol import best_ious, protocol_map, quantise
-from camkit.models import load_classifier
+from camkit.models.tiny import TinyResNet
 from camkit.recipe import RECIPES
 
 GROUP = "Measuring"
+SHAPES = [f"shape {number}" for number in range(10)]  # the drawn images' classes
 
 
 def work(settings: Settings) -> Iterator[Work]:
     n = 400 if settings.full else 40
     dataset = read_dataset("shapes", Path(f"n={n}"), "val").evenly(n)
-    inference = Inference(load_classifier("tiny"), "cpu", "fp32")
+    network = TinyResNet(num_classes=len(SHAPES)).eval()
+    inference = Inference(as_classifier(network, InputSpec(size=(64, 64)), SHAPES), "cpu", "fp32")
     images = RecordDataset(dataset.records, Preprocess(inference.classifier.input, "stretch"))
 
     def forward() -> None:

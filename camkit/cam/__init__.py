@@ -8,6 +8,7 @@ from camkit.cam.features import Features
 from camkit.cam.head import Head
 from camkit.cam.pooling import Pooling, find_pooling
 from camkit.cam.prediction import Prediction
+from camkit.cam.principal import Direction, Moments
 from camkit.cam.relu_maps import relu_maps
 from camkit.cam.source import FunctionMaps, MapFunction, MapsBy, MapsByFunction, MapSource
 from camkit.cam.two_heads import FusedMaps, TwoHeads, heads_of
@@ -31,6 +32,7 @@ __all__ = [
     "AveragedMaps",
     "ClassMaps",
     "ClassWeights",
+    "Direction",
     "Domain",
     "Fc",
     "Features",
@@ -41,6 +43,7 @@ __all__ = [
     "MapSource",
     "MapsBy",
     "MapsByFunction",
+    "Moments",
     "Pooling",
     "Prediction",
     "TwoHeads",

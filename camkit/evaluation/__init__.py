@@ -2,6 +2,7 @@
 
 from camkit.evaluation.calibrate import Calibration, calibrate
 from camkit.evaluation.classes import ClassMatch, left_out_notes, match_classes
+from camkit.evaluation.codetect import codetect
 from camkit.evaluation.evaluate import evaluate
 from camkit.evaluation.forward import forward_dataset
 from camkit.evaluation.found import Evaluation, merge_evaluations
@@ -30,6 +31,7 @@ __all__ = [
     "ImagePrediction",
     "PredictedClasses",
     "calibrate",
+    "codetect",
     "evaluate",
     "evaluate_boxes",
     "forward_dataset",

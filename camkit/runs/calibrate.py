@@ -79,7 +79,7 @@ def run_calibrate(
     judged, without, supervision = chosen_on, list[Failure](), BOXES
     if pseudo is not None:
         supervision = f"pseudo boxes ({pseudo})"
-        making = {name: value for name, value in reading.items() if name != "protocol"}
+        making = {name: reading[name] for name in ("batch_size", "workers", "max_pixels")}
         judged, without = with_pseudo_boxes(pseudo, source, chosen_on, fit=options.fit,
                                             progress=options.progress(supervision), **making)  # fmt: skip
     found = calibrate(source, judged, before, weightings=weighed, thresholds=list(rules), fits=tried,

@@ -180,7 +180,7 @@ def _with_insertion_deletion(
     """The evaluation, insertion and deletion of each recipe's weighting with it where they are asked for."""
     if not steps:
         return found
-    reading = {name: value for name, value in options.measuring(source).items() if name != "protocol"}
+    reading = {name: options.measuring(source)[name] for name in ("fit", "batch_size", "workers", "max_pixels")}
     weightings = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
     figures, failures = insertion_deletion(require_network(source), dataset, weightings, steps,
                                            progress=options.progress("insertion, deletion"), **reading)  # fmt: skip
