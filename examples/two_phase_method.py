@@ -53,8 +53,8 @@ class TwoPhase(ACoL):
             heads["first"].load_state_dict(found.model.first.state_dict())
         except RuntimeError as error:
             raise CamkitError(
-                f"first={self.first}: is {found.network}, of {found.model.first.fc.out_features} classes, and this run has "
-                f"at={self.place}, width={self.width} and {network.num_classes} classes: take the first run's "
+                f"first={self.first}: is {found.network}, of {found.model.first.fc.out_features} classes, and this "
+                f"run has at={self.place}, width={self.width} and {network.num_classes} classes: take the first run's "
                 "backbone, options and data set"
             ) from error
         for module in (self.body, heads["first"]):

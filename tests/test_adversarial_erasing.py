@@ -2,15 +2,19 @@
 
 import csv
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
+from skimage.measure import label, regionprops
 
 from camkit import Localizer, Recipe
 from camkit.boxes import Threshold
+from camkit.cli import cli
 from camkit.errors import CamkitError
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "adversarial_erasing.py"
@@ -81,6 +85,20 @@ def test_two_rounds_paint_and_unite(example, tmp_path, monkeypatch, capsys):
     assert 0 < sum(seen[:6]) < sum(seen[6:]) < 6
     for i, region in enumerate(union):
         np.testing.assert_array_equal(np.load(out / f"maps/a/{i}.png.npy"), region.astype(np.uint8))
+    # The command at the file's head measures the box of each union's largest part.
+    command = ["evaluate", "--maps", out / "maps", "--threshold", "0:max", "--theta", "0", "--normalize", "none",
+               "--dataset", "csv", "--root", tmp_path, "--split", "train", "--step", "0.1",
+               "--out", tmp_path / "measured"]  # fmt: skip
+    done = CliRunner().invoke(cli, list(map(str, command)))
+    assert done.exit_code == 1, (done.output, done.exception)  # of the image that is none
+    ious = []
+    for region in union:
+        y0, x0, y1, x1 = max(regionprops(label(region, connectivity=2)), key=lambda part: part.area).bbox
+        common = max(min(y1, 20) - max(y0, 4), 0) * max(min(x1, 20) - max(x0, 4), 0)
+        ious.append(common / ((y1 - y0) * (x1 - x0) + 16 * 16 - common))
+    found = json.loads((tmp_path / "measured/metrics.json").read_text())["mean_iou"]
+    assert found["value"] == pytest.approx(np.mean(ious))
+    assert found["n"] == 6
 
 
 def test_a_wrong_call_ends_before_anything_is_trained(example, tmp_path, monkeypatch):
