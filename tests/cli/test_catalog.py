@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import click
 import pytest
@@ -101,10 +102,18 @@ EVALUATE = ["evaluate", "--model", "tiny", "--dataset", "csv", "--root", "photos
         (["localize", "--model", "tiny", "--images", "photos", "@no.txt"], "no such file or folder: 'no.txt'"),
         (["localize", "--model", "resnet5", "--images", "photos"], "no model 'resnet5'; did you mean resnet50"),
         (["localize", "--model", "my.py:f", "--images", "photos"], "my.py: there is no such file"),
-        (["localize", "--model", "hf:a/b/c", "--images", "photos"], "hf:a/b/c: no such folder"),
+        pytest.param(
+            ["localize", "--model", "hf:a/b/c", "--images", "photos"],
+            "hf:a/b/c: no such folder",
+            marks=pytest.mark.skipif(not find_spec("transformers"), reason="needs the extra hf"),
+        ),
         (["localize", "--model", "tiny", "--weights", "no/w.pt:ema", "--images", "photos"], "no/w.pt:ema: there is no"),
         (["localize", "--model", "tiny", "--classes-from", "no.npz", "--images", "photos"], "check --classes-from"),
-        (["inspect", "--model", "open_clip:RN50@openai"], "no classes of its own: give --classes-from"),
+        pytest.param(
+            ["inspect", "--model", "open_clip:RN50@openai"],
+            "no classes of its own: give --classes-from",
+            marks=pytest.mark.skipif(not find_spec("open_clip"), reason="needs the extra clip"),
+        ),
         (["inspect", "--model", "tiny", "--class-names", "no.txt"], "check --class-names"),
         (["compare", "--models", "tiny,resnet5", "--images", "photos"], "no model 'resnet5'; did you mean resnet50"),
         ([*LOCALIZE, "--formats", "csv,cocoo"], "format 'cocoo' is unknown; did you mean coco?"),
