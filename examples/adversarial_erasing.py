@@ -101,6 +101,8 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.2, help="how far below a map's maximum its region reaches")
     options = parser.parse_args()
     recipe = Recipe("signed", Threshold(1 - options.share, 0.0, "max"), "none")
+    if options.rounds < 1:
+        raise CamkitError(f"--rounds {options.rounds}: give 1 or more")
     if options.out.exists():
         raise CamkitError(f"{options.out} is there already: name a new folder with --out")
     dataset = read_dataset(options.dataset, Path(options.root), options.split)

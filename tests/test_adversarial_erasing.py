@@ -105,6 +105,8 @@ def test_a_wrong_call_ends_before_anything_is_trained(example, tmp_path, monkeyp
     make_place(tmp_path)
     with pytest.raises(CamkitError, match="theta is -1"):
         call(example, monkeypatch, tmp_path, "--share", 2)
+    with pytest.raises(CamkitError, match="--rounds 0: give 1 or more"):
+        call(example, monkeypatch, tmp_path, "--rounds", 0)
     (tmp_path / "train.toml").write_text("epoch = 3")
     with pytest.raises(CamkitError, match="'epoch' is no setting"):
         call(example, monkeypatch, tmp_path)
