@@ -36,7 +36,7 @@ from camkit.training import TrainSettings, train
 SHAPES = "n=600,size=64"
 COMMON: dict[str, dict[str, Any]] = {
     "shapes": {"dataset": "shapes", "backbone": "vgg-small-bn", "weights": "none", "size": (64,), "resize": 72,
-               "epochs": 6, "lr": 0.02, "val_split": "val"},
+               "epochs": 30, "lr": 0.02, "val_split": "val"},
     "cub": {"dataset": "cub", "backbone": "efficientnet-lite0", "size": (224,), "resize": 256, "epochs": 3,
             "lr": 0.003, "val_split": "holdout:1"},
 }  # fmt: skip
