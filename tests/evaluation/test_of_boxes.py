@@ -15,7 +15,8 @@ from squares import MODEL, draw, random_boxes, write_table
 
 from camkit.cli import cli
 from camkit.data import AnnotatedSet, Record
-from camkit.data.found_boxes import FoundBox, FoundBoxes, read_found_boxes
+from camkit.data.found_boxes import FoundBox, FoundBoxes
+from camkit.data.found_files import read_found_boxes
 from camkit.errors import CamkitError
 from camkit.evaluation import evaluate_boxes
 from camkit.evaluation.found_images import images_meant
