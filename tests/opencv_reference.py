@@ -1,6 +1,6 @@
 """Boxes and contours one threshold at a time with OpenCV, as evaluators without a component tree find them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -31,6 +31,14 @@ def largest_by_pixels(grey: np.ndarray, level: int) -> tuple[int, int, int, int]
     largest = np.lexsort((first_pixels, -stats[1:, cv2.CC_STAT_AREA]))[0]
     x, y, width, height, _ = stats[1 + largest].tolist()
     return x, y, x + width, y + height
+
+
+def inclusive(a: Sequence[int], b: Sequence[int]) -> float:
+    """IoU of two boxes whose far corners are the last pixels inside."""
+    width = max(0, min(a[2], b[2]) - max(a[0], b[0]) + 1)
+    height = max(0, min(a[3], b[3]) - max(a[1], b[1]) + 1)
+    area = sum((c[2] - c[0] + 1) * (c[3] - c[1] + 1) for c in (a, b))
+    return width * height / (area - width * height)
 
 
 def all_contours(grey: np.ndarray, level: int) -> list[tuple[int, int, int, int]]:

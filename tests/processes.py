@@ -1,5 +1,6 @@
 """What each process of a test runs: a module of its own, because the processes import it."""
 
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
+import torch.multiprocessing as mp
 from small import Plain, perturb
 from torch import nn
 
@@ -185,6 +187,19 @@ def looped(group, settings):
         loop.epoch(epoch, of_epoch, Clock(), lambda _: None)
         losses += [value for its in of_epoch for value in its.values()]
     return losses, [tensor.detach() for tensor in [*model.parameters(), *network.modules.state_dict().values()]]
+
+
+def assert_two_are_one(folder, every):
+    """Trainings of the small network in two processes come to what they come to in one."""
+    multiprocessing.set_forkserver_preload(["camkit.training.run"])
+    mp.start_processes(looping_each, (f"file://{folder}/meeting", 2, every, str(folder)), nprocs=2,
+                       start_method="forkserver")  # fmt: skip
+    found = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    for one in every:
+        losses, weights = looped(ProcessGroup(0, 1, torch.device("cpu")), one)
+        for others, its in (of_rank[one.method] for of_rank in found):
+            assert losses == pytest.approx(others, abs=1e-4), one.method
+            assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(weights, its, strict=True)), one.method
 
 
 def looping(rank, address, processes, settings, out):

@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 
 from camkit.training import train
 from camkit.training.loop import Loop
+from camkit.training.state import read_state
 
 TIMES = ["seconds", "images_per_s", "waiting"]
 
@@ -18,6 +19,7 @@ def assert_same(folder, alone):
     logs = [pd.read_csv(path / "log.csv").drop(columns=TIMES) for path in (folder, alone)]
     pd.testing.assert_frame_equal(*logs)
     assert not list(folder.glob(".*.part"))
+    assert same(*(vars(read_state(path)) for path in (folder, alone)))
 
 
 def begin_and_stop(monkeypatch, folder, step, settings):
@@ -35,9 +37,10 @@ def begin_and_stop(monkeypatch, folder, step, settings):
             train(settings, folder)
 
 
-def flat(tree):
-    """Every tensor in nested dicts and lists."""
-    if isinstance(tree, torch.Tensor):
-        yield tree
-    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from flat(item)
+def same(one, other):
+    """Whether two states, of nested dicts, lists and tensors, are the same but for the time that they took."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one if key not in TIMES)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other

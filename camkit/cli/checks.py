@@ -141,7 +141,7 @@ def check_inputs(options: Mapping[str, Any]) -> None:
         raise CamkitError(f"{root}: there is no such folder; check --root")
     pseudo = options.get("pseudo_boxes")
     if pseudo is not None and pseudo not in PSEUDO_BOXES and not Path(pseudo).is_file():
-        raise CamkitError(f"{pseudo}: there is no such file; --pseudo-boxes takes {', '.join(PSEUDO_BOXES)} or a CSV")
+        raise CamkitError(f"{pseudo}: there is no such file; --pseudo-boxes takes {', '.join(PSEUDO_BOXES)} or a file")
     for spec in options.get("images") or ():
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
         if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{"):

@@ -3,7 +3,6 @@
 import os
 import platform
 import sys
-from importlib import metadata
 from typing import Any
 
 import click
@@ -80,6 +79,8 @@ def device() -> str:
 
 def version_of(name: str) -> str:
     """An installed package's version."""
+    from importlib import metadata  # only here: it would lengthen the start of every command
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -88,6 +89,8 @@ def version_of(name: str) -> str:
 
 def extras() -> dict[str, str]:
     """Whether each extra is complete: ``yes``, or ``no`` with what is missing."""
+    from importlib import metadata
+
     from packaging.requirements import Requirement
 
     try:

@@ -97,9 +97,9 @@ tap_options = option_group(
 supervision_options = option_group(
     "Supervision",
     option("--pseudo-boxes", metavar="FILE|map-otsu|selective-search",
-           help="Choose by these instead of the true boxes of --split: a CSV image,x0,y0,x1,y1, such as the boxes.csv "
-                "of localize; round what Otsu's threshold leaves of the plain map; or the proposal in which that map "
-                "is most concentrated."),
+           help="Choose by these instead of the true boxes of --split: a file as evaluate --boxes takes it, such as "
+                "the boxes.csv of localize; round what Otsu's threshold leaves of the plain map; or the proposal in "
+                "which that map is most concentrated."),
 )  # fmt: skip
 
 calibrate_data_options = make_data_options(

@@ -72,7 +72,7 @@ def evaluate_boxes(
     Parameters
     ----------
     found : FoundBoxes
-        See `camkit.data.found_boxes.read_found_boxes`.
+        See `camkit.data.found_files.read_found_boxes`.
     dataset : AnnotatedSet
         Its records need a label and a box; others are failures.
     box_of : {"own", "own-or-miss", "any"}
@@ -197,7 +197,9 @@ class _Boxes:
         size = record.size or read_size(record.read(), record.image, self.dataset.upright)
         check_pixels(size, max_pixels)
         check_inside(record.boxes.tolist(), size)
-        all_boxes = [replace(box, corners=self._in_pixels(box, size)) for box in self.found.boxes.get(name or "", [])]
+        all_boxes = [
+            replace(box, corners=self.found.in_pixels(box, size)) for box in self.found.boxes.get(name or "", [])
+        ]
         label, predicted = self._predicted(record.label, all_boxes) if classes is None else classes.of(record, index)
         boxes = self._own(record, all_boxes)
         ranked = _judged(boxes, record, size, further.ranked_boxes)
@@ -215,7 +217,7 @@ class _Boxes:
         elif not boxes:
             where = "listed without a box" if record.image in self.listed else "not listed"
             self.misses.append({"image": record.image, "reason": f"{where} in {self.found.path}"})
-        elif _is_empty(own[0]):
+        elif own[0].is_empty:
             self.misses.append({"image": record.image, "reason": f"its box in {self.found.path} is empty"})
         return own
 
@@ -227,16 +229,6 @@ class _Boxes:
         numbers = [NO_CLASS if kind is None else self.number_of.get(kind, NO_CLASS) for kind in kinds]
         own = self.number_of.get(self.kind_of[label], label) if label in self.kind_of else label
         return own, torch.tensor(numbers + [NO_CLASS] * (self.k - len(numbers)))
-
-    def _in_pixels(self, box: FoundBox, size: tuple[int, int]) -> tuple[float, float, float, float]:
-        """A box in pixels of its image; shares reach no further than that, and pixels must not."""
-        height, width = size
-        x0, y0, x1, y1 = box.corners
-        if not self.found.shares:
-            check_inside([box.corners], size)
-            return box.corners
-        across, down = np.clip([x0, x1], 0, 1) * width, np.clip([y0, y1], 0, 1) * height
-        return float(across[0]), float(down[0]), float(across[1]), float(down[1])
 
     def notes(self) -> list[str]:
         """What has to be said beside the figures."""
@@ -255,11 +247,6 @@ class _Boxes:
                          "other classes alone: it is left out; --box-of own-or-miss counts them as misses, as of a "
                          "detector that looked for every class, --box-of any takes an image's first box")  # fmt: skip
         return notes
-
-
-def _is_empty(box: FoundBox) -> bool:
-    x0, y0, x1, y1 = box.corners
-    return not (x1 > x0 and y1 > y0)
 
 
 def _turned(meant: Mapping[str, str]) -> dict[str, str]:

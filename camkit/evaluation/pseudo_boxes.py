@@ -13,9 +13,11 @@ from skimage.filters import threshold_otsu
 from skimage.transform import resize
 
 from camkit.boxes import box_of, largest_region, pixels_inside
-from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, load_image
-from camkit.data.box_file import read_box_file
+from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, Record, load_image, read_size
+from camkit.data.found_boxes import FoundBoxes
+from camkit.data.found_files import read_found_boxes
 from camkit.errors import CamkitError
+from camkit.evaluation.found_images import images_meant
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.source import EvaluationSource, measure_images
 from camkit.inference import Progress, no_progress
@@ -48,7 +50,7 @@ def with_pseudo_boxes(
     kind : str
         "map-otsu": round the largest region of the plain class map above Otsu's threshold. "selective-search": of the
         proposals in the image the one whose share of the map's positive mass exceeds its share of the image by most.
-        Else a file, see `camkit.data.box_file.read_box_file`.
+        Else a file, see `boxes_in`.
     source : Inference or MapFolder
     dataset : AnnotatedSet
         Its own boxes are not looked at.
@@ -68,9 +70,7 @@ def with_pseudo_boxes(
                                max_pixels=max_pixels)  # fmt: skip
         boxes = list(progress(found, len(dataset.records)))
     else:
-        listed = read_box_file(Path(kind))
-        boxes = [listed[record.image] if len(listed.get(record.image, ())) else
-                 Failure(record.image, f"it has no box in {kind}") for record in dataset.records]  # fmt: skip
+        boxes = boxes_in(Path(kind), dataset)
     records = [replace(record, boxes=box.reshape(-1, 4)) for record, box in zip(dataset.records, boxes, strict=True)
                if not isinstance(box, Failure)]  # fmt: skip
     failures = [box for box in boxes if isinstance(box, Failure)]
@@ -78,6 +78,38 @@ def with_pseudo_boxes(
         first = f": {failures[0].image}: {failures[0].reason}" if failures else ""
         raise CamkitError(f"no image of {dataset.name} {dataset.split} has a pseudo box by {kind}{first}")
     return replace(dataset, records=records), failures
+
+
+def boxes_in(path: Path, dataset: AnnotatedSet) -> list[Box | Failure]:
+    """Each image's boxes (M, 4) in a file that `read_found_boxes` reads: of the first rank, else of the highest score.
+
+    Where it has neither rank nor score they are all of an image's boxes, of whichever class.
+
+    Raises
+    ------
+    CamkitError
+        The file cannot be read, or a line holds no box.
+    """
+    found = read_found_boxes(path)
+    for problem in found.problems.values():
+        raise CamkitError(problem)
+    meant = images_meant(found.boxes, (record.image for record in dataset.records))
+    listed = {image: name for name, image in meant.items()}
+    return [_first(found, listed.get(record.image, ""), record, dataset.upright) for record in dataset.records]
+
+
+def _first(found: FoundBoxes, name: str, record: Record, upright: bool) -> Box | Failure:
+    boxes = [box for box in found.boxes.get(name, []) if not box.is_empty]
+    best = [box for box in boxes if (box.rank, box.score) == (boxes[0].rank, boxes[0].score)]
+    if not best:
+        return Failure(record.image, f"it has no box in {found.path}")
+    if not found.shares:
+        return np.array([box.corners for box in best], np.float64)
+    try:
+        size = record.size or read_size(record.read(), record.image, upright)
+    except CamkitError as error:
+        return Failure(record.image, str(error))
+    return np.array([found.in_pixels(box, size) for box in best], np.float64)
 
 
 def otsu_box(prediction: ImagePrediction) -> Box:

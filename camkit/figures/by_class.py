@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.figures.palette import FIRST, REFERENCE, on_paper
+from camkit.figures.palette import FIRST, REFERENCE, legend_above, on_paper
 from camkit.figures.panels import one_panel
 
 SHOWN = 10  # of the best, and as many of the worst
@@ -30,13 +30,17 @@ def plot_by_class(table: pd.DataFrame, title: str, ax: Any = None) -> Any:
     for place, row in zip(places, shown.to_dict("records"), strict=True):
         ax.plot([row["low"], row["high"]], [place, place], color=FIRST.colour, linewidth=1)
         ax.plot(row["value"], place, FIRST.marker, color=FIRST.colour, markersize=4)
-    names = [f"{row['class']!s:.{LETTERS}} ({row['n']})" for row in shown.to_dict("records")]
+    names = [f"{_short(str(row['class']))} ({row['n']})" for row in shown.to_dict("records")]
     ax.set_yticks(list(places), names, parse_math=False)
     if not few:
         ax.axhline(SHOWN - 0.5, color=REFERENCE.colour, linestyle=REFERENCE.line, linewidth=0.8)
     middle = float(table["value"].mean())
     ax.axvline(middle, color=REFERENCE.colour, linestyle=REFERENCE.line, linewidth=0.8, label="mean over classes")
-    which = f"all {len(order)} classes" if few else f"the best {SHOWN} and the worst {SHOWN} of {len(order)} classes"
-    ax.set(xlabel=f"{title}, with 95 % intervals", title=f"{which} (images)", ylim=(-1, len(shown)))
-    ax.legend(frameon=False, loc="best")
+    which = f"all {len(order)} classes" if few else f"best and worst {SHOWN} of {len(order)} classes"
+    ax.set(xlabel=f"{title}, with 95 % intervals", ylabel=f"{which} (images)", ylim=(-1, len(shown)))
+    legend_above(ax)
     return ax
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 3]}..."

@@ -149,4 +149,4 @@ def estimate_lines(finding: Finding) -> Iterator[str]:
         if isinstance(value, dict) and name != "sensitivity":
             group = {f"{name} {key}": item for key, item in value.items() if isinstance(item, Estimate)}
         for label, e in group.items():
-            yield f"{label:<28} {e.value:8.3f}  ({e.low:.3f} to {e.high:.3f}, n = {e.n})"
+            yield f"{label:<30} {e.value:8.3f}  ({e.low:.3f} to {e.high:.3f}, n = {e.n})"

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from camkit.data.formats.coco_files import find_annotations
-from camkit.data.found_boxes import read_found_boxes
+from camkit.data.found_files import read_found_boxes
 from camkit.evaluation import BoxOf, Further, evaluate_boxes
 from camkit.evaluation.further import NOTHING
 from camkit.models import Classifier
@@ -32,7 +32,7 @@ def run_evaluate_boxes(
     Parameters
     ----------
     boxes : Path
-        See `camkit.data.found_boxes`.
+        See `camkit.data.found_files`.
     options : RunOptions
     box_of : {"own", "own-or-miss", "any"}
         See `evaluate_boxes`.

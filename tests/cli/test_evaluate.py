@@ -8,38 +8,21 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from squares import MODEL, draw, random_boxes, write_table
 
 from camkit.cli import cli
 from camkit.errors import CamkitError
-
-MODEL = """
-import torch
-from torch import nn
-SIZE, MEAN, STD, LABELS = 64, (0.0,) * 3, (1.0,) * 3, ["red", "blue"]
-def build():
-    net = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2, False))
-    net[0].weight.data = torch.eye(3).reshape(3, 3, 1, 1)
-    net[3].weight.data = torch.tensor([[1.0, 0.0, -1.0], [-1.0, 0.0, 1.0]])
-    return net
-"""
 
 
 @pytest.fixture
 def place(tmp_path):
     """Twelve squares, red and blue; the last four have a wrong box, and two of these a wrong label besides."""
     (tmp_path / "net.py").write_text(MODEL)
-    rng = np.random.default_rng(0)
-    with (tmp_path / "val.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["image", "label", "x0", "y0", "x1", "y1"])
-        for i in range(12):
-            x0, y0 = rng.integers(0, 30, 2)
-            x1, y1 = x0 + rng.integers(12, 30), y0 + rng.integers(12, 30)
-            image = np.zeros((64, 64, 3), np.uint8)
-            image[y0:y1, x0:x1, 2 * (i % 2)] = 255
-            Image.fromarray(image).save(tmp_path / f"{i}.png")
-            box = (x0, y0, x1, y1) if i < 8 else (60, 60, 64, 64)
-            table.writerow([f"{i}.png", i % 2 if i < 10 else 1 - i % 2, *box])
+    table = []
+    for i, square in enumerate(random_boxes(12)):
+        draw(tmp_path / f"{i}.png", square, i % 2)
+        table.append([f"{i}.png", i % 2 if i < 10 else 1 - i % 2, *(square if i < 8 else (60, 60, 64, 64))])
+    write_table(tmp_path / "val.csv", "label", table)
     return tmp_path
 
 

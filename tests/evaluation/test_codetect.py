@@ -1,6 +1,5 @@
 """A class's direction over a set of drawn squares, against a decomposition of all its features; the boxes of > 0."""
 
-import csv
 import importlib.util
 import json
 import sys
@@ -11,6 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from squares import draw, write_table
 
 from camkit.cli import cli
 from camkit.data import read_dataset
@@ -33,16 +33,13 @@ def build():
 @pytest.fixture
 def place(tmp_path):
     (tmp_path / "net.py").write_text(MODEL)
-    rng = np.random.default_rng(0)
-    with (tmp_path / "val.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["image", "name", "x0", "y0", "x1", "y1"])
-        for i in range(6):
-            x0, y0 = rng.integers(0, 12, 2)
-            pixels = np.zeros((32, 32, 3), np.uint8)
-            pixels[y0 : y0 + 9, x0 : x0 + 14, 2 * (i % 2)] = 255
-            Image.fromarray(pixels).save(tmp_path / f"{i}.png")
-            table.writerow([f"{i}.png", ["red", "blue"][i % 2], x0, y0, x0 + 14, y0 + 9])
+    rng, table = np.random.default_rng(0), []
+    for i in range(6):
+        x0, y0 = rng.integers(0, 12, 2).tolist()
+        box = (x0, y0, x0 + 14, y0 + 9)
+        draw(tmp_path / f"{i}.png", box, i % 2, (32, 32))
+        table.append([f"{i}.png", ["red", "blue"][i % 2], *box])
+    write_table(tmp_path / "val.csv", "name", table)
     return tmp_path
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from squares import MODEL, draw, write_table
 
 from camkit.boxes import boxes_by_size, largest_region
 from camkit.boxes.geometry import box_of
@@ -194,28 +195,12 @@ def test_a_padded_crop_shows_background_beyond_the_image():
     assert not ignored.any()
 
 
-RED = """
-import torch
-from torch import nn
-SIZE, MEAN, STD, LABELS = 64, (0.0,) * 3, (1.0,) * 3, ["red", "blue"]
-def build():
-    net = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2, False))
-    net[0].weight.data = torch.eye(3).reshape(3, 3, 1, 1)
-    net[3].weight.data = torch.tensor([[1.0, 0.0, -1.0], [-1.0, 0.0, 1.0]])
-    return net
-"""
-
-
 def test_a_run_on_the_centre_crop_is_labelled_and_its_boxes_are_the_images(tmp_path):
-    (tmp_path / "net.py").write_text(RED)
-    with (tmp_path / "val.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["image", "label", "x0", "y0", "x1", "y1"])
-        for name, x0 in (("seen", 20), ("unseen", 0)):
-            image = np.zeros((64, 128, 3), np.uint8)
-            image[20:50, x0 : x0 + (40 if x0 else 25), 0] = 255
-            Image.fromarray(image).save(tmp_path / f"{name}.png")
-            table.writerow([f"{name}.png", 0, x0, 20, x0 + (40 if x0 else 25), 50])
+    (tmp_path / "net.py").write_text(MODEL)
+    boxes = {"seen.png": (20, 20, 60, 50), "unseen.png": (0, 20, 25, 50)}
+    for name, box in boxes.items():
+        draw(tmp_path / name, box, 0, (64, 128))
+    write_table(tmp_path / "val.csv", "label", [[name, 0, *box] for name, box in boxes.items()])
     call = ["evaluate", "--model", f"{tmp_path}/net.py:build", "--dataset", "csv", "--root", str(tmp_path), "--step",
             "0.1", "--fit", "crop", "--out"]  # fmt: skip
     done = CliRunner().invoke(cli, [*call, str(tmp_path / "crop"), "--center-crop", "--insertion-deletion", "4"])

@@ -1,6 +1,5 @@
 """`camkit evaluate --boxes`: against the figures of the very boxes, a slow count, and every mistake a file can hold."""
 
-import csv
 import json
 import re
 from pathlib import Path
@@ -12,24 +11,16 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from squares import MODEL, draw, random_boxes, write_table
 
 from camkit.cli import cli
 from camkit.data import AnnotatedSet, Record
-from camkit.data.found_boxes import FoundBox, FoundBoxes, read_found_boxes
+from camkit.data.found_boxes import FoundBox, FoundBoxes
+from camkit.data.found_files import read_found_boxes
 from camkit.errors import CamkitError
 from camkit.evaluation import evaluate_boxes
 from camkit.evaluation.found_images import images_meant
 
-MODEL = """
-import torch
-from torch import nn
-SIZE, MEAN, STD, LABELS = 64, (0.0,) * 3, (1.0,) * 3, ["red", "blue"]
-def build():
-    net = nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2, False))
-    net[0].weight.data = torch.eye(3).reshape(3, 3, 1, 1)
-    net[3].weight.data = torch.tensor([[1.0, 0.0, -1.0], [-1.0, 0.0, 1.0]])
-    return net
-"""
 FIGURES = ("top1_cls", "gt_loc", "top1_loc", "top2_loc", "mean_iou", "coverage_predicted", "coverage_truth")
 
 
@@ -37,19 +28,12 @@ FIGURES = ("top1_cls", "gt_loc", "top1_loc", "top2_loc", "mean_iou", "coverage_p
 def place(tmp_path):
     """Twelve squares, red and blue, in images that are no squares; some true boxes and classes are wrong."""
     (tmp_path / "net.py").write_text(MODEL)
-    rng = np.random.default_rng(0)
-    with (tmp_path / "val.csv").open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["image", "name", "x0", "y0", "x1", "y1"])
-        for i in range(12):
-            x0, y0 = rng.integers(0, 30, 2)
-            x1, y1 = x0 + rng.integers(12, 30), y0 + rng.integers(12, 30)
-            image = np.zeros((64, 80, 3), np.uint8)
-            image[y0:y1, x0:x1, 2 * (i % 2)] = 255
-            (tmp_path / "images/a").mkdir(parents=True, exist_ok=True)
-            Image.fromarray(image).save(tmp_path / f"images/a/{i}.png")
-            box = (x0, y0, x1 + 3, y1) if i < 8 else (60, 50, 80, 64)
-            table.writerow([f"a/{i}.png", ["red", "blue"][i % 2 if i < 10 else 1 - i % 2], *box])
+    table = []
+    for i, (x0, y0, x1, y1) in enumerate(random_boxes(12)):
+        draw(tmp_path / f"images/a/{i}.png", (x0, y0, x1, y1), i % 2, (64, 80))
+        box = (x0, y0, x1 + 3, y1) if i < 8 else (60, 50, 80, 64)
+        table.append([f"a/{i}.png", ["red", "blue"][i % 2 if i < 10 else 1 - i % 2], *box])
+    write_table(tmp_path / "val.csv", "name", table)
     return tmp_path
 
 

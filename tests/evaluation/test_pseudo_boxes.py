@@ -12,10 +12,10 @@ from PIL import Image
 from camkit.boxes import box_of
 from camkit.cli import cli
 from camkit.data import AnnotatedSet, MapFolder, Record
-from camkit.data.box_file import read_box_file
 from camkit.errors import CamkitError
 from camkit.evaluation import ImagePrediction
 from camkit.evaluation.pseudo_boxes import (
+    boxes_in,
     concentration,
     otsu_box,
     proposals,
@@ -71,20 +71,25 @@ def test_proposals_lie_in_the_image_and_in_an_order_of_their_own():
 
 
 def test_a_file_of_boxes(tmp_path):
-    path = tmp_path / "boxes.csv"
-    path.write_text("image,rank,x0,y0,x1,y1\na.png,2,0,0,9,9\na.png,1,1,2,3,4\n./=b.png,1,0,0,0,0\nc.png,1,5,5,9,9\n")
-    found = {image: boxes.tolist() for image, boxes in read_box_file(path).items()}
-    assert found == {"a.png": [[1, 2, 3, 4]], "=b.png": [], "c.png": [[5, 5, 9, 9]]}
-    path.write_text("image,x0,y0,x1,y1\na.png,0,0,9,9\na.png,1,2,3,4\n")
-    assert read_box_file(path)["a.png"].tolist() == [[0, 0, 9, 9], [1, 2, 3, 4]]
+    path, names = tmp_path / "boxes.csv", ("a.png", "=b.png", "below/c.png")
+    dataset = AnnotatedSet("csv", "val", [Record(name, bytes, 0, size=(20, 40)) for name in names], None, [])
+
+    def found(text):
+        path.write_text(text)
+        return [getattr(boxes, "reason", None) or boxes.tolist() for boxes in boxes_in(path, dataset)]
+
+    ranked = "image,rank,x0,y0,x1,y1\na.png,2,0,0,9,9\na.png,1,1,2,3,4\n./=b.png,1,0,0,0,0\nc.png,1,5,5,9,9\n"
+    assert found(ranked) == [[[1, 2, 3, 4]], f"it has no box in {path}", [[5, 5, 9, 9]]]
+    assert found("image,x0,y0,x1,y1\na.png,0,0,9,9\na.png,1,2,3,4\n")[0] == [[0, 0, 9, 9], [1, 2, 3, 4]]
+    assert found("image,score,x0,y0,x1,y1\na.png,0.2,0,0,9,9\na.png,0.7,1,2,3,4\n")[0] == [[1, 2, 3, 4]]
+    assert found('{"a.png": [0.25, 0.5, 0.5, 0.5]}')[0] == [[10, 10, 30, 20]]  # PSOL's, in shares
     for text, said in (
         ("image,x0,y0,x1,y1\na.png,0,0,9,nine\n", "line 2"),
         ("image,x0,y0,x1,y1\na.png,5,0,2,9\n", "line 2: the box from 5, 0 to 2, 9 has no inside"),
         ("image,x0,y0,x1\na.png,0,0,9\n", "y1"),
     ):
-        path.write_text(text)
         with pytest.raises(CamkitError, match=said):
-            read_box_file(path)
+            found(text)
 
 
 def test_images_without_a_pseudo_box_are_named(tmp_path):
@@ -168,7 +173,7 @@ def test_the_choice_is_by_the_pseudo_boxes_alone(tmp_path):
 
 def test_wrong_calls(place, monkeypatch):
     done = run(place, "--pseudo-boxes", "nowhere.csv")
-    assert "map-otsu, selective-search or a CSV" in str(done.exception)
+    assert "map-otsu, selective-search or a file" in str(done.exception)
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)  # as where it is not installed
     with pytest.raises(CamkitError, match=r"camkit\[selective-search\]"):
         require_selective_search()

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from opencv_reference import inclusive
 
 from camkit.errors import CamkitError
 from camkit.metrics.max_box_acc import MaxBoxAcc, MaxBoxAccV2
@@ -12,13 +13,6 @@ from camkit.metrics.per_image import REPORTED
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-def inclusive(a, b):
-    width = max(0, min(a[2], b[2]) - max(a[0], b[0]) + 1)
-    height = max(0, min(a[3], b[3]) - max(a[1], b[1]) + 1)
-    area = sum((c[2] - c[0] + 1) * (c[3] - c[1] + 1) for c in (a, b))
-    return width * height / (area - width * height)
 
 
 def ious_over_thresholds(class_map, truths, size, step, all_contours):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opencv_reference import inclusive
 
 from camkit.metrics import MaxBoxAccV2, MaxBoxAccV3
 from camkit.metrics.max_box_acc_v3 import DELTAS, matches
@@ -15,13 +16,6 @@ from camkit.metrics.wsol import protocol_boxes, protocol_map
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-def inclusive(a, b):
-    width = max(0, min(a[2], b[2]) - max(a[0], b[0]) + 1)
-    height = max(0, min(a[3], b[3]) - max(a[1], b[1]) + 1)
-    area = sum((c[2] - c[0] + 1) * (c[3] - c[1] + 1) for c in (a, b))
-    return width * height / (area - width * height)
 
 
 def greedy(ious, delta):

@@ -215,27 +215,51 @@ def test_pictures_are_there_inside_and_beside(page, runs, opened, tmp_path):
         assert min(widths) > 0
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_and_nothing_overflows(page, opened, size, scheme):
+@pytest.fixture
+def clean():
+    """Checks that axe finds nothing in a tab, and that nothing is wider than its window."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
-    tab = opened(page, size, scheme)
 
-    def check(where):
+    def check(tab, where):
         found = axe.Axe().run(tab)
         assert found.violations_count == 0, f"{where}: {found.generate_report()}"
-        assert tab.evaluate("document.documentElement.scrollWidth") <= size[0], where
+        assert tab.evaluate("document.documentElement.scrollWidth") <= tab.viewport_size["width"], where
 
-    check("pictures")
+    return check
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_overflows(page, opened, clean, size, scheme):
+    tab = opened(page, size, scheme)
+    clean(tab, "pictures")
     tab.evaluate("document.getElementById('count').scrollIntoView()")
     tab.locator(".card").nth(2).click()
-    check("view")
+    clean(tab, "view")
     tab.keyboard.press("Escape")
     for name in ("figures", "groups", "failures", "settings"):
         tab.click(f"#tab-{name}")
-        check(name)
+        clean(tab, name)
     tab.click("#theme")
-    check("the other colours")
+    clean(tab, "the other colours")
+
+
+def test_the_page_of_an_analysis(place, opened, clean):
+    """Photographs with their truth, and nothing to choose boxes of."""
+    out = place / "out/analysed"
+    call("analyze", "zipf", "--model", f"{place}/net.py:build", "--dataset", "csv", "--root", place, "--out", out,
+         expect=(1,))  # fmt: skip
+    call("report", out)
+    tab = opened(out / "report.html", NARROW)
+    assert tab.inner_text("#count") == f"{IMAGES + 1} pictures"  # with the one that failed
+    assert not tab.locator("#first").is_visible()
+    assert not tab.locator("#second").is_visible()
+    clean(tab, "pictures")
+    tab.locator(".card").nth(2).click()
+    clean(tab, "view")
+    tab.keyboard.press("Escape")
+    tab.click("#tab-figures")
+    assert "zipf" in tab.inner_text("#figures").lower()
 
 
 def test_the_theme_is_switched(page, opened):

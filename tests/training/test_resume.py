@@ -16,7 +16,7 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from processes import training
-from resuming import assert_same, begin_and_stop, flat
+from resuming import assert_same, begin_and_stop
 
 from camkit import load_classifier
 from camkit.errors import CamkitError
@@ -70,9 +70,6 @@ def test_with_a_method_s_own_state_broken_off_in_an_epoch(tmp_path, monkeypatch,
     begin_and_stop(monkeypatch, tmp_path / "stopped", 4, own)
     train(own, tmp_path / "stopped", resume=True)
     assert_same(tmp_path / "stopped", tmp_path / "alone")
-    states = [read_state(tmp_path / folder) for folder in ("stopped", "alone")]
-    for one, other in zip(*(flat(vars(state)) for state in states), strict=True):
-        assert torch.equal(one, other)
 
 
 def test_a_state_of_0_1_0_goes_on(tmp_path, monkeypatch):

@@ -411,6 +411,7 @@
     const boxed = data.columns.flatMap((column, i) => (column.boxes ? [i] : []));
     options("first", boxed);
     options("second", boxed, "nothing");
+    for (const id of ["first", "second"]) control(id).parentElement.hidden = !boxed.length;
     const groups = [...new Set(data.items.map((item) => item.class).filter(Boolean))].sort();
     control("class").append(...groups.map((name) => make("option", { value: name, textContent: name })));
     const begin = () => { [first, second] = [boxed[0] ?? -1, boxed.length > 1 ? boxed[boxed.length - 1] : -1]; };

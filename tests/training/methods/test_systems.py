@@ -1,17 +1,14 @@
 """Whole runs of the systems that the papers compare with: resumed, in two processes, saved, and refused in one line."""
 
 import json
-import multiprocessing
 import re
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 import torch
-import torch.multiprocessing as mp
 from click.testing import CliRunner
-from processes import looped, looping_each
-from safetensors.torch import load_file
+from processes import assert_two_are_one
+from resuming import assert_same, begin_and_stop
 
 from camkit import load_classifier
 from camkit.cam import CAM, FusedMaps
@@ -23,7 +20,6 @@ from camkit.models.two_heads import Form
 from camkit.models.wsol import PLACES, places_in
 from camkit.process_group import ProcessGroup
 from camkit.training import TrainSettings, train
-from camkit.training.loop import Loop
 from camkit.training.methods import Network, load_method
 from camkit.training.state import read_state
 
@@ -33,7 +29,6 @@ SETTINGS = TrainSettings(
     epochs=2, batch_size=4, lr=0.05, save_every=1, val_every=2,
 )  # fmt: skip
 SYSTEMS = {"acol": {"width": 8}, "spg": {"width": 8}, "eil": {}, "gain": {}}
-TIMES = ["seconds", "images_per_s", "waiting"]
 
 
 def settings(name):
@@ -47,36 +42,13 @@ def alone(request, tmp_path_factory):
     return request.param, folder
 
 
-def same(one, other):
-    """Whether two states, of nested dicts, lists and tensors, are the same."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one if key not in TIMES)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
-
-
 def test_a_run_that_was_broken_off_ends_as_one_left_alone(alone, tmp_path, monkeypatch):
     """In the middle of an epoch; branches and their momentum are in the state."""
     name, folder = alone
-    done = Loop.step
-
-    def step_or_stop(self, number, parts):
-        if number == 4:
-            raise KeyboardInterrupt
-        return done(self, number, parts)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Loop, "step", step_or_stop)
-        with pytest.raises(KeyboardInterrupt):
-            train(settings(name), tmp_path)
+    begin_and_stop(monkeypatch, tmp_path, 4, settings(name))
     assert read_state(tmp_path).step == 4
     train(settings(name), tmp_path, resume=True)
-    assert same(*(vars(read_state(path)) for path in (tmp_path, folder)))
-    weights, expected = (load_file(path / "last.safetensors") for path in (tmp_path, folder))
-    assert same(weights, expected)
-    logs = [pd.read_csv(path / "log.csv").drop(columns=TIMES) for path in (tmp_path, folder)]
-    pd.testing.assert_frame_equal(*logs)
+    assert_same(tmp_path, folder)
 
 
 def test_what_is_saved_gives_the_maps_of_what_was_trained(alone):
@@ -139,17 +111,8 @@ OPTIONS = {
 
 
 def test_two_processes_are_one(tmp_path):
-    multiprocessing.set_forkserver_preload(["camkit.training.run"])
     values = replace(SETTINGS, root="n=24,size=32,classes=4", size=(28,), resize=32, batch_size=8, lr=0.02)
-    every = [replace(values, method=name, method_options=OPTIONS[name]) for name in SYSTEMS]
-    mp.start_processes(looping_each, (f"file://{tmp_path}/meeting", 2, every, str(tmp_path)), nprocs=2,
-                       start_method="forkserver")  # fmt: skip
-    found = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
-    for one in every:
-        losses, weights = looped(ALONE, one)
-        for others, its in (of_rank[one.method] for of_rank in found):
-            assert losses == pytest.approx(others, abs=1e-4), one.method
-            assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(weights, its, strict=True)), one.method
+    assert_two_are_one(tmp_path, [replace(values, method=name, method_options=OPTIONS[name]) for name in SYSTEMS])
 
 
 @pytest.mark.parametrize("name", BACKBONES)
