@@ -1,13 +1,9 @@
-"""Batches through a network, and the work on each image beside it: what localizing and evaluating share."""
+"""Batches through a network: what localizing and evaluating share. The work on each image is `camkit.threads`'."""
 
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
@@ -23,13 +19,13 @@ from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
 from camkit.models.optimize import Optimized
 from camkit.models.preprocessing import input_spec_of, own_input_spec
+from camkit.threads import Chunks
 
 Precision = Literal["fp32", "bf16", "fp16"]
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in a grey image, as in torchvision's rgb_to_grayscale
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 T = TypeVar("T")
-Chunks = Iterable[tuple[list[Batch], list[Sample]]]  # as `camkit.data.collate` gives them
 Progress = Callable[[Iterator[Any], int], Iterator[Any]]  # wraps results, and how many they will be, in a bar
 
 
@@ -264,66 +260,6 @@ def in_grey(images: torch.Tensor, std: tuple[float, float, float]) -> torch.Tens
     """
     share = images.new_tensor(LUMA) * images.new_tensor(std)
     return torch.einsum("c,nchw->nhw", share / share.sum(), images)[:, None]
-
-
-def in_order(
-    chunks: Chunks, start: Callable[[Batch], list[Callable[[], T]]], failed: Callable[[Sample], T]
-) -> Iterator[T]:
-    """Results of all images, in their order.
-
-    Parameters
-    ----------
-    chunks : iterable of (batches, failures)
-        As a DataLoader with `camkit.data.collate` gives them.
-    start : callable
-        Runs a batch's forward pass and gives what is left to do for each of its images. That is done by threads, so
-        that the next forward pass does not wait for it.
-    failed : callable
-        The result of a sample without an input, and of one whose work does not fit into memory.
-    """
-
-    def chunks_of_jobs() -> Iterator[list[Callable[[], T]]]:
-        for batches, failures in chunks:
-            jobs: list[tuple[int, Callable[[], T]]] = [(s.index, partial(failed, s)) for s in failures]
-            for batch in batches:
-                within = (
-                    partial(_within_memory, job, s, failed) for job, s in zip(start(batch), batch.samples, strict=True)
-                )
-                jobs += zip((sample.index for sample in batch.samples), within, strict=True)
-            yield [job for _, job in sorted(jobs, key=lambda pair: pair[0])]
-
-    yield from in_threads(chunks_of_jobs())
-
-
-def _within_memory(job: Callable[[], T], sample: Sample, failed: Callable[[Sample], T]) -> T:
-    """The result of a job; an image that is too large for it is that image's failure, and the others go on."""
-    try:
-        return job()
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-    height, width = sample.view.size if sample.view else (0, 0)
-    reason = f"not enough memory for maps of its {width} x {height} pixels; make it smaller, or lower --max-pixels"
-    return failed(replace(sample, error=reason))
-
-
-def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int | None = None) -> Iterator[T]:
-    """Results of jobs, in order; while a chunk of them is worked on, the next is made.
-
-    Parameters
-    ----------
-    chunks : iterable of list of callable
-    threads : int, optional
-        By default a thread a core, at most four.
-    """
-    with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1)) as pool:
-        waiting: deque[list[Future[T]]] = deque()
-        for jobs in chunks:
-            waiting.append([pool.submit(job) for job in jobs])
-            if len(waiting) > 1:
-                yield from (job.result() for job in waiting.popleft())
-        for futures in waiting:
-            yield from (job.result() for job in futures)
 
 
 def as_classifier(

@@ -31,11 +31,12 @@ from camkit.data import (
     find_images,
 )
 from camkit.errors import CamkitError, UnreadableImage
-from camkit.inference import Inference, Precision, as_classifier, in_order
+from camkit.inference import Inference, Precision, as_classifier
 from camkit.input_spec import InputSpec
 from camkit.localization import EMPTY, Box, Failure, Localization, Result, window_of
 from camkit.models import Classifier
 from camkit.recipe import Recipe
+from camkit.threads import in_order
 
 Wanted = Callable[[Sample], int | None]  # the class to find in an image, None where nobody says it
 

@@ -13,8 +13,9 @@ from torch import nn
 
 from camkit.data import FilledImages, ImageDataset, Preprocess, Record, RecordDataset, find_images
 from camkit.errors import CamkitError, is_out_of_memory, killed_reader
-from camkit.inference import Inference, as_classifier, in_order
+from camkit.inference import Inference, as_classifier
 from camkit.input_spec import InputSpec
+from camkit.threads import in_order
 
 SPEC = InputSpec(size=(16, 16))
 

@@ -15,7 +15,7 @@ FLOORS = [
     {"_version", "errors", "progress"},
     {"boxes", "nn", "figures", "imagenet", "input_spec"},
     {"cam", "data", "metrics"},
-    {"models", "recipe", "adapters"},
+    {"models", "recipe", "adapters", "threads"},
     {"inference", "localization"},
     {"localizer", "process_group"},
     {"output"},

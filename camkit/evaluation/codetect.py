@@ -9,8 +9,9 @@ import torch
 from camkit.cam import Features, Moments
 from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Preprocess, Record, RecordDataset, Sample
 from camkit.errors import CamkitError
-from camkit.inference import Inference, in_order
+from camkit.inference import Inference
 from camkit.localization import Failure
+from camkit.threads import in_order
 
 Found = tuple[Record, torch.Tensor]
 

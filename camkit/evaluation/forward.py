@@ -7,8 +7,9 @@ from torch import Tensor, tensor
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Fit, Preprocess, RecordDataset, Sample
 from camkit.evaluation.classes import match_classes
-from camkit.inference import Inference, in_order
+from camkit.inference import Inference
 from camkit.localization import Failure
+from camkit.threads import in_order
 
 T = TypeVar("T")
 Jobs = list[Callable[[], T | Failure]]

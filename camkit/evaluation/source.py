@@ -20,10 +20,11 @@ from camkit.evaluation.forward import Jobs, forward_dataset
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.predicted_classes import TOP_K, PredictedClasses
 from camkit.evaluation.shared import gathered
-from camkit.inference import Inference, in_threads
+from camkit.inference import Inference
 from camkit.localization import Failure, window_of
 from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
+from camkit.threads import in_threads
 
 CHUNK = 64  # maps that are read while as many are measured
 

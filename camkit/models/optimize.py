@@ -44,7 +44,8 @@ class Optimized:
     The copy has its batch norms folded into convolutions and its weights in channels_last layout, and is compiled where
     that is asked for. On the first batch it is held against the network: its logits must agree to 1e-5 of their range,
     and maps and offset must add up to them as before. Else the network itself goes on, and `outcome` says why. Nothing
-    of the network is changed; where its weights are, the copy is made anew.
+    of the network is changed; where its weights are, the copy is made anew, as PyTorch tells: what is written through
+    ``tensor.data`` it does not.
 
     Parameters
     ----------

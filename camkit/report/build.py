@@ -9,12 +9,12 @@ from tempfile import TemporaryDirectory
 from typing import IO
 
 from camkit.errors import CamkitError
-from camkit.inference import in_threads
 from camkit.progress import progress_bar
 from camkit.report.gallery import Gallery, Json, Select, Shown
 from camkit.report.images import RunImages
 from camkit.report.page import Page, check_free, folder_of, for_script, publish
 from camkit.report.runs import Run, read_run
+from camkit.threads import in_threads
 
 CHUNK = 64  # images in one script element, and in threads at a time
 LIMIT = 5000
