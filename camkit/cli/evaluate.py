@@ -20,6 +20,7 @@ from camkit.cli.options import (
     note_other_source,
     pop_classifier,
     prepare,
+    resume_option,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
@@ -109,6 +110,7 @@ calibrate_data_options = make_data_options(
 data_options, result_options, run_options = make_data_options(limit_option), make_result_options(), make_run_options()
 
 map_result_options = make_result_options(
+    resume_option,
     option("--save-maps", is_flag=True, help="Keep the class maps, for the sliders of camkit report."),
 )
 

@@ -16,6 +16,7 @@ from camkit.cli.options import (
     pop_classifier,
     prepare,
     regions,
+    resume_option,
     shard,
 )
 from camkit.cli.recipe import pop_settings, recipe_options
@@ -70,7 +71,7 @@ result_options = make_result_options(
         is_flag=True,
         help="Each class's regions as a grey PNG, and as run lengths in coco.json and boxes.jsonl.",
     ),
-    option("--resume", is_flag=True, help="Go on where a run of the same settings stopped."),
+    resume_option,
 )
 
 run_options = make_run_options(

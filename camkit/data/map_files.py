@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -72,7 +73,7 @@ class MapFolder:
             There is no map, or more than one; it cannot be read, is no array of two dimensions with numbers in it, has
             more than 100 million of them, or holds NaN or infinities.
         """
-        path = self._path(image, label)
+        path = self.path(image, label)
         self.read_from.add(path)
         try:
             array = _grey(path) if path.suffix.lower() == ".png" else _array(path)
@@ -89,11 +90,17 @@ class MapFolder:
             raise CamkitError(f"{path}: {bad} of its {values.size} values are NaN or infinite; mend the map")
         return values
 
+    def note_read(self, image: str, label: int | None = None) -> None:
+        """Count an image's map among those that were read: an earlier part of the run, or another process, has."""
+        with suppress(CamkitError):
+            self.read_from.add(self.path(image, label))
+
     def unread(self) -> int:
         """How many of the folder's maps belong to no image that was read."""
         return sum(len(paths) for paths in self.files.values()) - len(self.read_from)
 
-    def _path(self, image: str, label: int | None) -> Path:
+    def path(self, image: str, label: int | None) -> Path:
+        """Where the map of an image is; `CamkitError` where there is none, or more than one."""
         if self.classes[image] > 1:
             names = [f"{image}.{label}"]
         else:
