@@ -1,6 +1,7 @@
 """Rows of numbers in a temporary file: what a measure keeps of images, however many they are."""
 
 from tempfile import TemporaryFile
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -29,7 +30,7 @@ class RowsOnDisk:
     def __len__(self) -> int:
         return self._count
 
-    def array(self) -> NDArray[np.generic]:
+    def array(self) -> NDArray[Any]:
         """All rows (n, ...), mapped from the file: what is looked at is read, and no more of it is held than fits."""
         self._file.flush()
         shape = (self._count, *self.shape)

@@ -77,6 +77,7 @@ def _unpacked(content: Any, classes: dict[str, type]) -> Any:
         return tuple(_unpacked(item, classes) for item in content["items"])
     if kind in ("array", "tensor"):
         plain = zlib.decompress(b64decode(content["zlib"], validate=True))
-        array = np.frombuffer(bytearray(plain), np.dtype(content["dtype"])).reshape(content["shape"])
+        flat = np.frombuffer(bytearray(plain), np.dtype(content["dtype"])) if plain else np.empty(0, content["dtype"])
+        array = flat.reshape(content["shape"])
         return torch.from_numpy(array) if kind == "tensor" else array
     return classes[kind](**_unpacked(content["fields"], classes))

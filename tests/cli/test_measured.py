@@ -182,7 +182,7 @@ def test_a_process_that_is_killed_and_one_that_is_asked_to_end(place, alone, tmp
     for how, lines in ((signal.SIGKILL, 1), (signal.SIGTERM, 8)):
         running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         while running.poll() is None and not (journal.exists() and journal.read_text().count('"measured"') >= lines):
-            time.sleep(0.002)
+            time.sleep(0.02)
         running.send_signal(how)
         _, error = running.communicate(timeout=120)
         ends.append(running.returncode)
