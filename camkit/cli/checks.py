@@ -144,7 +144,7 @@ def check_inputs(options: Mapping[str, Any]) -> None:
         raise CamkitError(f"{pseudo}: there is no such file; --pseudo-boxes takes {', '.join(PSEUDO_BOXES)} or a file")
     for spec in options.get("images") or ():
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
-        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{"):
+        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{") and "://" not in spec:
             raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
 
 
