@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from camkit.batch import Columns, DecodeBatch, LocalizeBatch, as_column
+from camkit.batch import RESULTS, Columns, DecodeBatch, LocalizeBatch, as_column
 from camkit.data import MAX_PIXELS, Fit, ImageFile, ImageList
 from camkit.data.names import written_path
 from camkit.errors import CamkitError
@@ -63,7 +63,7 @@ def run_localize_on_ray(
     """
     start = time.perf_counter()
     files, notes = photographs_in(images, out)
-    made_with = {"model": model, "weights": weights, "recipe": recipe or Recipe(), "topk": topk, "fit": fit,
+    made_with: dict[str, Any] = {"model": model, "weights": weights, "recipe": recipe or Recipe(), "topk": topk, "fit": fit,
                  "batch_size": batch_size, "precision": precision, "max_pixels": max_pixels}  # fmt: skip
     localize = LocalizeBatch(**made_with, device="cpu")
     localizer = localize.localizer
@@ -262,7 +262,7 @@ def decoded(rows: Any, decode: DecodeBatch, place: str) -> Any:
 def columns_of(files: list[ImageFile]) -> Columns:
     """A batch of columns, as `DecodeBatch` takes it."""
     names = [written_path(file.name) for file in files]
-    return {"image": as_column(names, object), "file": as_column(files, object)}
+    return {"image": as_column(names, RESULTS["name"]), "file": as_column(files, RESULTS["name"])}
 
 
 class Localize:
@@ -293,10 +293,10 @@ def unpickled(rows: Any) -> Iterator[Any]:
 
 def reason_of(error: BaseException) -> str:
     """What a worker has raised, or how it ended, in one line."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, CamkitError):
-            return str(cause)
-        cause = getattr(cause, "cause", None) or cause.__cause__
-    said = " ".join(str(error).split())
+    last = error
+    while not isinstance(last, CamkitError) and (cause := getattr(last, "cause", None) or last.__cause__) is not None:
+        last = cause
+    if isinstance(last, CamkitError):
+        return str(last)
+    said = " ".join(f"{type(last).__name__}: {last}".split())
     return f"Ray has ended the run: {said:.400}; go on with the same call and --resume"

@@ -68,6 +68,5 @@ def test_the_reason_is_that_of_the_worker():
     failed = RuntimeError("a task failed")
     failed.__cause__ = CamkitError("net.py: is gone")
     assert reason_of(failed) == "net.py: is gone"
-    assert reason_of(RuntimeError("two\nlines")) == (
-        "Ray has ended the run: two lines; go on with the same call and --resume"
-    )
+    failed.__cause__ = OSError("two\nlines")
+    assert reason_of(failed) == ("Ray has ended the run: OSError: two lines; go on with the same call and --resume")
