@@ -63,8 +63,10 @@ def run_localize_on_ray(
     """
     start = time.perf_counter()
     files, notes = photographs_in(images, out)
-    made_with: dict[str, Any] = {"model": model, "weights": weights, "recipe": recipe or Recipe(), "topk": topk, "fit": fit,
-                 "batch_size": batch_size, "precision": precision, "max_pixels": max_pixels}  # fmt: skip
+    made_with: dict[str, Any] = {
+        "model": model, "weights": weights, "recipe": recipe or Recipe(), "topk": topk, "fit": fit,
+        "batch_size": batch_size, "precision": precision, "max_pixels": max_pixels,
+    }  # fmt: skip
     localize = LocalizeBatch(**made_with, device="cpu")
     localizer = localize.localizer
     settings = settings_of(localizer) | {"threshold_split": chosen_on}
