@@ -1,4 +1,4 @@
-"""The tables of a run: a row for each box, as CSV, JSON lines and COCO, with the same values in all of them."""
+"""The tables of a run: a row a box, as CSV, JSON lines, COCO and Parquet, with the same values in all of them."""
 
 import csv
 import json
@@ -56,9 +56,20 @@ def written(row: Row) -> Row:
     return {key: rules[key](value) if key in rules else value for key, value in row.items()}
 
 
+def columns_of(rows: Iterable[Row]) -> tuple[str, ...]:
+    """The columns of a run's rows, which are the same in all of them."""
+    first = next(iter(rows), {})
+    return (*COLUMNS, *(name for name in (REGION, SEGMENTATION) if name in first))
+
+
 def _boxes_csv(file: IO[str], rows: Iterable[Row]) -> None:
-    several = any(REGION in row for row in rows)
-    write_csv(file, (*COLUMNS, REGION) if several else COLUMNS, rows)
+    write_csv(file, [name for name in columns_of(rows) if name != SEGMENTATION], rows)
+
+
+def _boxes_parquet(file: IO[bytes], rows: Iterable[Row]) -> None:
+    from camkit.output.parquet import write_parquet  # noqa: PLC0415 - which imports from here
+
+    write_parquet(file, rows)
 
 
 def _boxes_jsonl(file: IO[str], rows: Iterable[Row]) -> None:
@@ -78,12 +89,14 @@ def _coco_results(file: IO[str], rows: Iterable[Row]) -> None:
     write_json_list(file, ({key: found[key] for key in kept if key in found} for found in coco_annotations(rows)))
 
 
-WRITERS: dict[str, tuple[str, Callable[[IO[str], Iterable[Row]], None]]] = {
+WRITERS: dict[str, tuple[str, Callable[[IO[Any], Iterable[Row]], None]]] = {
     "csv": ("boxes.csv", _boxes_csv),
     "coco": ("coco.json", _boxes_coco),
     "coco-results": ("coco-results.json", _coco_results),
     "jsonl": ("boxes.jsonl", _boxes_jsonl),
+    "parquet": ("boxes.parquet", _boxes_parquet),
 }
+BINARY = (".parquet",)  # endings of tables that are no text
 FORMATS = (*WRITERS, "yolo")
 
 
