@@ -56,7 +56,7 @@ class RunFolder:
         Images whose maps share a file; of more than one, `camkit.output.map_shards` says how.
     overlay_options : OverlayOptions
     formats : sequence of str
-        Of the tables, from `camkit.output.tables.FORMATS`.
+        Of the tables, from `camkit.output.formats.FORMATS`.
     class_names : sequence of str
         Of the model, for formats that number all classes.
     resume : bool

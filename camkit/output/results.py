@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from camkit.output.files import whole
+from camkit.output.formats import BINARY, WRITERS
 from camkit.output.journal import Journal
-from camkit.output.tables import BINARY, WRITERS, Row, images_of, write_csv
+from camkit.output.tables import Row, images_of, write_csv
 from camkit.output.yolo import DATA, label_file, write_yolo
 
 SHOWN = 10  # failures that are told on the screen

@@ -1,4 +1,4 @@
-"""The tables of a run: a row a box, as CSV, JSON lines, COCO and Parquet, with the same values in all of them."""
+"""The tables of a run: a row a box, as CSV, JSON lines and COCO, with the same values in all of them."""
 
 import csv
 import json
@@ -62,21 +62,18 @@ def columns_of(rows: Iterable[Row]) -> tuple[str, ...]:
     return (*COLUMNS, *(name for name in (REGION, SEGMENTATION) if name in first))
 
 
-def _boxes_csv(file: IO[str], rows: Iterable[Row]) -> None:
+def write_boxes_csv(file: IO[str], rows: Iterable[Row]) -> None:
+    """boxes.csv, with a column of regions where rows have them."""
     write_csv(file, [name for name in columns_of(rows) if name != SEGMENTATION], rows)
 
 
-def _boxes_parquet(file: IO[bytes], rows: Iterable[Row]) -> None:
-    from camkit.output.parquet import write_parquet  # noqa: PLC0415 - which imports from here
-
-    write_parquet(file, rows)
-
-
-def _boxes_jsonl(file: IO[str], rows: Iterable[Row]) -> None:
+def write_jsonl(file: IO[str], rows: Iterable[Row]) -> None:
+    """A JSON object a row."""
     file.writelines(json.dumps(written(row)) + "\n" for row in rows)
 
 
-def _boxes_coco(file: IO[str], rows: Iterable[Row]) -> None:
+def write_coco(file: IO[str], rows: Iterable[Row]) -> None:
+    """COCO's images, annotations and categories."""
     for before, items in (('{"images": ', coco_images(rows)), (',\n"annotations": ', coco_annotations(rows)),
                           (',\n"categories": ', coco_categories(rows))):  # fmt: skip
         file.write(before)
@@ -84,20 +81,10 @@ def _boxes_coco(file: IO[str], rows: Iterable[Row]) -> None:
     file.write("}")
 
 
-def _coco_results(file: IO[str], rows: Iterable[Row]) -> None:
+def write_coco_results(file: IO[str], rows: Iterable[Row]) -> None:
+    """COCO's bare list of results."""
     kept = ("image_id", "category_id", "bbox", "score", SEGMENTATION)
     write_json_list(file, ({key: found[key] for key in kept if key in found} for found in coco_annotations(rows)))
-
-
-WRITERS: dict[str, tuple[str, Callable[[IO[Any], Iterable[Row]], None]]] = {
-    "csv": ("boxes.csv", _boxes_csv),
-    "coco": ("coco.json", _boxes_coco),
-    "coco-results": ("coco-results.json", _coco_results),
-    "jsonl": ("boxes.jsonl", _boxes_jsonl),
-    "parquet": ("boxes.parquet", _boxes_parquet),
-}
-BINARY = (".parquet",)  # endings of tables that are no text
-FORMATS = (*WRITERS, "yolo")
 
 
 def write_json_list(file: IO[str], items: Iterable[Row]) -> None:

@@ -15,12 +15,12 @@ from camkit.errors import CamkitError
 from camkit.output import check_free, claim, locked, remove
 from camkit.output.changes import changed_settings
 from camkit.output.files import naming, whole
+from camkit.output.formats import WRITERS
 from camkit.output.journal import JOURNAL, Journal
 from camkit.output.map_shards import FOLDER, grouped, write_shard
 from camkit.output.owned import MANIFEST
 from camkit.output.parquet import require_pyarrow
 from camkit.output.results import Summary, record, table_files, write_tables
-from camkit.output.tables import WRITERS
 from camkit.runs.facts import Report, failure_lines, filled_lines, outcome_facts
 
 PER_FILE = "maps_per_file"

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from camkit.output import parquet as parquet_tables
+from camkit.output.formats import BINARY, WRITERS
 from camkit.output.parquet import write_parquet
-from camkit.output.tables import BINARY, COLUMNS, OF_TAU, WRITERS, coco_annotations, stable, stable_share
+from camkit.output.tables import COLUMNS, OF_TAU, coco_annotations, stable, stable_share
 
 ROW = dict(zip(COLUMNS, ("=a.png", 60, 40, 1, 2, "+1\ud800", 0.5, 3, 4, 13, 24, -0.25), strict=True))
 EMPTY = {**ROW, "image": "b\r\n.png", "x0": 0, "y0": 0, "x1": 0, "y1": 0}
