@@ -9,6 +9,7 @@ resumed, or that several processes shared, leaves the same shards as one that wa
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -137,7 +138,7 @@ def _members(maps: Path, places: dict[str, list[Any]], held: MapShards) -> Itera
             return BytesIO(file.read(size))
 
     for name, place in places.items():
-        yield name, (lambda name=name: held.open(name)) if name in held else (lambda place=place: open_pile(*place))
+        yield name, partial(held.open, name) if name in held else partial(open_pile, *place)
 
 
 def write_shard(path: Path, members: Iterable[Member]) -> None:
