@@ -16,7 +16,8 @@ RAY = "ray"
 OWN = ("address", "actors", "save_every")
 # All that a run with --engine ray takes.
 TAKEN = ("engine", *OWN, "model", "weights", "images", "more_images", "topk", "fit", "batch_size", "device",
-         "precision", "max_pixels", "out", "resume", "overwrite", "settings", *RECIPE)  # fmt: skip
+         "precision", "max_pixels", "no_overlays", "out", "resume", "overwrite", "settings", *RECIPE)  # fmt: skip
+IDLE = ("engine", "no_overlays")  # of those, what has nothing to say
 DEVICES = ("auto", "cpu", "cuda")
 
 engine_options = option_group(
@@ -46,8 +47,7 @@ def check_engine(options: Mapping[str, Any]) -> None:
         if idle := given_options(OWN):
             raise click.UsageError(f"{', '.join(idle)}: for --engine ray alone; give it, or leave them out")
         return
-    shown = [name for name in options if name not in TAKEN and not (name == "overlays" and not options[name])]
-    if idle := given_options(shown):
+    if idle := given_options(name for name in options if name not in TAKEN):
         raise click.UsageError(f"--engine ray leaves rows alone, by --model and --weights: leave out {', '.join(idle)}")
     if options["device"] not in DEVICES:
         raise click.UsageError(f"--device {options['device']}: Ray says which; give one of {', '.join(DEVICES)}")
@@ -57,4 +57,4 @@ def check_engine(options: Mapping[str, Any]) -> None:
 
 def taken(options: Mapping[str, Any]) -> dict[str, Any]:
     """Those options that a run on Ray takes."""
-    return {name: value for name, value in options.items() if name in TAKEN and name != "engine"}
+    return {name: value for name, value in options.items() if name in TAKEN and name not in IDLE}

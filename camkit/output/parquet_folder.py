@@ -132,7 +132,7 @@ class ParquetFolder:
             found = found.filter(pyarrow.array([name in fresh for name in names]))
         if not fresh:
             return 0
-        found = found.select([*TYPES, ERROR]).cast(schema())
+        found = with_digits(found.select([*TYPES, ERROR]))
         self._note(found)
         self._since = self._since if self._waiting else time.monotonic()
         self._waiting.append(found)
@@ -194,8 +194,17 @@ class ParquetFolder:
 
 
 def schema() -> Any:
-    """The columns of boxes.csv, of the types of `camkit.LocalizeBatch`, and `ERROR`."""
+    """The columns of boxes.csv, of the types of `camkit.output.parquet`, and `ERROR`."""
     import pyarrow  # noqa: PLC0415
 
-    kinds = {str: pyarrow.string(), int: pyarrow.int32(), float: pyarrow.float32()}
+    kinds = {str: pyarrow.string(), int: pyarrow.int32(), float: pyarrow.float64()}
     return pyarrow.schema([*((name, kinds[kind]) for name, kind in TYPES.items()), (ERROR, pyarrow.string())])
+
+
+def with_digits(found: Any) -> Any:
+    """A table as `schema` has it: a float32 becomes the number that its digits in boxes.csv say."""
+    import pyarrow  # noqa: PLC0415
+
+    short = [pyarrow.string() if field.type == pyarrow.float32() else field.type for field in found.schema]
+    as_text = pyarrow.schema([field.with_type(kind) for field, kind in zip(found.schema, short, strict=True)])
+    return found.cast(as_text).cast(schema())

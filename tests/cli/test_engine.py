@@ -18,7 +18,7 @@ def place(tmp_path_factory):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--engine", "ray", "--overlays"), "leave out --overlays"),
+        (("--engine", "ray", "--overlays", "4"), "leave out --overlays"),
         (("--engine", "ray", "--labels", "a.csv", "--min-score", "0.1"), "leave out --labels, --min-score"),
         (("--engine", "ray", "--formats", "csv", "--no-overlays"), "leave out --formats;"),
         (("--engine", "ray", "--shard", "1/2"), "leave out --shard"),
