@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from camkit.data import read_dataset
 from camkit.output.tables import COLUMNS, OF_TAU, WRITERS, coco_annotations, stable, stable_share
 
 ROW = dict(zip(COLUMNS, ("=a.png", 60, 40, 1, 2, "+1\ud800", 0.5, 3, 4, 13, 24, -0.25), strict=True))
@@ -28,6 +30,22 @@ def test_all_formats_hold_the_same(tmp_path):
     assert held["categories"] == [{"id": 2, "name": r"\u002b1\ud800"}]
     (found,) = held["annotations"]
     assert (found["bbox"], found["area"], found["image_id"]) == ([3, 4, 10, 20], 200, 1)
+
+
+def test_hostile_names_in_coco_come_back_and_those_of_others_are_left_alone(tmp_path):
+    names = {"=a.png": "=SUM(A1)", "b\nc.png": r"a\nb", "e\udcff.png": " x\n", "f .png": r"\u0041"}
+    rows = [{**ROW, "image": image, "label": label, "name": name} for label, (image, name) in enumerate(names.items())]
+    for image in names:
+        Image.new("RGB", (60, 40)).save(tmp_path / image)
+    with (tmp_path / "coco.json").open("w") as file:
+        WRITERS["coco"][1](file, rows)
+    found = read_dataset("coco", tmp_path / "coco.json", "val")
+    assert (list(found.class_names), found.problems) == (list(names.values()), [])
+    assert {record.image: record.label for record in found.records} == {image: n for n, image in enumerate(names)}
+    held = json.loads((tmp_path / "coco.json").read_text())
+    del held["info"]
+    (tmp_path / "coco.json").write_text(json.dumps(held))
+    assert read_dataset("coco", tmp_path / "coco.json", "val").class_names[1] == r"a\\nb"
 
 
 def test_coco_has_no_empty_boxes():
