@@ -8,6 +8,7 @@ import torch
 from alternate import Settings, Work
 
 from camkit.metrics import MaxBoxAcc, MaxBoxAccV2, PxAP
+from camkit.metrics.wsol import protocol_boxes, protocol_map
 
 GROUP = "The public evaluation"
 SIDE, DELTAS, STEP = 224, (0.3, 0.5, 0.7), 0.001
@@ -19,12 +20,13 @@ def work(settings: Settings) -> Iterator[Work]:
     cv2.setNumThreads(1)
     n = CUB_TEST // (SHARE if settings.full else 10 * SHARE)
     maps, truths, masks = class_maps(n), boxes(n), objects(n)
-    sizes = [(SIDE, SIDE)] * n
 
     def boxes_by_camkit() -> tuple[float, ...]:
         metrics = MaxBoxAcc(STEP), MaxBoxAccV2(STEP)
-        for metric in metrics:
-            metric.update(maps, truths, sizes)
+        for class_map, true in zip(maps, truths, strict=True):
+            score_map, truth = protocol_map(class_map), protocol_boxes(true, (SIDE, SIDE))
+            for metric in metrics:
+                metric.append(metric.outcome(score_map, truth))
         return tuple(metric.compute().item() for metric in metrics)
 
     def pixels_by_camkit() -> float:

@@ -163,7 +163,7 @@ def best_ious_of_all(grey: NDArray[np.uint8], truth: Tensor) -> NDArray[np.float
 
 @compiled
 def _best_ious(boxes: NDArray[np.int32], truth: NDArray[np.int64], last: int) -> NDArray[np.float64]:
-    """`best_iou` of half-open boxes (B, 4) whose far corner is clipped, `inclusive_iou`: (B,), and no tensor between."""
+    """The best `inclusive_iou` of half-open boxes (B, 4), far corners clipped: (B,), many times as fast as tensors."""
     found = np.zeros(len(boxes))
     for index in range(len(boxes)):
         x0, y0, x1, y1 = boxes[index, 0], boxes[index, 1], min(boxes[index, 2], last), min(boxes[index, 3], last)

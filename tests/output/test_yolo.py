@@ -61,8 +61,10 @@ def test_names_are_yaml(names):
     assert (read["train"], read["val"]) == ("images", "images")
 
 
-HOSTILE = ["=SUM(A1)", "a\\nb", "a\nb", " leading", "trailing ", "\udcff", "\ud83d\ude00", "\U0001f600", "no", "007", "",
-           '"quoted"', "\x00\x1b\x7f\x85", "\u2028\ufeff\ufffe\uffff", "- # : {}", "\\u0041"]  # fmt: skip
+HOSTILE = [
+    "=SUM(A1)", "a\\nb", "a\nb", " leading", "trailing ", "\udcff", "\ud83d\ude00", "\U0001f600", "no", "007", "",
+    '"quoted"', "\x00\x1b\x7f\x85", "\u2028\ufeff\ufffe\uffff", "- # : {}", "\\u0041",
+]  # fmt: skip
 
 
 def test_hostile_names_of_classes_and_images_come_back(tmp_path):
