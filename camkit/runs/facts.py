@@ -95,16 +95,17 @@ def outcome_facts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     return {"out": str(out), **counted}
 
 
-def source_lines(*sources: Any, split_of: Callable[[str], str] = str) -> list[str]:
+def source_lines(*sources: Any, split_of: Callable[[str], str] | None = None) -> list[str]:
     """What should be known of map sources: which library's, at which layer, and where batches did not fit.
 
-    And what chose the epoch of their weights, where it was not fixed beforehand; `split_of` says it as seen from the
-    split that is reported.
+    With `split_of`, which says a supervision as seen from the split that is reported, also what chose the epoch of
+    their weights, where it was not fixed beforehand.
     """
     networks = [source for source in sources if isinstance(source, Inference)]
     own = [note for one in networks if isinstance(one.source, FunctionMaps | AveragedMaps) for note in one.source.notes]
-    epochs = dict.fromkeys(one.classifier.epoch_by for one in networks)
-    chosen = [f"the weights are of an epoch chosen by {split_of(by)}" for by in epochs if by not in (None, FIXED)]
+    epochs = dict.fromkeys(one.classifier.epoch_by for one in networks if split_of is not None)
+    chosen = [f"the weights are of an epoch chosen by {split_of(by)}"
+              for by in epochs if by is not None and by != FIXED and split_of is not None]  # fmt: skip
     notes = [*own, *(note for one in networks for note in one.notes), *chosen]
     return [printable(f"note: {note}") for note in notes]
 
