@@ -27,7 +27,7 @@ def protocol_mask(mask: Mask) -> Mask:
 
 @lru_cache(maxsize=1024)
 def _nearest(length: int) -> NDArray[np.int64]:
-    return np.floor(np.arange(SIDE) * (1 / (SIDE / length))).astype(np.int64)
+    return np.asarray(np.floor(np.arange(SIDE) * (1 / (SIDE / length))), np.int64)
 
 
 def score_bins(step: float) -> NDArray[np.float64]:
