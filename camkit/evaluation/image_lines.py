@@ -6,7 +6,7 @@ import torch
 
 from camkit.data import Record
 from camkit.errors import CamkitError
-from camkit.evaluation.image_evaluation import BoxEvaluation, ImageEvaluation
+from camkit.evaluation.image_evaluation import BoxEvaluation, ImageEvaluation, RegionsEvaluation
 from camkit.output.class_maps import SavedMaps
 from camkit.output.packed import packed, unpacked
 
@@ -18,8 +18,9 @@ def line_of(evaluation: ImageEvaluation) -> Line:
     boxes = {name: [list(one.box), one.iou, one.share, one.truth_share, one.ranked_iou]
              for name, one in evaluation.boxes.items()}  # fmt: skip
     predicted = None if evaluation.predicted is None else evaluation.predicted.tolist()
+    regions = {name: [one.regions, one.found, one.true, one.iou] for name, one in evaluation.regions.items()}
     line: Line = packed({"label": evaluation.label, "score": evaluation.score, "predicted": predicted, "boxes": boxes,
-                         "outcomes": evaluation.outcomes})  # fmt: skip
+                         "outcomes": evaluation.outcomes, "regions": regions})  # fmt: skip
     if (prediction := evaluation.prediction) is not None:
         line["maps"] = packed(SavedMaps(prediction.size, prediction.window, prediction.maps))
     return line
@@ -43,6 +44,7 @@ def evaluation_of(line: Line, record: Record) -> ImageEvaluation:
             boxes={name: BoxEvaluation(tuple(box), *more) for name, (box, *more) in found["boxes"].items()},
             outcomes=found["outcomes"],
             score=found["score"],
+            regions={name: RegionsEvaluation(*one) for name, one in found["regions"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CamkitError("the journal holds a line that cannot be read; give --overwrite or another --out") from error

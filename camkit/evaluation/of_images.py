@@ -75,7 +75,7 @@ class ImageMeasures:
         self.weightings: list[str] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
         measures = map_measures(step, self.truth, further)
         self.evaluate_image = ImageEvaluator(
-            chosen, recipes if self.truth.boxes else {}, measures, with_prediction, further, crop
+            chosen, recipes, self.truth.boxes, measures, with_prediction, further, crop
         )
         self.further, self.labels = further, RowsOnDisk(np.int64)
         self.classification = Classification(k_max, on_disk)

@@ -13,6 +13,7 @@ from camkit.metrics.pixel_groups import MeanPxAP, PeakIoU
 from camkit.metrics.pixels import PxAP
 from camkit.metrics.pointing import EnergyPointingGame, PointingGame
 from camkit.metrics.ranked import RankedLoc
+from camkit.metrics.regions import RegionLoc
 
 __all__ = [
     "AreaUnder",
@@ -32,6 +33,7 @@ __all__ = [
     "PointingGame",
     "PxAP",
     "RankedLoc",
+    "RegionLoc",
     "Result",
     "TopKCls",
     "TopKLoc",

@@ -17,6 +17,7 @@ from camkit.localization import Failure, Localization, Result
 from camkit.output.changes import Changed, changed_images, source_of
 from camkit.output.files import whole
 from camkit.output.journal_folder import JournalFolder
+from camkit.output.map_shards import MAP, Piles, changed_shards, shard_maps, stack_of
 from camkit.output.owned import check_free, remove
 from camkit.output.pictures import PNG, OverlayOptions, draw, picture_files
 from camkit.output.results import Summary, record, table_files, write_tables
@@ -41,11 +42,15 @@ class RunFolder(JournalFolder):
         As of `JournalFolder`.
     changed : callable
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
-    overlays, maps, masks : bool
-        What is drawn for each image.
+    overlays : bool or frozenset of str
+        Whether overlays are drawn; or of which images.
+    maps, masks : bool
+        What else is written for each image.
+    maps_per_file : int
+        Images whose maps share a file; of more than one, `camkit.output.map_shards` says how.
     overlay_options : OverlayOptions
     formats : sequence of str
-        Of the tables, from `camkit.output.tables.FORMATS`.
+        Of the tables, from `camkit.output.formats.FORMATS`.
     class_names : sequence of str
         Of the model, for formats that number all classes.
     resume : bool
@@ -67,8 +72,9 @@ class RunFolder(JournalFolder):
         session: dict[str, Any],
         *,
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
-        overlays: bool = True,
+        overlays: bool | frozenset[str] = True,
         maps: bool = False,
+        maps_per_file: int = 1,
         masks: bool = False,
         overlay_options: OverlayOptions = PNG,
         formats: Sequence[str] = ("csv",),
@@ -80,8 +86,13 @@ class RunFolder(JournalFolder):
         self.files, self.changed = files, changed
         self.overlays, self.maps, self.masks = overlays, maps, masks
         self.formats, self.class_names = formats, class_names
-        self.overlay_options = overlay_options
+        self.overlay_options, self.maps_per_file = overlay_options, maps_per_file
         super().__init__(path, len(files), settings, session, resume=resume, overwrite=overwrite, group=group)
+        self._piles = None
+        if maps and maps_per_file > 1:
+            name = f"{len(self.journal.sessions)}-{group.rank}"
+            self._piles = Piles(path, name, maps_per_file, self._claim)
+            self._stack.callback(self._piles.close)
 
     def claimed(self) -> list[str]:
         """The tables."""
@@ -92,7 +103,7 @@ class RunFolder(JournalFolder):
         yolo = "yolo" in self.formats
         if yolo:
             check_names(file.name for file in self.files)
-        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + ["masks/"] * self.masks
+        folders = ["overlays/"] * bool(self.overlays) + ["maps/"] * self.maps + ["masks/"] * self.masks
         folders += [f"{LABELS}/"] * yolo
         if not going_on:
             check_free(self.path, [*self.claimed(), *folders], overwrite=overwrite, remedy="--resume, --overwrite")
@@ -101,8 +112,18 @@ class RunFolder(JournalFolder):
             check_free(self.path, [DATA, f"{LABELS}/"], overwrite=True)
 
     def changed_images(self) -> str | None:
-        """Images that are gone, hold other bytes, or are asked for something else."""
-        return changed_images(self.journal, self.files, self.changed)
+        """Images that are gone, hold other bytes or are asked for something else; shards of another run."""
+        told = changed_images(self.journal, self.files, self.changed)
+        if not told and self.maps and self.maps_per_file > 1:
+            told = changed_shards(self.path, self._names, self.maps_per_file)
+        return told
+
+    def draws(self, image: str) -> bool:
+        """Whether overlays of an image are drawn."""
+        return self.overlays if isinstance(self.overlays, bool) else image in self.overlays
+
+    def _claim(self, names: list[str]) -> None:
+        self.write({"image": "", "files": names})
 
     def add(
         self,
@@ -132,26 +153,23 @@ class RunFolder(JournalFolder):
             The disk is full, or is gone; what was finished before stays.
         """
         try:
-            if isinstance(result, list):
-                result = self._drawn(result, encoded)
+            more: Row = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
+            if isinstance(result, list) and result:  # else every class was left out
+                result = self._drawn(result, encoded, more)
             if isinstance(result, Failure):
                 self.write({"image": file.name, "reason": result.reason})
             else:
                 rows = [row for found in result for row in rows_of(found, masks=self.masks)]
-                line = {"image": file.name, "rows": rows, "source": source_of(file)}
-                more = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
-                self.write(line | more)
+                self.write({"image": file.name, "rows": rows, "source": source_of(file)} | more)
         except OSError as error:
             raise self.full(error) from error
 
-    def _drawn(self, result: list[Localization], encoded: Sequence["Future[bytes]"]) -> Result:
-        """The result, or why it cannot be drawn."""
-        if not result:  # every class was left out
-            return result
+    def _drawn(self, result: list[Localization], encoded: Sequence["Future[bytes]"], more: Row) -> Result:
+        """The result, or why it cannot be drawn; `more` is told where its maps are, if they will be in a shard."""
         image = result[0].image
         drawn: Any = {
-            "overlays": self.overlays,
-            "maps": self.maps,
+            "overlays": self.draws(image),
+            "maps": self.maps and self._piles is None,
             "masks": self.masks,
             "options": self.overlay_options,
         }
@@ -160,6 +178,8 @@ class RunFolder(JournalFolder):
             self.write({"image": image, "files": names})
         try:
             draw(self.path, result, **drawn, encoded=encoded)
+            if self._piles is not None:
+                more[MAP] = self._piles.add(stack_of(result))
         except OSError as error:
             if error.errno not in NAMELY:
                 raise
@@ -181,6 +201,11 @@ class RunFolder(JournalFolder):
         if not self.collect():
             return None
         try:
+            if "shard" in self.settings:  # camkit merge takes them as the journal has them
+                self.journal.put_in_order(self._names)
+            if self._piles is not None:
+                self._piles.close()
+                shard_maps(self.path, self.journal, self._names, self.maps_per_file, self._claim)
             return write_tables(self.path, self.journal, self._names, self.formats, self.class_names)
         except OSError as error:
             raise self.full(error) from error

@@ -170,6 +170,7 @@ class JournalFolder:
         except CamkitError as error:
             raise CamkitError(f"{error}: {self.kept()}") from None
         self._part.close()
+        self._part = None
         gather(self.journal)
         return True
 

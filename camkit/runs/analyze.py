@@ -106,7 +106,11 @@ def run_analyze(
             }
             with publishing(options.out, keep=(JOURNAL,)) as new:
                 write(new, found, record)
-            lines = [*source_lines(inference), *class_lines([match], annotated), *filled_lines(outcome.filled)]
+            lines = [
+                *source_lines(inference, split_of=str),
+                *class_lines([match], annotated),
+                *filled_lines(outcome.filled),
+            ]
             lines += [*mixed(folder.journal.sessions), *closing_lines(options.out, found, record)]
     failures = failure_lines([asdict(failure) for failure in found.failures], options.out)
     return Report(lines, len(found.failures), failures, facts_of(options.out, found, record))
