@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
-from camkit.data import MAX_PIXELS, Decoded, Fit, PreparedImages, Preprocess, Sample, View, load_image
+from camkit.data import MAX_PIXELS, Decoded, Fit, PreparedImages, Preprocess, Sample, Samples, View, load_image
 from camkit.data.names import written_text
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.inference import Precision
@@ -159,7 +158,7 @@ class LocalizeBatch:
         """
         decoded = "input" in batch
         ids = carried(batch, INPUTS if decoded else ("bytes",), RESULTS)
-        images: Dataset[Sample] = FittedImages(batch) if decoded else self.decode.images(batch)
+        images: Samples = FittedImages(batch) if decoded else self.decode.images(batch)
         rows: list[Row] = []
         places: list[int] = []
         for place, result in enumerate(self._localizer.stream(images)):
@@ -200,7 +199,7 @@ class EncodedImages(PreparedImages):
         return load_image(source, self.max_pixels)
 
 
-class FittedImages(Dataset[Sample]):
+class FittedImages(Samples):
     """What a `DecodeBatch` gave."""
 
     def __init__(self, batch: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ FORMER = re.compile(r"^register_model_deprecations\(__name__, \{(.*?)^\}\)", re.
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 WEIGHTS_FILE = re.compile(r"/|\.(safetensors|pth?|bin|ckpt|pth\.tar|index\.json)(:|$)", re.IGNORECASE)
 EXTRAS = {"timm": "timm", "hf": "transformers", "open_clip": "open_clip"}  # prefixes, and what they import
-PACKAGE_EXTRA = {"timm": "timm", "transformers": "hf", "open_clip": "clip"}
+PACKAGE_EXTRA = {"timm": "timm", "transformers": "hf", "open_clip": "clip", "pyarrow": "parquet"}
 
 
 def near(name: str, known: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from camkit.cli.options import (
     make_result_options,
     make_run_options,
     note_other_source,
+    overlays,
     pop_classifier,
     prepare,
     regions,
@@ -50,7 +51,15 @@ result_options = make_result_options(
         metavar="A,...",
         help=f"Any of {', '.join(FORMATS)}.",
     ),
-    option("--overlays/--no-overlays", default=True, show_default=True, help="A picture for each result."),
+    option(
+        "--overlays",
+        type=overlays,
+        default="all",
+        show_default=True,
+        metavar="N|all",
+        help="A picture for each result: of all images, or of so many, evenly spaced over the list.",
+    ),
+    option("--no-overlays", is_flag=True, help="No pictures."),
     option(
         "--overlay-format",
         type=click.Choice(["png", "jpeg"]),
@@ -65,6 +74,13 @@ result_options = make_result_options(
         help="Longest side of the pictures' images.  [default: the image's own, up to 4 million pixels]",
     ),
     option("--save-maps", is_flag=True, help="Each score map as float32 .npy, at the image's size."),
+    option(
+        "--maps-per-file",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With --save-maps: images whose maps share a file, a .npz of more than one.  [default: 1; of more than "
+        "10,000 images 1000]",
+    ),
     option(
         "--save-masks",
         is_flag=True,
@@ -108,6 +124,7 @@ def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: A
     """
     options["images"] = [*images, *more_images]
     prepare(options)
+    options["overlays"] = False if options.pop("no_overlays") else options["overlays"]
     settings, classifier = pop_settings(options), pop_classifier(options)
     note_other_source(settings, classifier)
     from camkit.runs.localize import run_localize

@@ -169,6 +169,8 @@ def _localize(path: Path, record: Json) -> Run:
         rows = [json.loads(line) for line in (path / "boxes.jsonl").read_text(encoding="utf-8").splitlines()]
         table = numbers_in(pd.DataFrame(rows), path / "boxes.jsonl")
         table["image"], table["name"] = table["image"].map(read_path), table["name"].map(read_text)
+    elif (path / "boxes.parquet").is_file():
+        table = _or_note(notes, lambda: _of_parquet(path / "boxes.parquet"))
     else:
         table = None
         notes.append("no table of boxes that the page reads: localize --formats csv brings boxes.csv")
@@ -177,6 +179,14 @@ def _localize(path: Path, record: Json) -> Run:
     recipe = _or_note(notes, lambda: recipe_of(record["settings"]["recipe"], notes))
     columns = [] if table is None else [Column("found", recipe, table)]
     return Run(path, "localize", record, columns, _failures(path, notes), notes)
+
+
+def _of_parquet(path: Path) -> pd.DataFrame:
+    try:
+        table = numbers_in(pd.read_parquet(path), path)
+    except ImportError:
+        raise CamkitError(f"{path}: Parquet is read by pyarrow: pip install 'camkit[parquet]'") from None
+    return table.assign(image=table["image"].map(read_path), name=table["name"].map(read_text))
 
 
 def _evaluate(path: Path, record: Json) -> Run:

@@ -13,8 +13,8 @@ import pytest
 from commands import arguments, call, make_place, run
 from PIL import Image
 
-TABLES = ("boxes.csv", "boxes.jsonl", "coco.json", "coco-results.json", "failures.csv")
-FORMATS = ("--formats", "csv,coco,coco-results,jsonl")
+TABLES = ("boxes.csv", "boxes.jsonl", "boxes.parquet", "coco.json", "coco-results.json", "failures.csv")
+FORMATS = ("--formats", "csv,coco,coco-results,jsonl,parquet")
 OPTIONS = ("--topk", "2", "--batch-size", "3", "--save-maps", "--device", "cpu", *FORMATS)
 
 
@@ -60,7 +60,7 @@ def test_merged_shards_are_one_run(place, parts):
     status, out, _ = merged(place, [parts[2], parts[0], parts[1]])
     assert (status, out.splitlines()[1]) == (1, "3 shards, 20 images: 38 boxes, 1 failed")
     assert contents(place / "merged") == contents(place / "alone")
-    assert len(contents(place / "merged")) == 5 + 38 + 19
+    assert len(contents(place / "merged")) == 6 + 38 + 19
     assert {part: contents(part) for part in parts} == held
     record = json.loads((place / "merged/run.json").read_text())
     assert [shard["images"] for shard in record["shards"]] == [6, 6, 8]  # 7 batches of 3, the last of 2
