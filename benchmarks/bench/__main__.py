@@ -29,6 +29,7 @@ import page
 import start_up
 import torch
 import training
+import wsol
 from alternate import Measured, Settings, Work, measure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,7 @@ def works(settings: Settings, folder: Path, wanted: re.Pattern[str]) -> Iterator
         end_to_end.GROUP: lambda: end_to_end.work(settings, folder / "end-to-end"),
         measuring.GROUP: lambda: measuring.work(settings),
         training.GROUP: lambda: training.work(settings),
+        wsol.GROUP: lambda: wsol.work(settings),
         gpu.GROUP: lambda: gpu.work(settings),
     }
     for group, make in asked.items():

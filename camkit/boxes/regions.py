@@ -123,20 +123,6 @@ def boxes_of_regions(numbered: NDArray[np.int32]) -> list[tuple[int, int, int, i
     return [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(numbered)]
 
 
-def boxes_by_size(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The boxes (B, 4) of all 8-connected regions of a mask (H, W), that of the most pixels first.
-
-    Of regions of the same size the one whose first pixel in raster order comes first: the first box is that of
-    `largest_region`.
-
-    Examples
-    --------
-    >>> boxes_by_size(np.array([[True, False, True], [False, False, True]])).tolist()
-    [[2, 0, 3, 2], [0, 0, 1, 1]]
-    """
-    return np.array(boxes_of_regions(ranked_regions(mask)), np.int64).reshape(-1, 4)
-
-
 def boxes_from_maps(maps: ArrayLike, rule: ThresholdRule) -> NDArray[np.int64]:
     """The box round the largest 8-connected region of ``map > tau`` (strictly), ``tau = rule(map)``.
 

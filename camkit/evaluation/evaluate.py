@@ -142,7 +142,7 @@ class _Measures:
         self.weightings: list[str] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
         measures = map_measures(step, self.truth, further)
         self.evaluate_image = ImageEvaluator(
-            chosen, recipes if self.truth.boxes else {}, measures, keep is not None, further, crop
+            chosen, recipes, self.truth.boxes, measures, keep is not None, further, crop
         )
         self.keep, self.further, self.labels = keep, further, list[int]()
         self.classification = Classification(k_max)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from camkit.metrics.pixels import PxAP
     from camkit.metrics.pointing import EnergyPointingGame, PointingGame
     from camkit.metrics.ranked import RankedLoc
+    from camkit.metrics.regions import RegionLoc
 
 FILE_OF = {
     "AreaUnder": "perturbation",
@@ -40,6 +41,7 @@ FILE_OF = {
     "PointingGame": "pointing",
     "PxAP": "pixels",
     "RankedLoc": "ranked",
+    "RegionLoc": "regions",
     "Result": "per_image",
     "TopKCls": "localization",
     "TopKLoc": "localization",
@@ -67,6 +69,7 @@ __all__ = [
     "PointingGame",
     "PxAP",
     "RankedLoc",
+    "RegionLoc",
     "Result",
     "TopKCls",
     "TopKLoc",

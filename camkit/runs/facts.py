@@ -1,7 +1,7 @@
 """What all runs say of themselves."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torchvision
 from camkit._version import __version__
 from camkit.cam import CAM, AveragedMaps, FunctionMaps, FusedMaps
 from camkit.inference import Inference
+from camkit.metrics.per_image import FIXED
 from camkit.models import Classifier
 
 
@@ -49,6 +50,7 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
         "maps_by": None if classifier.maps_by is None else classifier.maps_by.name,
         "token_blocks": classifier.token_blocks,
         **({} if classifier.views is None else {"views": str(classifier.views)}),
+        **({} if classifier.epoch_by is None else {"epoch_by": classifier.epoch_by}),
     }
 
 
@@ -85,11 +87,19 @@ def outcome_facts(out: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     return {"out": str(out), **counted}
 
 
-def source_lines(*sources: Any) -> list[str]:
-    """What should be known of map sources: which library's, at which layer, and where batches did not fit."""
+def source_lines(*sources: Any, split_of: Callable[[str], str] | None = None) -> list[str]:
+    """What should be known of map sources: which library's, at which layer, and where batches did not fit.
+
+    With `split_of`, which says a supervision as seen from the split that is reported, also what chose the epoch of
+    their weights, where it was not fixed beforehand.
+    """
     networks = [source for source in sources if isinstance(source, Inference)]
     own = [note for one in networks if isinstance(one.source, FunctionMaps | AveragedMaps) for note in one.source.notes]
-    return [printable(f"note: {note}") for note in [*own, *(note for one in networks for note in one.notes)]]
+    epochs = dict.fromkeys(one.classifier.epoch_by for one in networks if split_of is not None)
+    chosen = [f"the weights are of an epoch chosen by {split_of(by)}"
+              for by in epochs if by is not None and by != FIXED and split_of is not None]  # fmt: skip
+    notes = [*own, *(note for one in networks for note in one.notes), *chosen]
+    return [printable(f"note: {note}") for note in notes]
 
 
 def versions() -> dict[str, str]:
@@ -117,11 +127,11 @@ def filled_lines(names: Sequence[str], shown: int = 3) -> list[str]:
 
 
 def failure_lines(
-    failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10, failed: int | None = None
+    failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10, failed: int | None = None, *, listed: str = ""
 ) -> list[str]:
-    """The first failures by name, and where the others are listed; of `failed`, where these are not all."""
+    """The first failures by name, and where all are listed; of `failed`, where these are not all."""
     failed = len(failures) if failed is None else failed
     lines = [printable(": ".join(filter(None, (entry["image"], entry["reason"])))) for entry in failures[:shown]]
     if failed > shown:
-        lines.append(f"... and {failed - shown} more, all in {out / 'failures.csv'}")
+        lines.append(f"... and {failed - shown} more, all in {listed or out / 'failures.csv'}")
     return lines
