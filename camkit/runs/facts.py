@@ -13,7 +13,7 @@ import torchvision
 from camkit._version import __version__
 from camkit.cam import CAM, AveragedMaps, FunctionMaps, FusedMaps
 from camkit.inference import Inference
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 
 
