@@ -96,8 +96,10 @@ def codetect(
             yield from (Failure(record.image, str(error)) for record in own.records)
             continue
         for found in through(direction.maps):
-            mine = isinstance(found, CoDetected)
-            yield replace(found, index=sets[label][found.index], share=direction.share) if mine else found
+            if isinstance(found, Failure):
+                yield found
+            else:
+                yield replace(found, index=sets[label][found.index], share=direction.share)
 
 
 def _features(
