@@ -17,8 +17,8 @@ from camkit.evaluation.measures import Classification, Curves, GroundTruth, Reci
 from camkit.evaluation.protocols import protocol_named
 from camkit.evaluation.tables import Measured, class_table, macro_results, size_table
 from camkit.localization import Failure
-from camkit.metrics.per_image import FIXED
 from camkit.metrics.rows_on_disk import RowsOnDisk
+from camkit.metrics.threshold_splits import FIXED
 from camkit.recipe import Recipe
 
 

@@ -18,9 +18,9 @@ from camkit.output import whole
 from camkit.output.journal import JOURNAL
 from camkit.output.packed import packed, unpacked
 from camkit.process_group import process_group
+from camkit.runs.class_lines import class_lines
 from camkit.runs.facts import (
     Report,
-    class_lines,
     failure_lines,
     filled_lines,
     head_facts,

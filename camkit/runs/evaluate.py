@@ -24,7 +24,7 @@ from camkit.evaluation.further import NOTHING
 from camkit.evaluation.predicted_classes import TOP_K, class_predictions, num_outputs
 from camkit.evaluation.source import none_measured
 from camkit.figures import plot_grid
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.output.class_maps import CLASS_MAPS, ClassMapWriter
@@ -32,7 +32,8 @@ from camkit.output.journal import JOURNAL
 from camkit.output.measured_folder import MeasuredFolder, image_itself
 from camkit.process_group import process_group
 from camkit.recipe import RECIPES, Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, model_facts, outcome_facts
+from camkit.runs.class_lines import class_lines
+from camkit.runs.facts import Report, failure_lines, filled_lines, model_facts, outcome_facts
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.grid_table import grid_rows, lines_of_grid
 from camkit.runs.grouped import lines_of_groups

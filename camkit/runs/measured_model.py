@@ -21,7 +21,8 @@ from camkit.evaluation.evaluate import measures_for
 from camkit.evaluation.image_lines import evaluation_of, line_of, maps_of
 from camkit.evaluation.insertion_deletion import ChangedAreas, changed_areas
 from camkit.localization import Failure
-from camkit.metrics.per_image import FIXED, whole
+from camkit.metrics.per_image import whole
+from camkit.metrics.threshold_splits import FIXED
 from camkit.output.class_maps import SavedMaps
 from camkit.output.measured_folder import MeasuredFolder
 from camkit.recipe import Recipe
