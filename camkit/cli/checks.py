@@ -170,7 +170,7 @@ def check_inputs(options: Mapping[str, Any]) -> None:
         if spec.lower().endswith(".parquet") and (why := missing("pyarrow", f"{spec}: Parquet tables")):
             raise CamkitError(why)
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
-        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{"):
+        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{") and "://" not in spec:
             raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
 
 
