@@ -30,7 +30,8 @@ from camkit.evaluation.source import (
 from camkit.evaluation.tables import Measured, class_table, macro_results, size_table
 from camkit.inference import Inference, Progress, no_progress
 from camkit.localization import Failure
-from camkit.metrics.per_image import FIXED, whole
+from camkit.metrics.per_image import whole
+from camkit.metrics.threshold_splits import FIXED
 from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
 

@@ -12,8 +12,8 @@ from camkit.evaluation.measures import COUNTED_COLUMNS, Results
 from camkit.metrics import ByClass, Result, regions
 from camkit.metrics.groups import PERCENT, by_group, mean_of_groups, size_groups, size_names
 from camkit.metrics.intervals import Bounds
-from camkit.metrics.per_image import NO_THRESHOLD
 from camkit.metrics.pixel_groups import mean_pxap, pxap_by_group
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 
 Values = NDArray[np.float64]
 Counted = dict[str, tuple[Values, Bounds]]

@@ -11,7 +11,8 @@ from torch import Tensor
 from camkit.boxes.compiled import compiled
 from camkit.errors import CamkitError
 from camkit.metrics.intervals import jackknife
-from camkit.metrics.per_image import NO_THRESHOLD, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 from camkit.metrics.wsol import SIDE, protocol_map, thresholds
 
 CHUNK = 256  # images that are left out at a time

@@ -12,8 +12,9 @@ from camkit.metrics.intervals import Estimate, jackknife
 from camkit.metrics.iou import IoU, half_open_iou
 from camkit.metrics.localization import IOU_AT_LEAST, Truths
 from camkit.metrics.max_box_acc_v3 import matches
-from camkit.metrics.per_image import FIXED, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
 from camkit.metrics.pixels import Mask
+from camkit.metrics.threshold_splits import FIXED
 
 Counts = NDArray[np.int64]
 

@@ -108,7 +108,9 @@ def _bicubic(first: int, last: int, start: float, stop: float, length: int) -> M
 
 def quantise(score_map: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Scores in [0, 1] to grey values, truncated."""
-    return (score_map * (LEVELS - 1)).astype(np.uint8)
+    grey = np.empty(score_map.shape, np.uint8)
+    np.multiply(score_map, LEVELS - 1, out=grey, casting="unsafe")  # by pieces, without a map in between
+    return grey
 
 
 def protocol_boxes(boxes: ArrayLike | Tensor, size: tuple[int, int]) -> Tensor:

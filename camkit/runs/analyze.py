@@ -14,9 +14,9 @@ from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
+from camkit.runs.class_lines import class_lines
 from camkit.runs.facts import (
     Report,
-    class_lines,
     failure_lines,
     filled_lines,
     head_facts,

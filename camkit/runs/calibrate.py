@@ -21,10 +21,11 @@ from camkit.evaluation.calibrate import WEIGHTINGS, require_boxes
 from camkit.evaluation.grid import thresholds_for, weightings_for
 from camkit.evaluation.pseudo_boxes import BASED_ON_MAPS, require_selective_search, with_pseudo_boxes
 from camkit.localization import Failure
-from camkit.metrics.per_image import BOXES, FIXED
+from camkit.metrics.threshold_splits import BOXES, FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, class_lines, failure_lines, filled_lines, outcome_facts
+from camkit.runs.class_lines import class_lines
+from camkit.runs.facts import Report, failure_lines, filled_lines, outcome_facts
 from camkit.runs.measured import signed_with_interval, with_interval, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions

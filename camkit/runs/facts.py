@@ -12,10 +12,8 @@ import torchvision
 
 from camkit._version import __version__
 from camkit.cam import CAM, AveragedMaps, FunctionMaps, FusedMaps
-from camkit.data import AnnotatedSet
-from camkit.evaluation import ClassMatch, left_out_notes
 from camkit.inference import Inference
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 
 
@@ -62,12 +60,6 @@ def name_lines(classifier: Classifier) -> list[str]:
         return []
     return [f"note: {classifier.weights} does not name its 1,000 classes, and ImageNet's names were taken; "
             "--class-names imagenet says so, --class-names FILE gives others"]  # fmt: skip
-
-
-def class_lines(matches: Sequence[ClassMatch | None], dataset: AnnotatedSet) -> list[str]:
-    """What should be known of how the data set's classes and the models' met, or of classes that are left out."""
-    notes = [note for match in matches if match is not None for note in match.notes]
-    return [f"note: {printable(note)}" for note in dict.fromkeys(notes or left_out_notes(dataset))]
 
 
 def head_facts(inference: Inference) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from camkit.data import MAX_PIXELS, Fit, ImageFile, ImageList
 from camkit.data.names import written_path
 from camkit.errors import CamkitError
 from camkit.inference import Precision
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 from camkit.output.changes import refuse
 from camkit.output.parquet_folder import ParquetFolder
 from camkit.progress import progress_bar

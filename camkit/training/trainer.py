@@ -10,7 +10,7 @@ from torch import nn
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Card, Classifier, load_weights, save_checkpoint, with_one_map
 from camkit.models.card import EPOCH_BY
 from camkit.output import claim

@@ -11,7 +11,7 @@ from camkit.evaluation import evaluate, predict_classes
 from camkit.evaluation.pseudo_boxes import BASED_ON_MAPS, with_boxes_of
 from camkit.inference import Inference
 from camkit.metrics import TopKCls
-from camkit.metrics.per_image import BOXES
+from camkit.metrics.threshold_splits import BOXES
 from camkit.models import Classifier
 from camkit.process_group import ProcessGroup
 from camkit.recipe import Recipe

@@ -18,7 +18,7 @@ from camkit.data import read_dataset
 from camkit.errors import CamkitError
 from camkit.evaluation import evaluate
 from camkit.inference import Inference
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import read_card
 from camkit.recipe import Recipe
 from camkit.training import TrainSettings, train

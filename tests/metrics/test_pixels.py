@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camkit.errors import CamkitError
-from camkit.metrics.per_image import NO_THRESHOLD
 from camkit.metrics.pixels import PxAP, average_precision, protocol_mask, score_bins, score_histograms
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 from camkit.metrics.wsol import protocol_map
 
 
