@@ -26,7 +26,7 @@ MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "
 OF_MAPS = ("head", "precision", "save_maps", "nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize",
            "interpolation", "settings")  # fmt: skip
 MEASURES_OF_MAPS = ("protocol", "step", "seed", "pointing_game", "tolerance", "max_box_acc_v3", "insertion_deletion",
-                    "center_crop")  # fmt: skip
+                    "center_crop", "regions", "min_area")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:
@@ -80,12 +80,24 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
         raise click.UsageError("--tolerance belongs to the pointing game: give --pointing-game")
     if options.get("ranked_boxes") and options.get("protocol") != "paper":
         raise click.UsageError("--ranked-boxes are regions of the paper protocol: leave out --protocol wsol")
+    check_regions(options)
     if options.get("center_crop"):
         named = options.get("settings") is not None or options.get("fit") == "crop"
         if not named or options.get("protocol") != "paper":
             raise click.UsageError("--center-crop is for --fit crop and --protocol paper: give these")
     if options.get("tap") is not None and options.get("maps") is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
+
+
+def check_regions(options: Mapping[str, Any]) -> None:
+    """Which regions are measured; of localize the largest is without a word."""
+    if "pointing_game" not in options:
+        return
+    asked = given_options(["regions"])
+    if given_options(["min_area"]) and not asked:
+        raise click.UsageError("--min-area says which of several regions count: give --regions all")
+    if asked and options.get("protocol") != "paper":
+        raise click.UsageError("--regions are those of the paper protocol: leave out --protocol wsol")
 
 
 def check_boxes(options: Mapping[str, Any]) -> None:
@@ -158,7 +170,7 @@ def check_inputs(options: Mapping[str, Any]) -> None:
         if spec.lower().endswith(".parquet") and (why := missing("pyarrow", f"{spec}: Parquet tables")):
             raise CamkitError(why)
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
-        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{"):
+        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{") and "://" not in spec:
             raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
 
 

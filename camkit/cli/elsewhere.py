@@ -6,7 +6,6 @@ configurations.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +21,8 @@ PACKAGE_EXTRA = {"timm": "timm", "transformers": "hf", "open_clip": "clip", "pya
 
 def near(name: str, known: Sequence[str]) -> str:
     """``; did you mean ...?``, or nothing."""
+    from difflib import get_close_matches  # what --help does not need is not loaded for it
+
     plain = {one.lower().replace("-", "_"): one for one in known}
     found = [plain[one] for one in get_close_matches(name.lower().replace("-", "_"), plain)]
     return f"; did you mean {', '.join(found)}?" if found else ""

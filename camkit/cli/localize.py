@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import FORMATS, Name
+from camkit.cli.engine import OWN, check_engine, engine_options, taken
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
     FloatRange,
@@ -111,6 +112,7 @@ run_options = make_run_options(
 @region_options
 @result_options
 @run_options
+@engine_options
 def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: Any) -> None:
     """Find the objects in photographs: OUT gets boxes.csv, coco.json, overlays/, failures.csv and run.json.
 
@@ -121,9 +123,19 @@ def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: A
       camkit localize --model resnet50 --images photos/ --out found --settings calibrated/settings.json
       camkit localize --model resnet50 --images photos/ --out seeds --regions all --min-area 0.01 --save-masks
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
+      camkit localize --engine ray --model resnet50 --images 'shard-{000..999}.tar' --out results.parquet
     """
     options["images"] = [*images, *more_images]
+    check_engine(options)
     prepare(options)
+    if options["engine"] is not None:
+        settings = pop_settings(options)
+        from camkit.runs.localize_on_ray import run_localize_on_ray
+
+        finish(run_localize_on_ray(recipe=settings.recipe, chosen_on=settings.chosen_on,
+                                   show_progress=shows_progress(), **taken(options)))  # fmt: skip
+    for name in ("engine", *OWN):
+        del options[name]
     options["overlays"] = False if options.pop("no_overlays") else options["overlays"]
     settings, classifier = pop_settings(options), pop_classifier(options)
     note_other_source(settings, classifier)

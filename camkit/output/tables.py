@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from camkit.data.formats.rle import decode_counts
-from camkit.data.names import written_path, written_text
+from camkit.data.names import COCO_INFO, written_path, written_text
 
 if TYPE_CHECKING:
     from camkit.localization import Localization
@@ -74,7 +74,8 @@ def write_jsonl(file: IO[str], rows: Iterable[Row]) -> None:
 
 def write_coco(file: IO[str], rows: Iterable[Row]) -> None:
     """COCO's images, annotations and categories."""
-    for before, items in (('{"images": ', coco_images(rows)), (',\n"annotations": ', coco_annotations(rows)),
+    file.write(f'{{"info": {json.dumps(COCO_INFO)},\n')
+    for before, items in (('"images": ', coco_images(rows)), (',\n"annotations": ', coco_annotations(rows)),
                           (',\n"categories": ', coco_categories(rows))):  # fmt: skip
         file.write(before)
         write_json_list(file, items)

@@ -127,7 +127,9 @@ class RunMaps:
                     raise CamkitError(f"{path}: holds maps of {len(reader)} images, and per_image.csv of {rows}: they "
                                       "are of two runs")  # fmt: skip
                 self._saved[prefix] = reader
-        if isinstance(given, str) and not self._saved:
+        if self.run.kind == "codetect":
+            self._folder = MapFolder(self.run.path / "maps", self._images.records)
+        elif isinstance(given, str) and not self._saved:
             self._folder = MapFolder(Path(given), self._images.records)
 
     def read(self, kind: MapOfColumns, row: int) -> tuple[torch.Tensor | NDArray[Any], Size, Window | None] | None:

@@ -14,7 +14,7 @@ from camkit.errors import CamkitError
 from camkit.inference import Precision
 from camkit.localization import Failure, Localization, Result
 from camkit.localizer import Localizer
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder
 from camkit.output.changes import Changed, flat

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pyarrow import parquet
 
+from camkit.data import read_dataset
 from camkit.output import parquet as parquet_tables
 from camkit.output.formats import BINARY, WRITERS
 from camkit.output.parquet import write_parquet
@@ -34,6 +36,22 @@ def test_all_formats_hold_the_same(tmp_path):
     assert held["categories"] == [{"id": 2, "name": r"\u002b1\ud800"}]
     (found,) = held["annotations"]
     assert (found["bbox"], found["area"], found["image_id"]) == ([3, 4, 10, 20], 200, 1)
+
+
+def test_hostile_names_in_coco_come_back_and_those_of_others_are_left_alone(tmp_path):
+    names = {"=a.png": "=SUM(A1)", "b\nc.png": r"a\nb", "e\udcff.png": " x\n", "f .png": r"\u0041"}
+    rows = [{**ROW, "image": image, "label": label, "name": name} for label, (image, name) in enumerate(names.items())]
+    for image in names:
+        Image.new("RGB", (60, 40)).save(tmp_path / image)
+    with (tmp_path / "coco.json").open("w") as file:
+        WRITERS["coco"][1](file, rows)
+    found = read_dataset("coco", tmp_path / "coco.json", "val")
+    assert (list(found.class_names), found.problems) == (list(names.values()), [])
+    assert {record.image: record.label for record in found.records} == {image: n for n, image in enumerate(names)}
+    held = json.loads((tmp_path / "coco.json").read_text())
+    del held["info"]
+    (tmp_path / "coco.json").write_text(json.dumps(held))
+    assert read_dataset("coco", tmp_path / "coco.json", "val").class_names[1] == r"a\\nb"
 
 
 def test_parquet_has_types_row_groups_and_masks(tmp_path, monkeypatch):
