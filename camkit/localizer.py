@@ -11,7 +11,6 @@ from typing import Any, overload
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
 from camkit.boxes import LARGEST, RegionChoice, above, boxes_of_regions, pixels_inside
 from camkit.cam import Views, heads_of, refuse_undefined, refuse_unfit
@@ -27,6 +26,7 @@ from camkit.data import (
     PreparedImages,
     Preprocess,
     Sample,
+    Samples,
     Truncated,
     find_images,
 )
@@ -184,7 +184,7 @@ class Localizer:
 
     def stream(
         self,
-        images: Sequence[ImageFile] | Dataset[Sample],
+        images: Sequence[ImageFile] | Samples,
         labels: Mapping[str, int] | None = None,
         keep_image: bool = False,
     ) -> Iterator[Result]:
@@ -192,14 +192,14 @@ class Localizer:
 
         Parameters
         ----------
-        images : sequence of ImageFile, or Dataset of Sample
+        images : sequence of ImageFile, or Samples
             As `camkit.data.find_images` lists them, or prepared with this localizer's `preprocess`.
         labels : mapping from image name to class, optional
         keep_image : bool
             Keep the original pixels with each result, for pictures.
         """
         wanted = None if labels is None else (lambda sample: labels.get(sample.name))
-        dataset = images if isinstance(images, Dataset) else self._dataset(images, keep_image)
+        dataset = images if isinstance(images, Samples) else self._dataset(images, keep_image)
         for result in self._results(dataset, wanted, {"": self.recipe}):
             yield result if isinstance(result, Failure) else result[""]
 
@@ -207,7 +207,7 @@ class Localizer:
         self,
         batches: Iterable[Sequence[ImageFile]],
         labels: Callable[[str], int | None] | None = None,
-        keep_image: bool = False,
+        keep_image: bool | frozenset[str] = False,
     ) -> Iterator[Result]:
         """As `stream`, of batches that are taken as they are wanted, however many there will be.
 
@@ -217,8 +217,8 @@ class Localizer:
             Those that go through the network together, whatever the batch size.
         labels : callable, optional
             The class of an image's name.
-        keep_image : bool
-            As of `stream`.
+        keep_image : bool or frozenset of str
+            As of `stream`; or keep those of the images of these names.
         """
         places = count()
         truncated: Truncated = "fail" if self.filled is None else "fill"
@@ -279,7 +279,7 @@ class Localizer:
 
     def _results(
         self,
-        dataset: Dataset[Sample],
+        dataset: Samples,
         wanted: Wanted | None,
         recipes: Mapping[str, Recipe],
         sampler: Iterable[list[tuple[int, ImageFile]]] | None = None,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import DRAWN, LITES
-from camkit.cli.elsewhere import WEIGHTS_FILE, weights_file_is_there
+from camkit.cli.elsewhere import WEIGHTS_FILE, missing, weights_file_is_there
 from camkit.cli.groups import DEMO, given_options
 from camkit.errors import CamkitError
 
@@ -26,7 +26,7 @@ MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "
 OF_MAPS = ("head", "precision", "save_maps", "nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize",
            "interpolation", "settings")  # fmt: skip
 MEASURES_OF_MAPS = ("protocol", "step", "seed", "pointing_game", "tolerance", "max_box_acc_v3", "insertion_deletion",
-                    "center_crop")  # fmt: skip
+                    "center_crop", "regions", "min_area")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:
@@ -75,16 +75,29 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
         ):
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     check_boxes(options)
+    check_pictures(options)
     if given_options(["tolerance"]) and not options.get("pointing_game"):
         raise click.UsageError("--tolerance belongs to the pointing game: give --pointing-game")
     if options.get("ranked_boxes") and options.get("protocol") != "paper":
         raise click.UsageError("--ranked-boxes are regions of the paper protocol: leave out --protocol wsol")
+    check_regions(options)
     if options.get("center_crop"):
         named = options.get("settings") is not None or options.get("fit") == "crop"
         if not named or options.get("protocol") != "paper":
             raise click.UsageError("--center-crop is for --fit crop and --protocol paper: give these")
     if options.get("tap") is not None and options.get("maps") is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
+
+
+def check_regions(options: Mapping[str, Any]) -> None:
+    """Which regions are measured; of localize the largest is without a word."""
+    if "pointing_game" not in options:
+        return
+    asked = given_options(["regions"])
+    if given_options(["min_area"]) and not asked:
+        raise click.UsageError("--min-area says which of several regions count: give --regions all")
+    if asked and options.get("protocol") != "paper":
+        raise click.UsageError("--regions are those of the paper protocol: leave out --protocol wsol")
 
 
 def check_boxes(options: Mapping[str, Any]) -> None:
@@ -100,6 +113,14 @@ def check_boxes(options: Mapping[str, Any]) -> None:
         raise click.UsageError(f"--boxes are there already, and have no maps: leave out {', '.join(idle)}")
     if options.get("classifier") is None and (idle := given_options(["fit", "batch_size", "workers", "device"])):
         raise click.UsageError(f"no network runs with --boxes but that of --classifier: leave out {', '.join(idle)}")
+
+
+def check_pictures(options: Mapping[str, Any]) -> None:
+    """Options of what is drawn and kept for each image."""
+    if options.get("maps_per_file") and not options.get("save_maps"):
+        raise click.UsageError("--maps-per-file says how maps are kept: give --save-maps")
+    if options.get("no_overlays") and given_options(["overlays"]):
+        raise click.UsageError("--overlays and --no-overlays together: give one of them")
 
 
 def rank() -> int:
@@ -142,9 +163,14 @@ def check_inputs(options: Mapping[str, Any]) -> None:
     pseudo = options.get("pseudo_boxes")
     if pseudo is not None and pseudo not in PSEUDO_BOXES and not Path(pseudo).is_file():
         raise CamkitError(f"{pseudo}: there is no such file; --pseudo-boxes takes {', '.join(PSEUDO_BOXES)} or a file")
+    formats = [name.strip() for name in (options.get("formats") or "").split(",")]
+    if "parquet" in formats and (why := missing("pyarrow", "Parquet tables")):
+        raise CamkitError(why)
     for spec in options.get("images") or ():
+        if spec.lower().endswith(".parquet") and (why := missing("pyarrow", f"{spec}: Parquet tables")):
+            raise CamkitError(why)
         given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
-        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{"):
+        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{") and "://" not in spec:
             raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
 
 

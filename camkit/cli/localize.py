@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import FORMATS, Name
+from camkit.cli.engine import OWN, check_engine, engine_options, taken
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import (
     FloatRange,
@@ -13,6 +14,7 @@ from camkit.cli.options import (
     make_result_options,
     make_run_options,
     note_other_source,
+    overlays,
     pop_classifier,
     prepare,
     regions,
@@ -50,7 +52,15 @@ result_options = make_result_options(
         metavar="A,...",
         help=f"Any of {', '.join(FORMATS)}.",
     ),
-    option("--overlays/--no-overlays", default=True, show_default=True, help="A picture for each result."),
+    option(
+        "--overlays",
+        type=overlays,
+        default="all",
+        show_default=True,
+        metavar="N|all",
+        help="A picture for each result: of all images, or of so many, evenly spaced over the list.",
+    ),
+    option("--no-overlays", is_flag=True, help="No pictures."),
     option(
         "--overlay-format",
         type=click.Choice(["png", "jpeg"]),
@@ -65,6 +75,13 @@ result_options = make_result_options(
         help="Longest side of the pictures' images.  [default: the image's own, up to 4 million pixels]",
     ),
     option("--save-maps", is_flag=True, help="Each score map as float32 .npy, at the image's size."),
+    option(
+        "--maps-per-file",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With --save-maps: images whose maps share a file, a .npz of more than one.  [default: 1; of more than "
+        "10,000 images 1000]",
+    ),
     option(
         "--save-masks",
         is_flag=True,
@@ -95,6 +112,7 @@ run_options = make_run_options(
 @region_options
 @result_options
 @run_options
+@engine_options
 def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: Any) -> None:
     """Find the objects in photographs: OUT gets boxes.csv, coco.json, overlays/, failures.csv and run.json.
 
@@ -105,9 +123,20 @@ def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: A
       camkit localize --model resnet50 --images photos/ --out found --settings calibrated/settings.json
       camkit localize --model resnet50 --images photos/ --out seeds --regions all --min-area 0.01 --save-masks
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
+      camkit localize --engine ray --model resnet50 --images 'shard-{000..999}.tar' --out results.parquet
     """
     options["images"] = [*images, *more_images]
+    check_engine(options)
     prepare(options)
+    if options["engine"] is not None:
+        settings = pop_settings(options)
+        from camkit.runs.localize_on_ray import run_localize_on_ray
+
+        finish(run_localize_on_ray(recipe=settings.recipe, chosen_on=settings.chosen_on,
+                                   show_progress=shows_progress(), **taken(options)))  # fmt: skip
+    for name in ("engine", *OWN):
+        del options[name]
+    options["overlays"] = False if options.pop("no_overlays") else options["overlays"]
     settings, classifier = pop_settings(options), pop_classifier(options)
     note_other_source(settings, classifier)
     from camkit.runs.localize import run_localize

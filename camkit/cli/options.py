@@ -124,6 +124,13 @@ def regions(value: str) -> int | None:
     return {"largest": 1, "all": None}[value] if value.isalpha() else int(value)
 
 
+def overlays(value: str) -> int | bool:
+    """Of how many images pictures are drawn, True for all."""
+    if not re.fullmatch("all|[1-9][0-9]{0,8}", value):
+        raise click.BadParameter(f"{value!r:.60}: give all, or a number of images, 1 or more")
+    return True if value == "all" else int(value)
+
+
 def views(value: str) -> Any:
     """Test-time views; `CamkitError` of what is none."""
     from camkit.cam.views import Views
@@ -228,7 +235,7 @@ def make_run_options(
     *more : decorator
         Further options of the group.
     fits : sequence of str
-        What --fit may be.
+        What --fit may be; of none there is no such option.
     fit : str or None
         Its default; None: what the network takes decides.
     lean : bool
@@ -241,9 +248,10 @@ def make_run_options(
         option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True,
                help="Of the forward pass."),
     )  # fmt: skip
+    way = (option("--fit", type=click.Choice(fits), default=fit, show_default=True, help=ways + by_network),)
     return option_group(
         "Running",
-        option("--fit", type=click.Choice(fits), default=fit, show_default=True, help=ways + by_network),
+        *(way if fits else ()),
         *forward,
         option("--workers", type=click.IntRange(0, MOST_PROCESSES),
                help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),
