@@ -66,10 +66,10 @@ def maps_handed_on(end: Value) -> dict[str, Value]:
     seen, waiting = {end}, [end]
     while waiting:
         value = waiting.pop()
-        for place in value.places if len(value.shape) == 4 else ():
+        for place in value.places if len(value.shape) == 4 else []:
             if place.side == "output" and place.call_number > found.get(place.module, (0,))[0]:
                 found[place.module] = place.call_number, value
-        new = {parent for parent in (value.call.parents if value.call else ()) if parent not in seen}
+        new = {parent for parent in (value.call.parents if value.call else []) if parent not in seen}
         seen |= new
         waiting += new
     return {name: value for name, (_, value) in found.items() if is_map(value)}
