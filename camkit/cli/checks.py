@@ -11,16 +11,22 @@ import click
 from camkit.cli.catalog import DRAWN, LITES
 from camkit.cli.elsewhere import WEIGHTS_FILE, weights_file_is_there
 from camkit.cli.groups import DEMO, given_options
+from camkit.cli.recipe_names import LIBRARIES
 from camkit.errors import CamkitError
 
-WILDCARDS = "*?["
 PSEUDO_BOXES = ("map-otsu", "selective-search")
+COLUMNS = {"labels": ("image", "label"), "class_map": ("dataset", "model")}  # of CSV files
 FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "boxes", "config")
 SHARED = ("localize", "evaluate", "ablate", "calibrate", "train", "finetune-fc")  # by the processes of torchrun
 ALONE = ("maps", "boxes", "classifier", "save_maps", "demo")  # options of those that measure
 # What `load_model` takes.
 MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "classes_from", "class_names", "size",
                  "mean", "std", "output_stride", "dilation")  # fmt: skip
+
+# Options that belong to others.
+BELONGS = {"tolerance": "pointing_game", "classifier_weights": "classifier", "tap_weights": "tap",
+           "box_of": "boxes", "dilation": "output_stride", "overlay_format": "overlays",
+           "overlay_side": "overlays"}  # fmt: skip
 
 # What has no say in boxes that are there already.
 OF_MAPS = ("head", "precision", "save_maps", "nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize",
@@ -75,8 +81,7 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
         ):
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     check_boxes(options)
-    if given_options(["tolerance"]) and not options.get("pointing_game"):
-        raise click.UsageError("--tolerance belongs to the pointing game: give --pointing-game")
+    check_belonging(options)
     if options.get("ranked_boxes") and options.get("protocol") != "paper":
         raise click.UsageError("--ranked-boxes are regions of the paper protocol: leave out --protocol wsol")
     if options.get("center_crop"):
@@ -87,11 +92,17 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
 
 
+def check_belonging(options: Mapping[str, Any]) -> None:
+    """Options that say nothing without another."""
+    for name, needed in BELONGS.items():
+        if name in options and given_options([name]) and not options.get(needed):
+            one, other = (f"--{option.replace('_', '-')}" for option in (name, needed))
+            raise click.UsageError(f"{one} says nothing without {other}: give that, or leave {one} out")
+
+
 def check_boxes(options: Mapping[str, Any]) -> None:
     """Options beside a file of boxes."""
     if options.get("boxes") is None:
-        if "boxes" in options and given_options(["box_of"]):
-            raise click.UsageError("--box-of chooses among the boxes of a file: give --boxes")
         return
     beside = [f"--{name}" for name in ("model", "maps") if options.get(name) is not None]
     if beside:
@@ -121,6 +132,15 @@ def check_model(options: Mapping[str, Any]) -> None:
         raise CamkitError(f"{model} is not installed: run pip install 'camkit[imagenet]'{more}")
     if model.startswith("open_clip:") and options.get("classes_from") is None:
         raise CamkitError(f"{model} tells images from texts and has no classes of its own: give --classes-from FILE")
+    check_weights(weights)
+    library, colon, _ = (options.get("maps_by") or "").partition(":")
+    if colon and library in LIBRARIES and not find_spec(LIBRARIES[library]):
+        raise CamkitError(f"--maps-by {options['maps_by']} needs {library}, which is not installed: pip install "
+                          "'camkit[peers]'")  # fmt: skip
+
+
+def check_weights(weights: str) -> None:
+    """A file of weights that is not there."""
     if WEIGHTS_FILE.search(weights) and not weights_file_is_there(weights):
         raise CamkitError(f"{weights}: there is no such file; check --weights")
 
@@ -142,16 +162,37 @@ def check_inputs(options: Mapping[str, Any]) -> None:
     pseudo = options.get("pseudo_boxes")
     if pseudo is not None and pseudo not in PSEUDO_BOXES and not Path(pseudo).is_file():
         raise CamkitError(f"{pseudo}: there is no such file; --pseudo-boxes takes {', '.join(PSEUDO_BOXES)} or a file")
+    check_contents(options)
+
+
+def check_contents(options: Mapping[str, Any]) -> None:
+    """Files and folders that are there, and do not hold what they are given for."""
+    for name, columns in COLUMNS.items():
+        if options.get(name) is not None:
+            from camkit.data.formats.tables import Table
+
+            Table(options[name], f"check --{name.replace('_', '-')}").require(columns)
+    if options.get("settings") is not None:
+        from camkit.runs.settings_file import read_held
+
+        read_held(options["settings"])
     for spec in options.get("images") or ():
-        given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
-        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{"):
-            raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
+        from camkit.data.listing import refuse_imageless
+
+        refuse_imageless(spec)
 
 
 def check_out(options: Mapping[str, Any]) -> None:
-    """A folder that already holds a run; of several processes the first looks, before the others can have begun."""
+    """A folder that cannot be made, or holds a run; of several processes the first looks, before others can begin."""
     out = options.get("out")
-    if rank() == 0 and out is not None and out.is_dir() and not options.get("resume"):
+    if rank() != 0 or out is None:
+        return
+    above = next(folder for folder in (out.absolute(), *out.absolute().parents) if os.path.lexists(folder))
+    if not above.is_dir():
+        raise CamkitError(f"--out {out} cannot be made: {above} is no folder; give another --out")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise CamkitError(f"--out {out} cannot be written: {above} admits no new files; give another --out")
+    if out.is_dir() and not options.get("resume"):
         from camkit.output import check_free
 
         remedy = "--resume, --overwrite" if "resume" in options else "--overwrite"

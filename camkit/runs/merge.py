@@ -16,7 +16,7 @@ from camkit.output.files import naming, whole
 from camkit.output.journal import JOURNAL, Journal
 from camkit.output.owned import MANIFEST
 from camkit.output.results import Summary, record, table_files, write_tables
-from camkit.runs.facts import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
 
 FORMATS = ("csv", "coco", "coco-results", "jsonl")
 OWN = ("images", "seconds", "forward_seconds")
