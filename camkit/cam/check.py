@@ -9,6 +9,7 @@ from torch import nn
 
 from camkit.cam.affine import tolerance
 from camkit.cam.attention_map import AttentionMap
+from camkit.cam.centres import lies_over
 from camkit.cam.current import terms
 from camkit.cam.features import Features
 from camkit.cam.forward import forward, one_line
@@ -56,8 +57,12 @@ def checked(model: nn.Module, head: Head, images: torch.Tensor, recorded: Record
             passed.append(held)
         return torch.cat(passed)
 
-    followed = isinstance(feature_map, AttentionMap) and feature_map.followed
-    notes = [check_places(images, features, followed=followed)]
+    def followed() -> bool:
+        if isinstance(feature_map, AttentionMap):
+            return feature_map.followed
+        return lies_over(feature_map, (images.shape[-2], images.shape[-1]))
+
+    notes = [check_places(images, features, followed)]
     tokened = head.kind == "class token"
     share = float(torch.cat(carried).nanmean()) if carried else float("nan")
     if isinstance(feature_map, AttentionMap) and feature_map.has_rest and share < SMALL_SHARE:

@@ -64,8 +64,7 @@ def replaced(images: torch.Tensor, where: Parts) -> torch.Tensor:
 def check_places(
     images: torch.Tensor,
     features: Callable[[torch.Tensor], torch.Tensor],
-    *,
-    followed: bool = False,
+    followed: Callable[[], bool] = lambda: False,
 ) -> str:
     """Refuse a map that is laid over places of the image that it does not show.
 
@@ -74,9 +73,9 @@ def check_places(
     images : Tensor (2, channels, H, W)
     features : callable
         From images (n, channels, H, W) to their feature maps (n, C, h, w).
-    followed : bool
-        Positions were followed back to a map of rows and columns, so that they are places of the image however they
-        change.
+    followed : callable
+        Whether positions are known, by the operations that made them, to be places of the image however they change;
+        asked where their changes do not tell.
 
     Returns
     -------
@@ -114,7 +113,7 @@ def check_places(
     moved = (after - before)[: len(blocks)]
     shares = shares_of(moved)
     if apartness(shares) < APART:
-        if followed or _follows_size(images, features, map_size):
+        if followed() or _follows_size(images, features, map_size):
             return ANYWHERE
         if places_told(shares_of(unlike(moved, before))) and strips_lie(images, features, before, left=True):
             return ANYWHERE
