@@ -21,7 +21,7 @@ class FilledImages:
         """Flags (count,), bool, in shared memory, to be set for each damaged image, whose name is then known."""
         import torch  # noqa: PLC0415 - what a data set holds is known without it
 
-        flags = torch.zeros(count, dtype=torch.bool).share_memory_()
+        flags: Tensor = torch.zeros(count, dtype=torch.bool).share_memory_()
         self._noted.append((flags, name))
         return flags
 
