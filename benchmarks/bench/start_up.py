@@ -15,6 +15,9 @@ def work(_settings: Settings) -> Iterator[Work]:
     nothing = python("pass")
     yield Work(GROUP, "import camkit", {"camkit": python("import camkit"), "floor: python": nothing})
     yield Work(GROUP, "camkit --help", {"camkit": command("--help"), "floor: python": nothing})
+    yield Work(GROUP, "a wrong call, to its message",
+               {"camkit": command("localize", "--model", "tiny", "--images", "nowhere", status=2),
+                "floor: python": nothing})  # fmt: skip
     yield Work(GROUP, "localize, to its first work",
                {"camkit": python("import camkit.runs.localize"), f"floor: {TORCH}": python(TORCH)},
                targets={f"floor: {TORCH}": 1 / 1.1})  # fmt: skip
@@ -24,5 +27,10 @@ def python(line: str) -> Callable[[], object]:
     return lambda: subprocess.run([sys.executable, "-c", line], check=True, capture_output=True)
 
 
-def command(*arguments: str) -> Callable[[], object]:
-    return lambda: subprocess.run([sys.executable, "-m", "camkit", *arguments], check=True, capture_output=True)
+def command(*arguments: str, status: int = 0) -> Callable[[], object]:
+    def run() -> None:
+        done = subprocess.run([sys.executable, "-m", "camkit", *arguments], check=False, capture_output=True)
+        if done.returncode != status:
+            raise RuntimeError(f"camkit {' '.join(arguments)} ended with {done.returncode}: {done.stderr!r}")
+
+    return run

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from errno import EACCES, ENOTDIR
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -189,9 +190,9 @@ def check_out(options: Mapping[str, Any]) -> None:
         return
     above = next(folder for folder in (out.absolute(), *out.absolute().parents) if os.path.lexists(folder))
     if not above.is_dir():
-        raise CamkitError(f"--out {out} cannot be made: {above} is no folder; give another --out")
+        raise CamkitError(f"--out {out}: cannot be written to ({os.strerror(ENOTDIR)}): give another")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise CamkitError(f"--out {out} cannot be written: {above} admits no new files; give another --out")
+        raise CamkitError(f"--out {out}: cannot be written to ({os.strerror(EACCES)}): give another")
     if out.is_dir() and not options.get("resume"):
         from camkit.output import check_free
 

@@ -26,11 +26,11 @@ def prepare(options: dict[str, Any], *, silent: bool = False) -> None:
         if options.get("resume"):
             raise click.UsageError("--resume goes on with a run: name its folder with --out")
         options["out"] = free_folder(f"camkit-{click.get_current_context().info_name}", anew=options["overwrite"])
-    check_call(options)
     if "nwc" in options:
         check_recipe(options)
     if "weightings" in options:
         check_grid(options)
+    check_call(options)
     if options.get("dataset"):
         options["dataset"] = found_format(options["dataset"], options["root"], options["split"])
     if unnamed and not silent:

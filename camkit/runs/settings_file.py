@@ -6,8 +6,6 @@ from typing import Any
 
 from camkit.errors import CamkitError
 
-KEYS = ("recipe", "chosen_on", "model")
-
 
 def read_held(path: Path) -> dict[str, Any]:
     """What a settings file holds.
@@ -23,7 +21,7 @@ def read_held(path: Path) -> dict[str, Any]:
         raise CamkitError(f"{path}: cannot be read: {error.strerror}; check --settings") from error
     except (ValueError, RecursionError) as error:  # not JSON, nested too deep, a number too long
         raise none(path) from error
-    if not isinstance(held, dict) or not set(KEYS) <= set(held):
+    if not isinstance(held, dict) or "recipe" not in held:
         raise none(path)
     return held
 
