@@ -3,11 +3,11 @@
     python benchmarks/component_tree.py times --maps 140 --thresholds 1000
     python benchmarks/component_tree.py equality --maps 2000
 
-Both sides start from the same float64 score maps of 224x224 pixels, quantise them, find the boxes and score them
-against one ground-truth box with the IoU of the `wsol` protocol, map after map, on one thread. OpenCV's side does at
-each threshold what the public evaluators do, the map's maximum included. The IoU at each threshold must be equal, so
-must be all boxes at all grey levels; both are counted. Times are the thread's CPU time, the median over a kind's
-maps; compilation, or loading it from the cache, is in none of them and has its own line.
+Both sides start from the same float64 score maps of 224x224 pixels, from 0 to 1, quantise them, find the boxes and
+score them against one ground-truth box with the IoU of the `wsol` protocol, map after map, on one thread. OpenCV's side
+does at each threshold what the public evaluators do, the map's maximum included. The IoU at each threshold must be
+equal, so must be all boxes at all grey levels; both are counted. Times are the thread's CPU time, the median over a
+kind's maps; compilation, or loading it from the cache, is in none of them and has its own line.
 """
 
 import argparse
@@ -19,9 +19,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 from tqdm import tqdm
 
+from camkit.boxes.score_maps import normalize_maps
 from camkit.boxes.tree import all_level_boxes, level_boxes
+from camkit.metrics.wsol import quantise
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 import opencv_reference as opencv
@@ -53,7 +56,7 @@ def one_opencv(score_map: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def one_camkit(score_map: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    grey = opencv.quantize(score_map)
+    grey = quantise(score_map)
     return iou(level_boxes(grey, "border"))[levels_of(grey, thresholds)]
 
 
@@ -65,7 +68,7 @@ def all_opencv(score_map: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def all_camkit(score_map: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    grey = opencv.quantize(score_map)
+    grey = quantise(score_map)
     contours = all_level_boxes(grey)
     return contours.highest(iou(contours.boxes), nothing=NO_BOX)[levels_of(grey, thresholds)]
 
@@ -125,7 +128,7 @@ def main() -> None:
 
     maps = defaultdict(list)
     for kind, score_map in opencv.score_maps(arguments.maps, SIZE, arguments.seed):
-        maps[kind].append(score_map)
+        maps[kind].append(normalize_maps(torch.from_numpy(score_map)).numpy())
     rows = []
     for kind, score_maps in tqdm(maps.items(), unit="kind"):
         measured = (

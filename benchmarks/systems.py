@@ -2,23 +2,26 @@
 
     python benchmarks/systems.py --data shapes --seeds 3 --out OUT
     python benchmarks/systems.py --data cub --root CUB_200_2011 --seeds 1 --out OUT
+    python benchmarks/systems.py --data cub --seeds 1 --out OUT --table    # of what is there, and nothing is trained
 
 `shapes`: a small VGG with batch norms from nothing, on drawn images of 64 pixels. `cub`: EfficientNet-Lite0 from
 ImageNet's weights (extra `imagenet`), on CUB's training split, ten species of it or all. Every system has the same
 network, images, epochs, learning rate and schedule, those of plain training, and its own published constants; places
 in EfficientNet-Lite0, which no paper has, are after the stages of stride 8 and 16. Nothing is chosen on the test split,
-and no system has been tuned. Each training is a process of its own: its processors' time and the most memory it held
-stand beside plain training's (of the whole run, with its one validation).
+and no system has been tuned. Each training is a process of its own: its processors' time, over the number of its steps,
+and the most memory that it added to the process stand beside plain training's. Both are of the whole run, with reading
+images and its one validation; `benchmarks/method_step.py` measures steps alone.
 
 OUT keeps a file for each training, so that a run that was stopped goes on.
 """
 
+import csv
 import json
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +93,7 @@ def one(data: str, root: str, system: str, seed: int, out: Path) -> None:
         root=root, schedule="cosine", seed=seed, best="top1_cls",
         val_every=COMMON[data]["epochs"], **{"batch_size": 30} | COMMON[data] | systems(data, out)[system],
     )  # fmt: skip
-    folder = out / "networks" / data / f"{system}-{seed}"
+    folder = _folder(out, data, system, seed)
     began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     train(settings, folder, resume=True)
     worked, held = time.process_time() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -100,6 +103,10 @@ def one(data: str, root: str, system: str, seed: int, out: Path) -> None:
     found = measured(evaluate(inference, test, recipes, batch_size=30), data, worked=worked,
                      mib=(held - before) / 1024)  # fmt: skip
     _file(out, data, system, seed).write_text(json.dumps(found.as_json()), encoding="utf-8")
+
+
+def _folder(out: Path, data: str, system: str, seed: int) -> Path:
+    return out / "networks" / data / f"{system}-{seed}"
 
 
 def _file(out: Path, data: str, system: str, seed: int) -> Path:
@@ -115,22 +122,40 @@ def table(data: str, seeds: int, out: Path) -> Iterator[str]:
     runs = {}
     for system in systems(data, out):
         files = {seed: _file(out, data, system, seed) for seed in range(seeds)}
-        if all(file.exists() for file in files.values()):
-            runs[system] = {seed: _read(file) for seed, file in files.items()}
-    plain = runs["CAM"]
+        if its := {seed: _read(file) for seed, file in files.items() if file.exists()}:
+            runs[system] = its
+    if "CAM" not in runs:
+        raise click.ClickException(f"{out}: holds no {data}-CAM-SEED.json, which the others are held against")
     boxes = list(FIGURES.values())[1:]
-    head = [FIGURES["top1_cls"], *(f"{name}, {recipe}" for recipe in ("CAM", "both") for name in boxes)]
-    yield "| system | " + " | ".join([*head, "GT-known Loc, CAM, against CAM", "work", "memory"]) + " |"
-    yield "|---" * (len(head) + 4) + "|"
+    head = ["system", "seeds", FIGURES["top1_cls"], *(f"{name}, {recipe}" for recipe in ("CAM", "both")
+            for name in boxes), "GT-known Loc, CAM, against CAM", "ms a step", "memory, MiB"]  # fmt: skip
+    yield f"| {' | '.join(head)} |"
+    yield "|---" * len(head) + "|"
     for system, its in runs.items():
-        cells = [told([(1, its)], "cam:top1_cls")]
+        plain = {seed: runs["CAM"][seed] for seed in its if seed in runs["CAM"]}
+        cells = [str(len(its)), told([(1, its)], "cam:top1_cls")]
         for recipe in ("cam", "nwc+pas"):
-            name = recipe if f"{recipe}:gt_loc" in its[0].outcomes else "cam"
+            name = recipe if f"{recipe}:gt_loc" in its[min(its)].outcomes else "cam"
             cells += [told([(1, its)], f"{name}:{figure}") for figure in list(FIGURES)[1:]]
-        cells.append("" if system == "CAM" else told([(1, its), (-1, plain)], "cam:gt_loc"))
-        work, memory = (sum(run.facts[key] for run in its.values()) for key in ("worked", "mib"))
-        base = [sum(run.facts[key] for run in plain.values()) for key in ("worked", "mib")]
-        yield f"| {system} | " + " | ".join([*cells, f"{work / base[0]:.2f}", f"{memory / base[1]:.2f}"]) + " |"
+        alike = {seed: its[seed] for seed in plain}
+        cells.append("" if system == "CAM" or not alike else told([(1, alike), (-1, plain)], "cam:gt_loc"))
+        ours, theirs = spent(out, data, system, its), spent(out, data, "CAM", runs["CAM"])
+        cells += [f"{own:.0f}, {own / base:.2f} times" for own, base in zip(ours, theirs, strict=True)]
+        yield f"| {system} | {' | '.join(cells)} |"
+    first = runs["CAM"][min(runs["CAM"])]
+    yield f"\nn {len(first.images)}, {first.facts['failures']} of the split's images failed"
+
+
+def spent(out: Path, data: str, system: str, runs: Mapping[int, Measured]) -> tuple[float, float]:
+    """Processors' milliseconds over steps, and MiB, their means over seeds."""
+    steps = 0
+    for seed in runs:
+        with (_folder(out, data, system, seed) / "log.csv").open(newline="") as log:
+            steps += max(int(row["step"]) for row in csv.DictReader(log))
+    return (
+        1000 * sum(run.facts["worked"] for run in runs.values()) / steps,
+        sum(run.facts["mib"] for run in runs.values()) / len(runs),
+    )
 
 
 def told(terms: list[tuple[int, dict[int, Measured]]], figure: str) -> str:
@@ -146,14 +171,17 @@ def told(terms: list[tuple[int, dict[int, Measured]]], figure: str) -> str:
 @click.option("--seeds", default=1)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--only", multiple=True, help="Systems; all without it.")
+@click.option("--table", "only_table", is_flag=True, help="Print the table of what is there, and train nothing.")
 @click.option("--one", "this", nargs=2, default=None, type=(str, int), hidden=True)
-def main(data: str, root: str, seeds: int, out: Path, only: tuple[str, ...], this: tuple[str, int] | None) -> None:
+def main(
+    data: str, root: str, seeds: int, out: Path, only: tuple[str, ...], only_table: bool, this: tuple[str, int] | None
+) -> None:
     """Train what is not there yet, and print the table as Markdown."""
     out.mkdir(parents=True, exist_ok=True)
     if this:
         one(data, root, *this, out)
         return
-    for seed in range(seeds):
+    for seed in range(0 if only_table else seeds):
         for system in only or systems(data, out):
             if not _file(out, data, system, seed).exists():
                 command = [sys.executable, __file__, "--data", data, "--root", root, "--out", str(out)]

@@ -8,9 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
 
-from camkit.data import MAX_PIXELS, Decoded, Fit, PreparedImages, Preprocess, Sample, View, load_image
+from camkit.data import (
+    MAX_PIXELS,
+    Decoded,
+    Fit,
+    ImageFile,
+    PreparedImages,
+    Preprocess,
+    Sample,
+    Samples,
+    View,
+    load_image,
+)
+from camkit.data.dataset import load_file
 from camkit.data.names import written_text
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.inference import Precision
@@ -28,7 +39,8 @@ NO_RESULT: Row = {"rank": 0, "label": -1, "name": "", "score": np.nan, "x0": 0, 
                   "tau": np.nan, "width": 0, "height": 0, "error": ""}  # fmt: skip
 TYPES = {str: np.dtype(object), int: np.dtype(np.int32), float: np.dtype(np.float32)}
 RESULTS = {name: TYPES[type(value)] for name, value in NO_RESULT.items()}
-SOURCES = ("bytes", "path")
+SOURCES = ("bytes", "file", "path")
+READ = ("bytes", "file")  # not carried through
 INPUTS = ("input", "height", "width", "window", "error")
 
 
@@ -60,7 +72,7 @@ class DecodeBatch:
         """Decode a batch; `CamkitError` where its columns are not what a batch has."""
         images = self.images(batch)
         samples = [images[index] for index in range(len(images))]
-        found = carried(batch, ("bytes",), INPUTS)
+        found = carried(batch, READ, INPUTS)
         found["input"] = np.empty(len(samples), object)
         for index, sample in enumerate(samples):
             found["input"][index] = np.zeros((3, 0, 0), np.float32) if sample.input is None else sample.input.numpy()
@@ -98,12 +110,15 @@ class LocalizeBatch:
 
     Attributes
     ----------
+    localizer : Localizer
+        What it localizes with.
     decode : DecodeBatch
         Decoding and fitting alone; small, and pickled without weights.
 
     Notes
     -----
-    A call takes ``bytes`` (object: encoded images) or ``path`` (text), or what `decode` gives. All other columns, and
+    A call takes ``bytes`` (object: encoded images), ``file`` (object: `camkit.data.ImageFile`, members of archives too)
+    or ``path`` (text), or what `decode` gives. All other columns, and
     ``path``, are carried through. It gives for each image `topk` rows with ``rank`` (from 1), ``label``, ``name``,
     ``score``, ``x0 y0 x1 y1`` (pixels of the original image, half open), ``tau``, ``width``, ``height`` and ``error``
     (""), with the digits and the spelling of boxes.csv; of an image without a result one row with rank 0, label -1 and
@@ -138,10 +153,10 @@ class LocalizeBatch:
             "model": model, "weights": weights, "recipe": recipe, "topk": topk, "fit": fit, "batch_size": batch_size,
             "device": device, "precision": precision, "max_pixels": max_pixels,
         }  # fmt: skip
-        self._localizer = Localizer(load_classifier(str(model), weights), recipe, topk=topk, fit=fit,
+        self.localizer = Localizer(load_classifier(str(model), weights), recipe, topk=topk, fit=fit,
                                     batch_size=batch_size, device=device, precision=precision,
                                     max_pixels=max_pixels)  # fmt: skip
-        self.decode = DecodeBatch(self._localizer.preprocess, max_pixels)
+        self.decode = DecodeBatch(self.localizer.preprocess, max_pixels)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), **self._made_with), ()
@@ -158,11 +173,11 @@ class LocalizeBatch:
             The columns are not what a batch has, or a single image does not fit into the device's memory.
         """
         decoded = "input" in batch
-        ids = carried(batch, INPUTS if decoded else ("bytes",), RESULTS)
-        images: Dataset[Sample] = FittedImages(batch) if decoded else self.decode.images(batch)
+        ids = carried(batch, INPUTS if decoded else READ, RESULTS)
+        images: Samples = FittedImages(batch) if decoded else self.decode.images(batch)
         rows: list[Row] = []
         places: list[int] = []
-        for place, result in enumerate(self._localizer.stream(images)):
+        for place, result in enumerate(self.localizer.stream(images)):
             of_image = rows_of(result)
             rows += of_image
             places += [place] * len(of_image)
@@ -193,6 +208,8 @@ class EncodedImages(PreparedImages):
     def load(self, index: int) -> Decoded:
         """The image, and what is wrong with it."""
         source = self.sources[index]
+        if isinstance(source, ImageFile):
+            return load_file(source, self.max_pixels, self.truncated)
         if isinstance(source, bytes | bytearray | memoryview):
             return load_image(bytes(source), self.max_pixels, self.name(index))
         if not isinstance(source, str | Path):
@@ -200,7 +217,7 @@ class EncodedImages(PreparedImages):
         return load_image(source, self.max_pixels)
 
 
-class FittedImages(Dataset[Sample]):
+class FittedImages(Samples):
     """What a `DecodeBatch` gave."""
 
     def __init__(self, batch: Mapping[str, Any]) -> None:

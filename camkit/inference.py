@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler
 
 from camkit.cam import CAM, AveragedMaps, FusedMaps, MapSource, Prediction, TwoHeads
 from camkit.cam.extractor import unwrap
-from camkit.data import Batch, Fit, Sample, collate, quiet_worker
-from camkit.errors import CamkitError, OutOfMemory, UnsuitableInput, is_out_of_memory, killed_reader
+from camkit.data import Batch, Fit, Samples, read_batches
+from camkit.errors import CamkitError, OutOfMemory, UnsuitableInput, is_out_of_memory
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
@@ -57,6 +57,8 @@ class Inference:
         Makes the class maps.
     most : int or None
         How many images fit into a forward pass, where more did not.
+    deaths : list of str
+        What was said of processes that died while they read images, and were replaced.
     optimized : Optimized or None
         What came of `optimize` and `compiled`.
     """
@@ -85,6 +87,7 @@ class Inference:
             )
         self.seconds = 0.0  # in forward passes
         self.most: int | None = None
+        self.deaths: list[str] = []
         self.optimized = Optimized(self.source, fold=optimize, compiled=compiled) if optimize or compiled else None
         ClassNames(self.source.num_classes, classifier.class_names)  # one for each class, or it is refused
 
@@ -151,7 +154,7 @@ class Inference:
         return "keep" if "keep" in self.fits else "stretch"
 
     def batches(
-        self, samples: Dataset[Sample], batch_size: int, workers: int, sampler: Iterable[list[Any]] | None = None
+        self, samples: Samples, batch_size: int, workers: int, sampler: Iterable[list[Any]] | None = None
     ) -> Chunks:
         """Samples, read by so many processes (0: this one), as batches and failures on their way to the device.
 
@@ -161,17 +164,10 @@ class Inference:
         Raises
         ------
         CamkitError
-            One of the processes has died.
+            Processes die time and again, and no image is to blame.
         """
-        pinned = self.device.type == "cuda"
-        loader: DataLoader[Any] = DataLoader(
-            samples, batch_size if sampler is None else 1, batch_sampler=sampler, num_workers=workers,
-            collate_fn=collate, pin_memory=pinned, worker_init_fn=quiet_worker,
-        )  # fmt: skip
-        try:
-            yield from loader
-        except RuntimeError as error:
-            raise killed_reader(error) or error from error
+        batches = BatchSampler(range(len(samples)), batch_size, drop_last=False) if sampler is None else sampler  # type: ignore[arg-type]
+        yield from read_batches(samples, batches, workers, self.deaths, pin_memory=self.device.type == "cuda")
 
     def halving(self, start: Callable[[Batch], list[T]]) -> Callable[[Batch], list[T]]:
         """Does for a batch what `start` does, by halves where all of it does not fit into memory.
@@ -204,10 +200,14 @@ class Inference:
     @property
     def notes(self) -> list[str]:
         """What should be known of how it went."""
-        if self.most is None:
-            return []
-        return [f"out of memory: batches were cut to {self.most} images, which may move last digits; --batch-size "
-                f"{self.most} does so from the beginning"]  # fmt: skip
+        notes = []
+        if self.most is not None:
+            notes.append(f"out of memory: batches were cut to {self.most} images, which may move last digits; "
+                         f"--batch-size {self.most} does so from the beginning")  # fmt: skip
+        if self.deaths:
+            notes.append(f"{self.deaths[0]}. It was replaced and its images were read again"
+                         f"{f', {len(self.deaths)} times in all' if len(self.deaths) > 1 else ''}")  # fmt: skip
+        return notes
 
     def forward(self, batch: Batch) -> Prediction:
         """One forward pass.
@@ -229,8 +229,6 @@ class Inference:
             with torch.autocast(self.device.type, dtype) if dtype else nullcontext():
                 prediction = source.predict(images)
         except (RuntimeError, MemoryError) as error:
-            if dead := killed_reader(error):
-                raise dead from error
             if is_out_of_memory(error):
                 raise OutOfMemory(f"out of memory with {len(images)} images at a time: lower the batch size") from error
             reason = str(error).strip().splitlines()[0]

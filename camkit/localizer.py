@@ -9,7 +9,6 @@ from typing import Any, overload
 
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
 from camkit.boxes import LARGEST, RegionChoice
 from camkit.cam import Views, heads_of, refuse_unfit
@@ -25,6 +24,7 @@ from camkit.data import (
     PreparedImages,
     Preprocess,
     Sample,
+    Samples,
     Truncated,
 )
 from camkit.data.in_memory import given_images
@@ -182,7 +182,7 @@ class Localizer:
 
     def stream(
         self,
-        images: Sequence[ImageFile] | Dataset[Sample],
+        images: Sequence[ImageFile] | Samples,
         labels: Mapping[str, int] | None = None,
         keep_image: bool = False,
     ) -> Iterator[Result]:
@@ -190,14 +190,14 @@ class Localizer:
 
         Parameters
         ----------
-        images : sequence of ImageFile, or Dataset of Sample
+        images : sequence of ImageFile, or Samples
             As `camkit.data.find_images` lists them, or prepared with this localizer's `preprocess`.
         labels : mapping from image name to class, optional
         keep_image : bool
             Keep the original pixels with each result, for pictures.
         """
         wanted = None if labels is None else (lambda sample: labels.get(sample.name))
-        dataset = images if isinstance(images, Dataset) else self._dataset(images, keep_image)
+        dataset = images if isinstance(images, Samples) else self._dataset(images, keep_image)
         for result in self._results(dataset, wanted, {"": self.recipe}):
             yield result if isinstance(result, Failure) else result[""]
 
@@ -205,7 +205,7 @@ class Localizer:
         self,
         batches: Iterable[Sequence[ImageFile]],
         labels: Callable[[str], int | None] | None = None,
-        keep_image: bool = False,
+        keep_image: bool | frozenset[str] = False,
     ) -> Iterator[Result]:
         """As `stream`, of batches that are taken as they are wanted, however many there will be.
 
@@ -215,8 +215,8 @@ class Localizer:
             Those that go through the network together, whatever the batch size.
         labels : callable, optional
             The class of an image's name.
-        keep_image : bool
-            As of `stream`.
+        keep_image : bool or frozenset of str
+            As of `stream`; or keep those of the images of these names.
         """
         places = count()
         truncated: Truncated = "fail" if self.filled is None else "fill"
@@ -265,7 +265,7 @@ class Localizer:
 
     def _results(
         self,
-        dataset: Dataset[Sample],
+        dataset: Samples,
         wanted: Wanted | None,
         recipes: Mapping[str, Recipe],
         sampler: Iterable[list[tuple[int, ImageFile]]] | None = None,

@@ -111,7 +111,7 @@ def test_it_travels_as_its_arguments(place, localize):
 @pytest.mark.parametrize(
     ("batch", "says"),
     [
-        ({"id": [1]}, "columns id: give it one of bytes, path"),
+        ({"id": [1]}, "columns id: give it one of bytes, file, path"),
         ({"bytes": [b""], "label": [3]}, "label have names of results: rename"),
         ({"bytes": [b"", b""], "id": [3]}, "different lengths: id 1, bytes 2"),
         ({"bytes": np.array([b"a\0"])}, "drops zero bytes"),

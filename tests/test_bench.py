@@ -46,3 +46,16 @@ def test_the_page_keeps_what_is_round_the_marks(alternate, tmp_path):
     assert "old" not in text
     assert "| work | 1 (1) | floor | 1.9 (1.8) | 1.9 (1.8 to 2) | 2: **missed** |" in text
     del sys.modules["page"]
+
+
+def test_what_is_raced_against_gives_the_same_figures(alternate, monkeypatch):
+    """The public evaluation's loops, to the last digit, a constant map among the others."""
+    pytest.importorskip("cv2")
+    import wsol
+
+    monkeypatch.setattr(wsol, "CUB_TEST", 1400)  # seven maps, one of each kind
+
+    for work in wsol.work(alternate.Settings(False, re.compile(""), 1, "cpu")):
+        ours, theirs = (side() for side in work.sides.values())
+        assert ours == theirs, work.name
+    del sys.modules["wsol"]

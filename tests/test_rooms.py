@@ -102,3 +102,15 @@ def test_the_public_surface_is_there():
         assert getattr(camkit, name) is not None
     with pytest.raises(AttributeError):
         _ = camkit.nothing
+
+
+def test_localizing_begins_with_torch_and_torchvision_alone():
+    """What measuring and drawing need is slow to import, and is not loaded before they begin."""
+    code = (
+        "import sys, torch, torchvision; before = set(sys.modules); import camkit.runs.localize;"
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "camkit" in loaded
+    assert not loaded & {"matplotlib", "numba", "pandas", "scipy", "skimage", "torchmetrics", "transformers"}

@@ -28,6 +28,8 @@ import measuring
 import page
 import start_up
 import torch
+import training
+import wsol
 from alternate import Measured, Settings, Work, measure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +44,8 @@ def works(settings: Settings, folder: Path, wanted: re.Pattern[str]) -> Iterator
         beside.GROUP: lambda: beside.work(settings, folder / "beside"),
         end_to_end.GROUP: lambda: end_to_end.work(settings, folder / "end-to-end"),
         measuring.GROUP: lambda: measuring.work(settings),
+        training.GROUP: lambda: training.work(settings),
+        wsol.GROUP: lambda: wsol.work(settings),
         gpu.GROUP: lambda: gpu.work(settings),
     }
     for group, make in asked.items():

@@ -15,15 +15,15 @@ GRADIENT = 1.3  # times as fast as any gradient method
 
 
 def work(settings: Settings) -> Iterator[Work]:
-    names = tuple(NETWORKS) if settings.full else ("MobileNetV2", "ResNet50")
-    batches = (1, 16, 64) if settings.full else (1, 16)
-    for name in filter(settings.networks.search, names):
+    for name in filter(settings.networks.search, NETWORKS):
         model = network(name)
         cam = CAM(model)
+        batches = (1, 16, 64) if settings.full else (1, 16) if name in ("MobileNetV2", "ResNet50") else (1,)
         for batch in batches:
             images = torch.randn(batch, 3, 224, 224)
             yield maps(name, model, cam, images)
-            if batch == batches[1]:
+            if batch == 16:
+                yield in_bfloat16(name, model, cam, images)
                 yield several(name, cam, images, 5, "5 classes, batch {}")
                 if settings.full:
                     yield several(name, cam, images, model(images[:1]).shape[1], "all classes, batch {}")
@@ -39,6 +39,20 @@ def maps(name: str, model: torch.nn.Module, cam: CAM, images: torch.Tensor) -> W
     peers = _peers(name, model, images) if len(images) <= 16 and NETWORKS[name].features else {}
     targets = {"floor: bare forward pass": least, **{one: 1.0 if one == "torch-cam CAM" else GRADIENT for one in peers}}
     return Work(GROUP, f"{name}, 1 class, batch {len(images)}", sides | peers, len(images), targets)
+
+
+def in_bfloat16(name: str, model: torch.nn.Module, cam: CAM, images: torch.Tensor) -> Work:
+    def bare() -> torch.Tensor:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            return model(images)
+
+    def found() -> object:
+        with torch.autocast("cpu", torch.bfloat16):
+            return cam(images)
+
+    floor = "floor: bare forward pass"
+    return Work(GROUP, f"{name} in bf16, 1 class, batch {len(images)}", {"camkit": found, floor: bare}, len(images),
+                {floor: 0.99})  # fmt: skip
 
 
 def several(name: str, cam: CAM, images: torch.Tensor, classes: int, what: str) -> Work:

@@ -1,8 +1,9 @@
 """How work grows with what it is of: milliseconds at several sizes, and the slope on logarithmic scales."""
 
+import copy
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,10 @@ def growths(settings: Settings, folder: Path) -> Iterator[Growth]:
     sides = (200, 400, 800, 1600)
     runs = [lambda side=side: recipe.boxes(recipe.score_maps(one, (side, side))) for side in sides]
     yield grown("boxes of one map, by the image's pixels", [side**2 for side in sides], runs, settings)
+    cam, sides = CAM(network("MobileNetV2")), (128, 192, 256)
+    shown = [torch.randn(4, 3, side, side) for side in sides]
+    yield grown("maps of 4 images, by the input's pixels", [side**2 for side in sides],
+                [lambda images=images: cam(images) for images in shown], settings)  # fmt: skip
     passed = CAM(network("MobileNetV2")).features(torch.randn(16, 3, 224, 224))
     classes = (1, 10, 100, 1000)
     yield grown("maps of 16 images, by classes", classes,
@@ -50,6 +55,18 @@ def growths(settings: Settings, folder: Path) -> Iterator[Growth]:
     localizer = Localizer("tiny", device="cpu", optimize=True)
     yield grown("localize with tiny, by images", counts,
                 [lambda n=n: list(localizer.stream(files[:n])) for n in counts], settings)  # fmt: skip
+    yield from by_processes(localizer, files, settings)
+
+
+def by_processes(localizer: Localizer, files: Sequence, settings: Settings) -> Iterator[Growth]:
+    """On the wall: a child's time is its own. What processes read, this one has not to."""
+    readers = (1, 2)
+    localizers = [copy.copy(localizer) for _ in readers]
+    for one, workers in zip(localizers, readers, strict=True):
+        one.workers = workers
+    yield grown("localize with tiny, by reading processes (on the wall)", readers,
+                [lambda one=one: list(one.stream(files)) for one in localizers],
+                replace(settings, clock="wall"))  # fmt: skip
 
 
 def grown(name: str, sizes: Sequence[int], runs: Sequence[Callable[[], object]], settings: Settings) -> Growth:

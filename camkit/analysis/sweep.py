@@ -20,7 +20,7 @@ from camkit.metrics.best_accuracy import best_accuracy
 from camkit.metrics.intervals import accuracy
 from camkit.metrics.iou import best_iou
 from camkit.metrics.localization import IOU_AT_LEAST
-from camkit.metrics.per_image import FIXED, REPORTED
+from camkit.metrics.threshold_splits import FIXED, REPORTED
 from camkit.recipe import Recipe
 
 Correct = NDArray[np.bool_]

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
         LARGEST,
         RegionChoice,
         above,
-        boxes_by_size,
         boxes_from_maps,
         boxes_of_regions,
         largest_region,
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from camkit.boxes.taus import boxes_at_taus
     from camkit.boxes.thresholds import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold, ThresholdRule
 
-# Loaded when first used: the command line reads thresholds without loading torch.
+# Loaded when first used: the command line reads thresholds without loading torch, and numba is slow to import.
 MODULE_OF = {
     "Interpolation": "score_maps",
     "LARGEST": "regions",
@@ -34,7 +33,6 @@ MODULE_OF = {
     "above": "regions",
     "box_of": "geometry",
     "boxes_at_taus": "taus",
-    "boxes_by_size": "regions",
     "boxes_from_maps": "regions",
     "boxes_of_regions": "regions",
     "largest_region": "regions",
@@ -59,7 +57,6 @@ __all__ = [
     "above",
     "box_of",
     "boxes_at_taus",
-    "boxes_by_size",
     "boxes_from_maps",
     "boxes_of_regions",
     "largest_region",

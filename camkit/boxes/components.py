@@ -3,10 +3,10 @@
 The pixels are taken from bright to dark, within one grey value in raster order. Each joins the regions it touches
 (union-find), and each region carries along what it will be asked for: box, first pixel, count, area, Euler number.
 Whenever a region is about to change, what it was is written down with the levels at which it was so: the number of
-levels costs nothing that way.
+levels costs nothing that way. Most pixels of one grey value join one region: while they do, it is held in registers.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from camkit.boxes.compiled import compiled
 from camkit.boxes.neighbourhood import Neighbourhood
 
 Region = Any  # an element of Regions
+Integer = Any  # of whatever width numba makes it
 Regions = NDArray[np.void]
 
 #: One region as it is at all levels low..high: its box (half open), its first pixel in raster order (``y << 16 | x``),
@@ -22,6 +23,21 @@ Regions = NDArray[np.void]
 REGION = np.dtype(
     [(name, np.int32) for name in ("low", "high", "x0", "y0", "x1", "y1", "first", "count", "area", "euler")]
 )
+
+
+NOTHING: Integer = np.uint32(2**32 - 1)  # no region's number
+
+
+class Growing(NamedTuple):
+    """The region that pixels are joining: of a `REGION` what changes as they do."""
+
+    x0: Integer
+    x1: Integer
+    y1: Integer
+    first: Integer
+    count: Integer
+    area: Integer
+    euler: Integer
 
 
 @compiled
@@ -43,38 +59,43 @@ def regions_of_all_levels(grey: NDArray[np.uint8], neighbourhood: Neighbourhood)
     width = grey.shape[1]
     order, stops = by_brightness(grey)
     states = brighter_neighbours(grey).ravel()
-    touched = neighbourhood.touched
-    steps = (neighbourhood.ring[:, 0] * width + neighbourhood.ring[:, 1])[neighbourhood.contacts.ravel()].reshape(
-        256, 4
-    )
+    touched, area, euler = neighbourhood.touched, neighbourhood.area, neighbourhood.euler
+    steps = steps_to_contacts(neighbourhood, width)
     labels = np.empty(grey.size, np.uint32)  # unsigned: no index counts from the end
-    parents = np.empty(grey.size, np.uint32)
-    nodes = np.empty(grey.size, REGION)
+    begun = (grey.size + 1) // 2  # at most: no two regions begin side by side
+    parents, nodes = np.empty(begun, np.uint32), np.empty(begun, REGION)
     regions = np.empty(grey.size, REGION)
     n_nodes = n_regions = 0
     for value in range(255, 0, -1):
+        held, region = NOTHING, Growing(0, 0, 0, 0, 0, 0, 0)
         for pixel in order[stops[value + 1] : stops[value]]:
-            place = (pixel >> 16) * width + (pixel & 0xFFFF)
+            y, x = np.int64(pixel >> np.uint32(16)), np.int64(pixel & np.uint32(0xFFFF))
+            place = y * width + x
             state = states[place]
             if touched[state]:
-                root = find(parents, labels[place + steps[state, 0]])
-                n_regions += write_down(nodes[root], value, regions[n_regions])
+                root = find(parents, labels[np.uint64(place + steps[state, 0])])
             else:
-                root = n_nodes
-                parents[root] = root
-                start(nodes[root], pixel)
+                root = np.uint32(n_nodes)
+                begin(parents, nodes[root], root, pixel)
                 n_nodes += 1
+            if root != held:
+                if held != NOTHING:
+                    put_down(nodes[held], region, value)
+                n_regions += write_down(nodes[root], value, regions[n_regions])
+                held, region = root, taken_up(nodes[root])
             for k in range(1, touched[state]):
-                other = find(parents, labels[place + steps[state, k]])
-                if other != root:
+                other = find(parents, labels[np.uint64(place + steps[state, k])])
+                if other != held:
                     n_regions += write_down(nodes[other], value, regions[n_regions])
-                    root = unite(parents, nodes, root, other)
-            extend(nodes[root], pixel, value, neighbourhood.area[state], neighbourhood.euler[state])
-            labels[place] = root
+                    held, region = united(parents, held, region, other, taken_up(nodes[other]))
+            region = extended(region, y, x, pixel, area[state], euler[state])
+            labels[np.uint64(place)] = held
+        if held != NOTHING:
+            put_down(nodes[held], region, value)
     for root in range(n_nodes):
         if parents[root] == root:
             n_regions += write_down(nodes[root], 0, regions[n_regions])
-    return regions[:n_regions]
+    return regions[:n_regions].copy()  # what it is cut from is free for the next map
 
 
 @compiled
@@ -126,7 +147,18 @@ def brighter_neighbours(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @compiled
-def find(parents: NDArray[np.uint32], node: int) -> int:
+def steps_to_contacts(neighbourhood: Neighbourhood, width: int) -> NDArray[np.int64]:
+    """(256, 4): how far from a pixel those lie that stand for the parts it touches, in a flat array."""
+    steps = np.empty((256, 4), np.int64)
+    for state in range(256):
+        for k in range(4):
+            dy, dx = neighbourhood.ring[neighbourhood.contacts[state, k]]
+            steps[state, k] = dy * width + dx
+    return steps
+
+
+@compiled
+def find(parents: NDArray[np.uint32], node: Integer) -> Integer:
     while parents[node] != node:
         parents[node] = parents[parents[node]]
         node = parents[node]
@@ -134,40 +166,50 @@ def find(parents: NDArray[np.uint32], node: int) -> int:
 
 
 @compiled
-def unite(parents: NDArray[np.uint32], nodes: Regions, root: int, other: int) -> int:
-    if nodes[other].count > nodes[root].count:
-        root, other = other, root
-    parents[other] = root
-    kept, gone = nodes[root], nodes[other]
-    kept.x0 = min(kept.x0, gone.x0)
-    kept.x1 = max(kept.x1, gone.x1)
-    kept.y1 = max(kept.y1, gone.y1)
-    kept.first = min(kept.first, gone.first)
-    kept.count += gone.count
-    kept.area += gone.area
-    kept.euler += gone.euler
-    return root
-
-
-@compiled
-def start(node: Region, pixel: int) -> None:
-    node.x0, node.x1 = pixel & 0xFFFF, 0
-    node.y1 = 0
+def begin(parents: NDArray[np.uint32], node: Region, root: Integer, pixel: Integer) -> None:
+    """A region of no pixel yet."""
+    parents[root] = root
+    node.high = -1  # at no level so far
+    node.x0, node.x1, node.y1 = pixel & np.uint32(0xFFFF), 0, 0
     node.first = pixel
     node.count = node.area = node.euler = 0
 
 
 @compiled
-def extend(node: Region, pixel: int, value: int, area: int, euler: int) -> None:
-    y, x = pixel >> 16, pixel & 0xFFFF
+def taken_up(node: Region) -> Growing:
+    return Growing(
+        np.int64(node.x0), np.int64(node.x1), np.int64(node.y1), np.int64(node.first),
+        np.int64(node.count), np.int64(node.area), np.int64(node.euler),
+    )  # fmt: skip
+
+
+@compiled
+def put_down(node: Region, region: Growing, value: int) -> None:
     node.high = value - 1
-    node.x0 = min(node.x0, x)
-    node.x1 = max(node.x1, x + 1)
-    node.y1 = max(node.y1, y + 1)
-    node.first = min(node.first, pixel)
-    node.count += 1
-    node.area += area
-    node.euler += euler
+    node.x0, node.x1, node.y1 = region.x0, region.x1, region.y1
+    node.first, node.count = region.first, region.count
+    node.area, node.euler = region.area, region.euler
+
+
+@compiled
+def united(
+    parents: NDArray[np.uint32], one: Integer, region: Growing, other: Integer, its: Growing
+) -> tuple[Integer, Growing]:
+    """The root of two regions, that of the larger, and both in one."""
+    root, gone = (other, one) if its.count > region.count else (one, other)
+    parents[gone] = root
+    return root, Growing(
+        min(region.x0, its.x0), max(region.x1, its.x1), max(region.y1, its.y1), min(region.first, its.first),
+        region.count + its.count, region.area + its.area, region.euler + its.euler,
+    )  # fmt: skip
+
+
+@compiled
+def extended(region: Growing, y: Integer, x: Integer, pixel: Integer, area: Integer, euler: Integer) -> Growing:
+    return Growing(
+        min(region.x0, x), max(region.x1, x + 1), max(region.y1, y + 1), min(region.first, np.int64(pixel)),
+        region.count + 1, region.area + area, region.euler + euler,
+    )  # fmt: skip
 
 
 @compiled

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 
 from camkit.boxes.runs import largest_box
 from camkit.boxes.thresholds import ThresholdRule
@@ -73,6 +72,8 @@ def largest_region(mask: ArrayLike) -> NDArray[np.bool_]:
            [0, 0, 1],
            [0, 0, 1]])
     """
+    from scipy import ndimage  # noqa: PLC0415 - slow to import, and one box does not need it
+
     labels, count = ndimage.label(np.asarray(mask, dtype=bool), EIGHT_NEIGHBOURS)
     if count == 0:
         return np.zeros(labels.shape, dtype=bool)
@@ -104,6 +105,8 @@ def ranked_regions(mask: ArrayLike, most: int | None = None, least: float = 0) -
            [0, 0, 1],
            [0, 0, 1]], dtype=int32)
     """
+    from scipy import ndimage  # noqa: PLC0415 - slow to import, and one box does not need it
+
     labels, count = ndimage.label(np.asarray(mask, dtype=bool), EIGHT_NEIGHBOURS)
     pixels = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     by_size = np.argsort(-pixels, kind="stable")  # `label` numbers them by their first pixels
@@ -115,21 +118,9 @@ def ranked_regions(mask: ArrayLike, most: int | None = None, least: float = 0) -
 
 def boxes_of_regions(numbered: NDArray[np.int32]) -> list[tuple[int, int, int, int]]:
     """The box of each region of `ranked_regions`, ``x0, y0, x1, y1``, half open, in the order of their numbers."""
+    from scipy import ndimage  # noqa: PLC0415 - slow to import, and one box does not need it
+
     return [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(numbered)]
-
-
-def boxes_by_size(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """The boxes (B, 4) of all 8-connected regions of a mask (H, W), that of the most pixels first.
-
-    Of regions of the same size the one whose first pixel in raster order comes first: the first box is that of
-    `largest_region`.
-
-    Examples
-    --------
-    >>> boxes_by_size(np.array([[True, False, True], [False, False, True]])).tolist()
-    [[2, 0, 3, 2], [0, 0, 1, 1]]
-    """
-    return np.array(boxes_of_regions(ranked_regions(mask)), np.int64).reshape(-1, 4)
 
 
 def boxes_from_maps(maps: ArrayLike, rule: ThresholdRule) -> NDArray[np.int64]:

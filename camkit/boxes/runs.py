@@ -2,8 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 
 def largest_box(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -44,6 +42,9 @@ def largest_of(starts: NDArray[np.int64], stops: NDArray[np.int64], width: int) 
     counts = np.maximum(np.searchsorted(starts, stops - width, side="right") - first, 0)
     if counts[1:].all():  # each run but the first touches one above it: there is one region
         return slice(None)
+    from scipy.sparse import csr_array  # noqa: PLC0415 - slow to import, and one region does not need them
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     ends = np.concatenate([[0], np.cumsum(counts)])
     above = np.arange(ends[-1]) - np.repeat(ends[:-1] - first, counts)
     touching = csr_array((np.ones(len(above), np.int8), above, ends), shape=(len(starts), len(starts)))

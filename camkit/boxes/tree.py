@@ -104,17 +104,9 @@ def all_level_boxes(grey: NDArray[np.uint8]) -> LevelBoxes:
     regions = regions_of_all_levels(grey, EIGHT)
     # Holes are regions of the negative: 255 - grey > 254 - level. A frame makes one region of all that reaches it.
     # Above the last level with a hole there is nothing to look for.
-    last = regions["high"][regions["euler"] != 1].max(initial=-1)
-    negative = np.full((grey.shape[0] + 2, grey.shape[1] + 2), 255, np.uint8)
-    negative[1:-1, 1:-1] = np.where(grey <= last, 255 - grey, 0)
-    holes = regions_of_all_levels(negative, FOUR)
-    holes = holes[holes["first"] > 0]
-    grown = _boxes(holes) - np.array([2, 2, 0, 0], np.int32)  # the frame has moved them by 1, 1 already
-    return LevelBoxes(
-        boxes=np.concatenate([_boxes(regions), grown]),
-        low=np.concatenate([regions["low"], 254 - holes["high"]]),
-        high=np.concatenate([regions["high"], np.minimum(254 - holes["low"], last)]),
-    )
+    last = _last_level_with_a_hole(regions)
+    holes = regions_of_all_levels(_framed_negative(grey, last), FOUR) if last >= 0 else regions[:0]
+    return LevelBoxes(*_contours(regions, holes, last))
 
 
 def _grey(grey: NDArray[np.uint8], dimensions: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -134,8 +126,44 @@ def _largest(grey: NDArray[np.uint8], by_border: bool, boxes: NDArray[np.int32])
     largest_of_all_levels(grey, regions_of_all_levels(grey, EIGHT), by_border, EIGHT.ring, boxes)
 
 
-def _boxes(regions: Regions) -> NDArray[np.int32]:
-    return np.stack([regions[corner] for corner in ("x0", "y0", "x1", "y1")], axis=1)
+@compiled
+def _last_level_with_a_hole(regions: Regions) -> int:
+    last = -1
+    for r in regions:
+        if r.euler != 1:
+            last = max(last, r.high)
+    return last
+
+
+@compiled
+def _framed_negative(grey: NDArray[np.uint8], last: int) -> NDArray[np.uint8]:
+    height, width = grey.shape
+    negative = np.full((height + 2, width + 2), 255, np.uint8)
+    for y in range(height):
+        for x in range(width):
+            value = grey[y, x]
+            negative[y + 1, x + 1] = np.uint8(255) - value if value <= last else np.uint8(0)
+    return negative
+
+
+@compiled
+def _contours(
+    regions: Regions, holes: Regions, last: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Boxes, low and high of regions and of holes; what reaches the frame is no hole."""
+    most = len(regions) + len(holes)
+    boxes, low, high = np.empty((most, 4), np.int32), np.empty(most, np.int32), np.empty(most, np.int32)
+    n = 0
+    for r in regions:
+        boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3] = r.x0, r.y0, r.x1, r.y1
+        low[n], high[n] = r.low, r.high
+        n += 1
+    for hole in holes:
+        if hole.first > 0:  # the frame has moved them by 1, 1
+            boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3] = hole.x0 - 2, hole.y0 - 2, hole.x1, hole.y1
+            low[n], high[n] = 254 - hole.high, min(254 - hole.low, last)
+            n += 1
+    return boxes[:n], low[:n], high[:n]
 
 
 @compiled

@@ -1,5 +1,6 @@
 """The class weights of a batch's images: what the mean of each channel counts for in each class's logit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -22,19 +23,24 @@ class AffineWeights:
         That the network adds up; 1 where it averages them.
     rest : Tensor (N, C) or None
         The part of the pooled vector that no position has.
+    check : callable
+        Refuses weights of classes (N, K), or of all for None, that do not give the logits: before they are handed out.
     """
 
     head: Head
     scale: torch.Tensor
     positions: int
-    rest: torch.Tensor | None = None
+    rest: torch.Tensor | None
+    check: Callable[[torch.Tensor | None], None]
 
     def __getitem__(self, classes: torch.Tensor) -> torch.Tensor:
         """Weights (N, K, C) of classes (N, K)."""
+        self.check(classes)
         return self._added_up(self.head.weight.float()[classes] * self.scale[:, None, None])
 
     def combined(self, coefficients: torch.Tensor) -> torch.Tensor:
         """``sum_k coefficient_k w_k``, (N, K, classes) -> (N, K, C)."""
+        self.check(None)
         return self._added_up(coefficients @ self.head.weight.float() * self.scale[:, None, None])
 
     def _added_up(self, weights: torch.Tensor) -> torch.Tensor:

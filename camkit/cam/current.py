@@ -59,11 +59,14 @@ def plain_weights(model: nn.Module, head: Head) -> PlainWeights | None:
 
 
 @torch.no_grad()
-def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: float) -> None:
+def refuse_stale(
+    head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: float, classes: torch.Tensor | None = None
+) -> None:
     """Refuse class weights which do not give the logits that the model gave.
 
-    A head that changed misses those of any image, so the first one with numbers is looked at: that costs as much as its
-    row of the last linear layer. NaN is its image's own affair, whatever the head.
+    Those of the asked classes are held against every image's logits of them: what is handed out is what was looked at.
+    Where that is more than the rows of the last linear layer, or classes are not told, all rows are held against the
+    first image with numbers, as a head that changed misses the logits of any. NaN is its image's own affair.
 
     Parameters
     ----------
@@ -71,38 +74,52 @@ def refuse_stale(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: fl
     logits : Tensor (N, K)
     eps : float
         Of the precision in which the network ran.
+    classes : Tensor (N, asked classes), optional
 
     Raises
     ------
     CamkitError
         They miss by more than rounding does.
     """
-    numbers = (~logits.isnan().any(1) & pooled.isfinite().all(1)).nonzero()
-    if not len(numbers) or (head.kind == "given" and not head.completeness <= tolerance(head.weight)):
+    images = (~logits.isnan().any(1) & pooled.isfinite().all(1)).nonzero()[:, 0]
+    if not len(images) or (head.kind == "given" and not head.completeness <= tolerance(head.weight)):
         return
-    first = int(numbers[0])
-    given, row = logits[first], pooled[first : first + 1]
+    if classes is None or head.kind == "linearised" or len(images) * classes.shape[1] >= head.num_classes:
+        classes, images = None, images[:1]
+    if classes is not None and logits.shape[1] != head.num_classes:
+        raise CamkitError(f"the model gives {logits.shape[1]} logits, and its head had {head.num_classes}; {ANEW}")
+    given, rows = logits[images], pooled[images]
+    asked = None if classes is None else classes[images]
     try:
-        if head.kind == "linearised" and head.function is not None:
-            expected = head.function(row).float()[0]
-        else:
-            scale = head.scale(row).float()
-            weight = head.weight.float()
-            expected = scale * (weight @ row[0] + head.scaled_bias.float()) + head.bias.float()
+        expected = expected_logits(head, rows, asked)
     except RuntimeError as error:
-        raise CamkitError(f"the model's head cannot be read on {row.device} in this precision; {ANEW}") from error
-    if expected.shape != given.shape:
-        raise CamkitError(f"the model gives {len(given)} logits, and its head had {len(expected)}; {ANEW}")
-    largest = torch.stack([given.abs().amax(), expected.abs().amax()]).amax()
-    miss = (expected - given).abs().amax()
-    if miss <= max(1e-3, 8 * eps) * largest:
-        return
-    beyond_rounding = bool(miss > (64 if eps < 1e-6 else 4) * eps * terms(head, row))
-    if beyond_rounding or bool(given.isfinite().all() ^ expected.isfinite().all()):
-        raise CamkitError(
-            f"class weights miss the logits by {float(miss):.2g} where the largest is {float(largest):.2g}: the head "
-            "changed after CAM(model), or does what was not seen when it was found; make a new CAM(model)"
-        )
+        raise CamkitError(f"the model's head cannot be read on {rows.device} in this precision; {ANEW}") from error
+    if asked is not None:
+        largest, given = given.abs().amax(1), given.gather(1, asked)
+    elif expected.shape == given.shape:
+        largest = given.abs().amax(1)
+    else:
+        raise CamkitError(f"the model gives {given.shape[1]} logits, and its head had {expected.shape[1]}; {ANEW}")
+    largest = torch.maximum(largest, expected.abs().amax(1))
+    miss = (expected - given).abs().amax(1)
+    for i in (~(miss <= max(1e-3, 8 * eps) * largest)).nonzero()[:, 0].tolist():
+        beyond_rounding = bool(miss[i] > (64 if eps < 1e-6 else 4) * eps * terms(head, rows[i : i + 1]))
+        if beyond_rounding or bool(given[i].isfinite().all() ^ expected[i].isfinite().all()):
+            raise CamkitError(
+                f"class weights miss the logits by {float(miss[i]):.2g} where the largest is {float(largest[i]):.2g}: "
+                "the head changed after CAM(model), or does what was not seen when it was found; make a new CAM(model)"
+            )
+
+
+def expected_logits(head: Head, rows: torch.Tensor, classes: torch.Tensor | None) -> torch.Tensor:
+    """What the head makes of pooled vectors (n, C): logits of classes (n, K), or of all."""
+    if head.kind == "linearised" and head.function is not None:
+        return head.function(rows).float()
+    scale, weight = head.scale(rows).float()[:, None], head.weight.float()
+    if classes is None:
+        return scale * (rows @ weight.T + head.scaled_bias.float()) + head.bias.float()
+    products = (weight[classes] @ rows[:, :, None])[..., 0]
+    return scale * (products + head.scaled_bias.float()[classes]) + head.bias.float()[classes]
 
 
 def refuse_stale_answer(expected: torch.Tensor, said: torch.Tensor, eps: float) -> None:

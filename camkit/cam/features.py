@@ -67,6 +67,7 @@ class Features(Prediction):
         """Which share of each image's variance of logits over classes the maps carry, (N,); see `shares`."""
         every = torch.arange(self.head.num_classes, device=self.logits.device).expand(len(self.logits), -1)
         with torch.autocast(self.features.device.type, enabled=False):
+            self._refuse_stale(None)
             return shares(self.logits, self._weights.offset(every))
 
     def probabilities(self) -> torch.Tensor:
@@ -82,13 +83,20 @@ class Features(Prediction):
         n, c, h, w = self.features.shape
         return f"Features({n} images, {c} channels of {h}x{w}, {self.logits.shape[1]} classes, head {self.head.kind})"
 
+    def _refuse_stale(self, classes: torch.Tensor | None) -> None:
+        refuse_stale(self.head, self._vector, self.logits, self.eps, classes)
+
+    @cached_property
+    def _vector(self) -> torch.Tensor:
+        """All that the last linear layer reads, (N, C)."""
+        return self.pooled if self.rest is None else self.pooled + self.rest
+
     @cached_property
     def _weights(self) -> AffineWeights | GradientWeights:
-        vector = self.pooled if self.rest is None else self.pooled + self.rest
-        refuse_stale(self.head, vector, self.logits, self.eps)
         positions = self.features[0, 0].numel() if self.head.sums else 1
         if self.head.kind == "linearised":
-            return GradientWeights(self.head, vector, positions, self.rest)
+            self._refuse_stale(None)
+            return GradientWeights(self.head, self._vector, positions, self.rest)
         with torch.no_grad():
-            scale = self.head.scale(vector)
-        return AffineWeights(self.head, scale, positions, self.rest)
+            scale = self.head.scale(self._vector)
+        return AffineWeights(self.head, scale, positions, self.rest, self._refuse_stale)

@@ -13,10 +13,12 @@ from camkit.cam.forward import one_line
 from camkit.cam.head import FeatureMap, Head, HeadFunction, Kind
 from camkit.cam.logits import ACTIVATIONS, CASTS, Output, Recorded, answer, logits_of, one_row_an_image, record
 from camkit.cam.mean import POOLS, Pooled, find_pooled, position_axes
-from camkit.cam.refusal import refusal
+from camkit.cam.refusal import refusal, shrunk
 from camkit.cam.trace import Call, Trace, Value, between, release
 from camkit.cam.walk import IMAGES, VIEWS, upstream
-from camkit.errors import HeadNotFound
+from camkit.errors import CamkitError, HeadNotFound
+
+SMALL = 128  # pixels: larger images leave one position by design, and still larger ones would take long
 
 
 def find_head(
@@ -49,7 +51,29 @@ def find_head(
                 "the model says something else each time that it is shown the same images: dropout or other randomness "
                 "is on in eval mode, and a map would be of one draw; switch it off"
             ) from error
+        if shrunk(recorded.end) and (larger := found_in_larger(model, images, output)):
+            small, size, map_size = ("x".join(map(str, sides)) for sides in (images.shape[-2:], *larger))
+            raise HeadNotFound(
+                f"images of {small} leave a single position before the classifier, and no map: show the network larger "
+                f"ones (of {size} the map is {map_size})"
+            ) from error
         raise
+
+
+def found_in_larger(
+    model: nn.Module, images: torch.Tensor, output: Output | None
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Size of larger images in which a network has a map that can be read, and the map's; None where none was found."""
+    for times in (2, 4):
+        if times * max(images.shape[-2:]) > 2 * SMALL:
+            break
+        larger = images.repeat(1, 1, times, times)
+        try:
+            head = find_recorded(model, larger, record(model, larger, output), output, None)
+        except (CamkitError, RuntimeError, ValueError, AssertionError, IndexError):  # it takes one size, or has no map
+            continue
+        return (larger.shape[-2], larger.shape[-1]), head.map_size
+    return None
 
 
 def find_recorded(

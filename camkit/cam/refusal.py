@@ -16,7 +16,16 @@ ATTENTION = {
     "_native_multi_head_attention",
 }
 MAXIMUM = {"amax", "max", "max_pool2d_with_indices", "max_pool2d", "adaptive_max_pool2d", "topk", "sort"}
+WINDOWS = {"convolution", "max_pool2d_with_indices", "max_pool2d", "avg_pool2d"}
 ONE = {"select", "slice", "index", "unbind", "split", "split_with_sizes", "narrow"}
+
+
+def shrunk(end: Value) -> bool:
+    """Whether a map became a vector for want of rows and columns: a window that slides had room for one position."""
+    return any(
+        vector.call is not None and vector.call.name in WINDOWS and len(vector.shape) == 4
+        for _, vector in crossings(end)
+    )
 
 
 def refusal(end: Value) -> str:

@@ -4,6 +4,7 @@ import click
 
 from camkit.cli.allocator import keep_freed_memory
 from camkit.cli.analyze import analyze
+from camkit.cli.codetect import codetect
 from camkit.cli.compare import compare
 from camkit.cli.datasets import datasets
 from camkit.cli.demo import demo
@@ -21,7 +22,7 @@ from camkit.cli.reproduce import reproduce
 from camkit.cli.train import train
 
 SECTIONS = {
-    "Find objects": (localize, merge, compare, demo),
+    "Find objects": (localize, merge, codetect, compare, demo),
     "Measure": (evaluate, ablate, calibrate, analyze),
     "Look at results": (report,),
     "Train": (train, finetune_fc),

@@ -18,7 +18,7 @@ else:
 
 DATASETS = (*READERS, AUTO)
 DRAWN = tuple(name for name, one in READERS.items() if one.drawn)  # their root is no folder
-FORMATS = ("csv", "coco", "coco-results", "jsonl", "yolo")
+FORMATS = ("csv", "coco", "coco-results", "jsonl", "parquet", "yolo")
 BACKBONES = ("vgg16", "vgg16-acol", "resnet50", "resnet50-se", "mobilenet-v1", "mobilenet-v2", "googlenet",
              "inception-v3", "vgg16-nl", "vgg-small", "vgg-small-bn", "resnet-small")  # fmt: skip
 METHODS = ("none", "has", "adl", "cutmix", "minmax", "acol", "spg", "eil", "gain", "danet", "i2c")

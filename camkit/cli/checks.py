@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import DRAWN, LITES
-from camkit.cli.elsewhere import WEIGHTS_FILE, weights_file_is_there
+from camkit.cli.elsewhere import WEIGHTS_FILE, missing, weights_file_is_there
 from camkit.cli.groups import DEMO, given_options
 from camkit.cli.recipe_names import LIBRARIES
 from camkit.errors import CamkitError
@@ -26,14 +26,13 @@ MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "
 
 # Options that belong to others.
 BELONGS = {"tolerance": "pointing_game", "classifier_weights": "classifier", "tap_weights": "tap",
-           "box_of": "boxes", "dilation": "output_stride", "overlay_format": "overlays",
-           "overlay_side": "overlays"}  # fmt: skip
+           "box_of": "boxes", "dilation": "output_stride"}  # fmt: skip
 
 # What has no say in boxes that are there already.
 OF_MAPS = ("head", "precision", "save_maps", "nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize",
            "interpolation", "settings")  # fmt: skip
 MEASURES_OF_MAPS = ("protocol", "step", "seed", "pointing_game", "tolerance", "max_box_acc_v3", "insertion_deletion",
-                    "center_crop")  # fmt: skip
+                    "center_crop", "regions", "min_area")  # fmt: skip
 
 
 def check_call(options: Mapping[str, Any]) -> None:
@@ -83,8 +82,10 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     check_boxes(options)
     check_belonging(options)
+    check_pictures(options)
     if options.get("ranked_boxes") and options.get("protocol") != "paper":
         raise click.UsageError("--ranked-boxes are regions of the paper protocol: leave out --protocol wsol")
+    check_regions(options)
     if options.get("center_crop"):
         named = options.get("settings") is not None or options.get("fit") == "crop"
         if not named or options.get("protocol") != "paper":
@@ -101,6 +102,17 @@ def check_belonging(options: Mapping[str, Any]) -> None:
             raise click.UsageError(f"{one} says nothing without {other}: give that, or leave {one} out")
 
 
+def check_regions(options: Mapping[str, Any]) -> None:
+    """Which regions are measured; of localize the largest is without a word."""
+    if "pointing_game" not in options:
+        return
+    asked = given_options(["regions"])
+    if given_options(["min_area"]) and not asked:
+        raise click.UsageError("--min-area says which of several regions count: give --regions all")
+    if asked and options.get("protocol") != "paper":
+        raise click.UsageError("--regions are those of the paper protocol: leave out --protocol wsol")
+
+
 def check_boxes(options: Mapping[str, Any]) -> None:
     """Options beside a file of boxes."""
     if options.get("boxes") is None:
@@ -112,6 +124,16 @@ def check_boxes(options: Mapping[str, Any]) -> None:
         raise click.UsageError(f"--boxes are there already, and have no maps: leave out {', '.join(idle)}")
     if options.get("classifier") is None and (idle := given_options(["fit", "batch_size", "workers", "device"])):
         raise click.UsageError(f"no network runs with --boxes but that of --classifier: leave out {', '.join(idle)}")
+
+
+def check_pictures(options: Mapping[str, Any]) -> None:
+    """Options of what is drawn and kept for each image."""
+    if options.get("maps_per_file") and not options.get("save_maps"):
+        raise click.UsageError("--maps-per-file says how maps are kept: give --save-maps")
+    if options.get("no_overlays") and given_options(["overlays"]):
+        raise click.UsageError("--overlays and --no-overlays together: give one of them")
+    if options.get("no_overlays") and (idle := given_options(["overlay_format", "overlay_side"])):
+        raise click.UsageError(f"--no-overlays draws nothing: leave out {', '.join(idle)}")
 
 
 def rank() -> int:
@@ -177,10 +199,16 @@ def check_contents(options: Mapping[str, Any]) -> None:
         from camkit.runs.settings_file import read_held
 
         read_held(options["settings"])
+    formats = [name.strip() for name in (options.get("formats") or "").split(",")]
+    if "parquet" in formats and (why := missing("pyarrow", "Parquet tables")):
+        raise CamkitError(why)
     for spec in options.get("images") or ():
-        from camkit.data.listing import refuse_imageless
+        if spec.lower().endswith(".parquet") and (why := missing("pyarrow", f"{spec}: Parquet tables")):
+            raise CamkitError(why)
+        if "://" not in spec:
+            from camkit.data.listing import refuse_imageless
 
-        refuse_imageless(spec)
+            refuse_imageless(spec)
 
 
 def check_out(options: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ configurations.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,11 +16,13 @@ FORMER = re.compile(r"^register_model_deprecations\(__name__, \{(.*?)^\}\)", re.
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 WEIGHTS_FILE = re.compile(r"/|\.(safetensors|pth?|bin|ckpt|pth\.tar|index\.json)(:|$)", re.IGNORECASE)
 EXTRAS = {"timm": "timm", "hf": "transformers", "open_clip": "open_clip"}  # prefixes, and what they import
-PACKAGE_EXTRA = {"timm": "timm", "transformers": "hf", "open_clip": "clip"}
+PACKAGE_EXTRA = {"timm": "timm", "transformers": "hf", "open_clip": "clip", "pyarrow": "parquet"}
 
 
 def near(name: str, known: Sequence[str]) -> str:
     """``; did you mean ...?``, or nothing."""
+    from difflib import get_close_matches  # what --help does not need is not loaded for it
+
     plain = {one.lower().replace("-", "_"): one for one in known}
     found = [plain[one] for one in get_close_matches(name.lower().replace("-", "_"), plain)]
     return f"; did you mean {', '.join(found)}?" if found else ""

@@ -6,8 +6,6 @@
 import os
 import signal
 import sys
-import tempfile
-import traceback
 from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
@@ -48,6 +46,8 @@ def run(command: click.Command) -> NoReturn:
 def end(error: BaseException) -> int:
     """Say in one line what is wrong; the exit status."""
     if os.environ.get(SHOW) and not isinstance(error, (click.ClickException, CamkitError, click.Abort)):
+        import traceback
+
         traceback.print_exception(error)
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code
@@ -95,6 +95,9 @@ def _end_stopped(error: BaseException) -> int:
 
 
 def _bug(error: BaseException) -> str:
+    import tempfile
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}" if frames else ""
     what = " ".join(f"{type(error).__name__}: {error}".split())

@@ -21,7 +21,7 @@ from camkit.cli.prepare import prepare
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.recipe_names import names_in
 from camkit.cli.screen import finish, shows_progress
-from camkit.cli.values import FloatRange
+from camkit.cli.values import FloatRange, regions
 
 FURTHER = ("by_size", "by_class", "pointing_game", "tolerance", "max_box_acc_v3", "center_crop", "macro", "strict")
 
@@ -51,6 +51,11 @@ further_options = option_group(
            help="Of several true boxes each counts once: recall, precision and F1."),
     option("--ranked-boxes", type=click.IntRange(1), metavar="K",
            help="GT-known Loc where one of the K largest regions may be right."),
+    option("--regions", type=regions, metavar="largest|N|all",
+           help="Which regions above the threshold are objects, as localize takes it: recall, precision and F1 of the "
+                "true boxes, IoU of their pixels with the masks."),
+    option("--min-area", type=FloatRange(0, 1), default=0.0, show_default=True, metavar="SHARE",
+           help="With --regions: leave out those that cover a smaller share of the image."),
     option("--insertion-deletion", type=click.IntRange(1), metavar="STEPS",
            help="Areas under the class's probability as pixels come and go; 2 (STEPS + 1) more forward passes for each "
                 "image and weighting."),
@@ -233,11 +238,14 @@ def pop_source(options: dict[str, Any]) -> Any:
 
 def pop_further(options: dict[str, Any]) -> dict[str, Any]:
     """What is measured besides, as the runs take it."""
+    from camkit.boxes import RegionChoice
     from camkit.evaluation.further import Further
 
     steps, ranked = options.pop("insertion_deletion"), options.pop("ranked_boxes")
+    most, min_area = options.pop("regions"), options.pop("min_area")
+    chosen = RegionChoice(most, min_area) if given_options(["regions"]) else None
     named = {name: options.pop(name) for name in FURTHER}
-    further = Further(**named, ranked_boxes=ranked or 0)
+    further = Further(**named, ranked_boxes=ranked or 0, regions=chosen)
     further.check(options["protocol"], options["fit"])
     return {"further": further, "steps": steps or 0}
 

@@ -7,12 +7,13 @@ import click
 
 from camkit.cli.catalog import FORMATS, Name
 from camkit.cli.classifier import note_other_source, pop_classifier
+from camkit.cli.engine import OWN, check_engine, engine_options, taken
 from camkit.cli.groups import command, option, option_group
 from camkit.cli.options import make_model_options, make_result_options, make_run_options
 from camkit.cli.prepare import prepare
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
-from camkit.cli.values import FloatRange, regions, shard
+from camkit.cli.values import FloatRange, overlays, regions, shard
 
 image_options = option_group(
     "Images",
@@ -43,7 +44,15 @@ result_options = make_result_options(
         metavar="A,...",
         help=f"Any of {', '.join(FORMATS)}.",
     ),
-    option("--overlays/--no-overlays", default=True, show_default=True, help="A picture for each result."),
+    option(
+        "--overlays",
+        type=overlays,
+        default="all",
+        show_default=True,
+        metavar="N|all",
+        help="A picture for each result: of all images, or of so many, evenly spaced over the list.",
+    ),
+    option("--no-overlays", is_flag=True, help="No pictures."),
     option(
         "--overlay-format",
         type=click.Choice(["png", "jpeg"]),
@@ -58,6 +67,13 @@ result_options = make_result_options(
         help="Longest side of the pictures' images.  [default: the image's own, up to 4 million pixels]",
     ),
     option("--save-maps", is_flag=True, help="Each score map as float32 .npy, at the image's size."),
+    option(
+        "--maps-per-file",
+        type=click.IntRange(1),
+        metavar="N",
+        help="With --save-maps: images whose maps share a file, a .npz of more than one.  [default: 1; of more than "
+        "10,000 images 1000]",
+    ),
     option(
         "--save-masks",
         is_flag=True,
@@ -88,6 +104,7 @@ run_options = make_run_options(
 @region_options
 @result_options
 @run_options
+@engine_options
 def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: Any) -> None:
     """Find the objects in photographs: OUT gets boxes.csv, coco.json, overlays/, failures.csv and run.json.
 
@@ -98,9 +115,20 @@ def localize(images: tuple[str, ...], more_images: tuple[str, ...], **options: A
       camkit localize --model resnet50 --images photos/ --out found --settings calibrated/settings.json
       camkit localize --model resnet50 --images photos/ --out seeds --regions all --min-area 0.01 --save-masks
       camkit localize --model my_net.py:build --weights my.safetensors --images @list.txt --out found --fit keep
+      camkit localize --engine ray --model resnet50 --images 'shard-{000..999}.tar' --out results.parquet
     """
     options["images"] = [*images, *more_images]
+    check_engine(options)
     prepare(options)
+    if options["engine"] is not None:
+        settings = pop_settings(options)
+        from camkit.runs.localize_on_ray import run_localize_on_ray
+
+        finish(run_localize_on_ray(recipe=settings.recipe, chosen_on=settings.chosen_on,
+                                   show_progress=shows_progress(), **taken(options)))  # fmt: skip
+    for name in ("engine", *OWN):
+        del options[name]
+    options["overlays"] = False if options.pop("no_overlays") else options["overlays"]
     settings, classifier = pop_settings(options), pop_classifier(options)
     note_other_source(settings, classifier)
     from camkit.runs.localize import run_localize

@@ -106,7 +106,7 @@ def make_run_options(
     *more : decorator
         Further options of the group.
     fits : sequence of str
-        What --fit may be.
+        What --fit may be; of none there is no such option.
     fit : str or None
         Its default; None: what the network takes decides.
     lean : bool
@@ -119,9 +119,10 @@ def make_run_options(
         option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True,
                help="Of the forward pass."),
     )  # fmt: skip
+    way = (option("--fit", type=click.Choice(fits), default=fit, show_default=True, help=ways + by_network),)
     return option_group(
         "Running",
-        option("--fit", type=click.Choice(fits), default=fit, show_default=True, help=ways + by_network),
+        *(way if fits else ()),
         *forward,
         option("--workers", type=click.IntRange(0, MOST_PROCESSES),
                help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),

@@ -39,7 +39,7 @@ page_options = option_group(
 @source_options
 @page_options
 def report(results: tuple[Path, ...], **options: Any) -> None:
-    """Make one page of what localize, evaluate, ablate, calibrate and analyze wrote, to look at in a browser.
+    """Make one page of what localize, codetect, evaluate, ablate, calibrate and analyze wrote, for a browser.
 
     The page is one HTML file that asks for nothing from anywhere: pictures with their maps and boxes, sliders for theta
     and percentile, figures with intervals, classes, sizes, failures, settings. Heat and sliders need the maps, which

@@ -75,7 +75,7 @@ GROUPS = {
     "Method": ("method", "method_options", "adl_at"),
     "MinMaxCAM": tuple(SHORTHANDS),
     "Images": ("size", "resize", "crop_scale", "flip", "flip_vertical", "jitter"),
-    "Validation": ("val_every", "val_recipe", "best"),
+    "Validation": ("val_every", "val_recipe", "best", "pseudo_boxes"),
     TRAINING: (),
     "Running": ("precision", "workers", "device", "truncated", "cache", "accumulate", "save_every", "tensorboard"),
 }

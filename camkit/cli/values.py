@@ -110,6 +110,13 @@ def regions(value: str) -> int | None:
     return {"largest": 1, "all": None}[value] if value.isalpha() else int(value)
 
 
+def overlays(value: str) -> int | bool:
+    """Of how many images pictures are drawn, True for all."""
+    if not re.fullmatch("all|[1-9][0-9]{0,8}", value):
+        raise click.BadParameter(f"{value!r:.60}: give all, or a number of images, 1 or more")
+    return True if value == "all" else int(value)
+
+
 def views(value: str) -> str:
     """Test-time views in words, as `camkit.cam.Views` reads them, which loads torch."""
     if not VIEWS.fullmatch(value.replace(" ", "")):

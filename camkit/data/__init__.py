@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         PreparedImages,
         RecordDataset,
         Sample,
+        Samples,
         collate,
         quiet_worker,
     )
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from camkit.data.listing import find_images, list_images
     from camkit.data.map_files import MapFolder
     from camkit.data.preprocess import Fit, Preprocess, View
+    from camkit.data.readers import read_batches
     from camkit.data.records import Record
 
 # Loaded when first used: the command line looks at files and names without loading torch.
@@ -47,6 +49,7 @@ MODULE_OF = {
     "Record": "records",
     "RecordDataset": "dataset",
     "Sample": "dataset",
+    "Samples": "dataset",
     "Truncated": "images",
     "View": "preprocess",
     "collate": "dataset",
@@ -57,6 +60,7 @@ MODULE_OF = {
     "load_image": "images",
     "map_classes": "class_map",
     "quiet_worker": "dataset",
+    "read_batches": "readers",
     "read_dataset": "formats",
     "read_image": "images",
     "read_size": "images",
@@ -83,6 +87,7 @@ __all__ = [
     "Record",
     "RecordDataset",
     "Sample",
+    "Samples",
     "Truncated",
     "View",
     "collate",
@@ -93,6 +98,7 @@ __all__ = [
     "load_image",
     "map_classes",
     "quiet_worker",
+    "read_batches",
     "read_dataset",
     "read_image",
     "read_size",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,7 +64,15 @@ class Batch:
     samples: list[Sample]
 
 
-class PreparedImages(Dataset[Sample]):
+class Samples(Dataset[Sample]):
+    """A data set of samples: an item that cannot be read is one all the same."""
+
+    def failure(self, item: Any, reason: str) -> Sample:
+        """The sample of an item, when it is known that it cannot be read, and why."""
+        raise NotImplementedError
+
+
+class PreparedImages(Samples):
     """Images, read and preprocessed; a subclass says what their names are and how one is read."""
 
     def __init__(
@@ -95,6 +104,10 @@ class PreparedImages(Dataset[Sample]):
         return prepared(index, self.name(index), partial(self._noting_damage, index), self.preprocess,
                         keep_image=self.keeps_image(index))  # fmt: skip
 
+    def failure(self, item: int, reason: str) -> Sample:
+        """The image as a failure."""
+        return Sample(item, self.name(item), error=reason)
+
     def _noting_damage(self, index: int) -> Decoded:
         decoded = self.load(index)
         if decoded.damage and self._damaged is not None:
@@ -118,7 +131,7 @@ def prepared(index: int, name: str, load: Callable[[], Decoded], preprocess: Pre
     return Sample(index, name, image if keep_image else None, pixels, view, filled=filled)
 
 
-class ImageStream(Dataset[Sample]):
+class ImageStream(Samples):
     """Image files, read and preprocessed as they come: a sampler sends each with its place, and no list is kept.
 
     Parameters
@@ -126,13 +139,15 @@ class ImageStream(Dataset[Sample]):
     preprocess : Preprocess
     max_pixels : int
         Larger images are refused.
-    keep_image : bool
-        Give each sample its original image, for pictures of the result.
+    keep_image : bool or frozenset of str
+        Give each sample its original image, for pictures of the result; or those of these names.
     truncated : {"fail", "fill"}
         As of `read_image`.
     """
 
-    def __init__(self, preprocess: Preprocess, max_pixels: int, keep_image: bool, truncated: Truncated) -> None:
+    def __init__(
+        self, preprocess: Preprocess, max_pixels: int, keep_image: bool | frozenset[str], truncated: Truncated
+    ) -> None:
         self.preprocess, self.max_pixels = preprocess, max_pixels
         self.keep_image, self.truncated = keep_image, truncated
 
@@ -142,7 +157,12 @@ class ImageStream(Dataset[Sample]):
         def load() -> Decoded:
             return load_file(file, self.max_pixels, self.truncated)
 
-        return prepared(index, file.name, load, self.preprocess, keep_image=self.keep_image)
+        keeps = self.keep_image if isinstance(self.keep_image, bool) else file.name in self.keep_image
+        return prepared(index, file.name, load, self.preprocess, keep_image=keeps)
+
+    def failure(self, item: tuple[int, ImageFile], reason: str) -> Sample:
+        """The image as a failure."""
+        return Sample(item[0], item[1].name, error=reason)
 
 
 def load_file(file: ImageFile, max_pixels: int, truncated: Truncated) -> Decoded:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from camkit.data import remote
 from camkit.data.members import read_member
 from camkit.errors import UnreadableImage
 
@@ -29,6 +30,8 @@ class ImageFile:
     @property
     def shown(self) -> str:
         """What messages call it."""
+        if self.inside.startswith(remote.KIND):
+            return remote.shown(self.inside)
         return f"{self.path}/{self.name}" if self.inside else str(self.path)
 
     def source(self) -> Path | bytes:

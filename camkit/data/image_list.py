@@ -117,6 +117,13 @@ class ImageList:
         if batch:
             yield batch
 
+    def evenly(self, limit: int) -> Iterator[ImageFile]:
+        """As many files, or all where there are fewer, evenly spaced over the list; the first is among them."""
+        count = len(self)
+        for number in range(min(limit, count)):
+            place = number * count // min(limit, count)
+            yield from self.part(place, place + 1)
+
     def part(self, start: int, stop: int) -> "ImageList":
         """The files from one place to another; a view of this list."""
         view = object.__new__(ImageList)

@@ -12,6 +12,7 @@ from camkit.data.image_file import ImageFile
 from camkit.data.image_list import ImageList
 from camkit.data.members import is_archive, members
 from camkit.data.refusal import Refused
+from camkit.data.remote import is_uri, remote_images
 from camkit.data.sources import opened_file
 from camkit.errors import CamkitError
 
@@ -34,6 +35,7 @@ def find_images(spec: str | Path | Sequence[str | Path]) -> list[ImageFile]:
         symbolic links followed; a file, whatever its suffix; a tar or zip archive or a Parquet file, for the images in
         it, which are read in place; a glob, with ``**`` for any depth, whose matches are taken as if they were given
         themselves, hidden ones left out; a name with a range, ``shard-{000..009}.tar``, for all that it counts;
+        a URI such as ``s3://bucket/photos``, searched as a folder (`camkit.data.remote`);
         ``@list.txt``, a UTF-8 text file with the path of one
         file a line, absolute or relative to the text file's folder, blank lines and lines that begin with # left out.
         What exists under the very name given is taken as that, even with a ``*`` or an ``@`` in its name.
@@ -117,6 +119,9 @@ def _counted(spec: str) -> list[str]:
 
 def _expand(spec: str) -> tuple[Found, str]:
     """The files that one spec means, and what to say where there are none."""
+    if is_uri(spec) and not path.lexists(spec):
+        found = ((file, where, name, 1) for file, where, name in remote_images(spec, frozenset(SUFFIXES)))
+        return found, f"no images below {spec!r}: it should hold image files"
     if path.isdir(spec):
         kinds = " ".join(sorted(SUFFIXES))
         return _below(spec, _images_below(spec)), f"no images below the folder {spec!r}: it should hold {kinds} files"

@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -15,6 +16,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from camkit.data.file_names import is_litter
 from camkit.data.images import MAX_PIXELS
+from camkit.data.map_shards import MapShards, shards_in
 from camkit.data.png import SIGNATURE, essential
 from camkit.data.records import Record
 from camkit.data.sources import read_file, walk_files
@@ -23,6 +25,7 @@ from camkit.errors import CamkitError
 SUFFIXES = (".npy", ".npz", ".png")
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 Values = NDArray[np.float32] | NDArray[np.float64]
+Load = Callable[[], NDArray[Any]]
 
 GREY = ("1", "L", "I", "F")  # and I;16 with its orders of bytes
 
@@ -32,7 +35,7 @@ class MapFolder:
 
     A map's path below the folder is its image's path below the data set's root, with the map's suffix put after the
     image's (``a/cat.jpg.npy``) or in its place (``a/cat.npy``). Where a data set has an image under several classes,
-    the class is named too: ``a/cat.jpg.3.npy``.
+    the class is named too: ``a/cat.jpg.3.npy``. Or a folder of shards, as `camkit.data.map_shards` has them.
 
     Parameters
     ----------
@@ -51,10 +54,11 @@ class MapFolder:
             raise CamkitError(f"{root}: there is no such folder; check --maps")
         self.root = root
         self.files: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(walk_files(root)):
+        self.shards = MapShards(root) if shards_in(root) else None
+        for path in sorted(walk_files(root)) if self.shards is None else ():
             if path.suffix.lower() in SUFFIXES and path.is_file() and not is_litter(path.name):
                 self.files[path.relative_to(root).with_suffix("").as_posix()].append(path)
-        if not self.files:
+        if not self.files and not self.shards:
             raise CamkitError(f"{root}: holds no map; {', '.join(SUFFIXES)} files are wanted")
         self.classes = Counter(image for image, _ in {(record.image, record.label) for record in records})
         self.stems = Counter(_stem(image) for image in self.classes)
@@ -72,10 +76,10 @@ class MapFolder:
             There is no map, or more than one; it cannot be read, is no array of two dimensions with numbers in it, has
             more than 100 million of them, or holds NaN or infinities.
         """
-        path = self._path(image, label)
+        path, load = self._file(image, label) if self.shards is None else self._in_shard(self.shards, image, label)
         self.read_from.add(path)
         try:
-            array = _grey(path) if path.suffix.lower() == ".png" else _array(path)
+            array = load()
         except CamkitError:
             raise
         except _NoMap as error:
@@ -91,20 +95,36 @@ class MapFolder:
 
     def unread(self) -> int:
         """How many of the folder's maps belong to no image that was read."""
-        return sum(len(paths) for paths in self.files.values()) - len(self.read_from)
+        there = sum(len(paths) for paths in self.files.values()) if self.shards is None else len(self.shards)
+        return there - len(self.read_from)
 
-    def _path(self, image: str, label: int | None) -> Path:
+    def _names(self, image: str, label: int | None) -> list[str]:
+        """What a map of it may be called."""
         if self.classes[image] > 1:
-            names = [f"{image}.{label}"]
-        else:
-            names = [image] + ([_stem(image)] if self.stems[_stem(image)] == 1 else [])
-        found = [path for name in dict.fromkeys(names) for path in self.files.get(name, [])]
+            return [f"{image}.{label}"]
+        return list(dict.fromkeys([image, *([_stem(image)] if self.stems[_stem(image)] == 1 else [])]))
+
+    def _file(self, image: str, label: int | None) -> tuple[Path, Load]:
+        names = self._names(image, label)
+        found = [path for name in names for path in self.files.get(name, [])]
         if not found:
-            wanted = " or ".join(f"{name}.npy" for name in dict.fromkeys(names))
+            wanted = " or ".join(f"{name}.npy" for name in names)
             raise CamkitError(f"no map for it in {self.root}: {wanted} (or .npz, .png) is wanted")
         if len(found) > 1:
             raise CamkitError(f"{len(found)} maps for it, {found[0]} and {found[1]}: leave one")
-        return found[0]
+        return found[0], partial(_grey if found[0].suffix.lower() == ".png" else _array, found[0])
+
+    def _in_shard(self, shards: MapShards, image: str, label: int | None) -> tuple[Path, Load]:
+        names = self._names(image, label)
+        name = next((name for name in names if name in shards), None)
+        if name is None:
+            raise CamkitError(f"no map for it in the shards of {self.root}: {' or '.join(names)} is wanted")
+
+        def load() -> NDArray[Any]:
+            with shards.open(name) as member:
+                return _npy(member)
+
+        return shards.path_of(name) / name, load
 
 
 def _as_precise(array: NDArray[Any]) -> Values:

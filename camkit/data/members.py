@@ -1,7 +1,8 @@
 """The images in an archive, and their bytes: a tar or zip archive is read in place, from where a member begins.
 
 Where a member lies is a short text, so that it can be listed, sent to another process and read there alone:
-``tar:BEGINNING:SIZE``, ``zip:HEADER:SIZE:METHOD:LENGTH`` (packed and unpacked), ``parquet:GROUP:ROW``.
+``tar:BEGINNING:SIZE``, ``zip:HEADER:SIZE:METHOD:LENGTH`` (packed and unpacked), ``parquet:GROUP:ROW``,
+and `camkit.data.remote`'s.
 """
 
 import os
@@ -13,6 +14,7 @@ from zipfile import BadZipFile, ZipFile
 
 from camkit.data.file_names import checked_name, is_litter
 from camkit.data.parquet import parquet_images, read_cell
+from camkit.data.remote import KIND, read_remote
 from camkit.data.sources import ENCRYPTED, MAX_BYTES
 from camkit.errors import CamkitError
 
@@ -66,6 +68,8 @@ def read_member(path: str, where: str) -> bytes:
     OSError, ValueError
         With the reason.
     """
+    if where.startswith(KIND):
+        return read_remote(where, MAX_BYTES)
     kind, *numbers = where.split(":")
     if kind == "parquet":
         return read_cell(path, *map(int, numbers))

@@ -90,7 +90,7 @@ class Preprocess:
             pixels = F.center_crop(resized, self.spec.size)
             window = _crop_window((height, width), (resized.shape[-2], resized.shape[-1]), self.spec.size)
         scaled = F.convert_image_dtype(pixels, torch.float32)
-        return F.normalize(scaled, self.spec.mean, self.spec.std), View((height, width), window)
+        return F.normalize(scaled, self.spec.mean, self.spec.std, inplace=True), View((height, width), window)
 
     def _resize(self, image: Tensor, size: tuple[int, ...]) -> Tensor:
         # The first version of torchvision's functional: the second resizes uint8 in other arithmetic (up to 19 levels

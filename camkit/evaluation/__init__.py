@@ -2,7 +2,7 @@
 
 from camkit.evaluation.calibrate import Calibration, calibrate
 from camkit.evaluation.classes import ClassMatch, left_out_notes, match_classes
-from camkit.evaluation.codetect import codetect
+from camkit.evaluation.codetect import ABOVE_ZERO, CoDetected, codetect
 from camkit.evaluation.evaluate import evaluate
 from camkit.evaluation.forward import forward_dataset
 from camkit.evaluation.found import Evaluation, merge_evaluations
@@ -17,11 +17,13 @@ from camkit.evaluation.protocols import PROTOCOLS
 from camkit.evaluation.source import EvaluationSource, measure_images, recipes_for
 
 __all__ = [
+    "ABOVE_ZERO",
     "PROTOCOLS",
     "BoxEvaluations",
     "BoxOf",
     "Calibration",
     "ClassMatch",
+    "CoDetected",
     "Crossed",
     "Evaluation",
     "EvaluationSource",

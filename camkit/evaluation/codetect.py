@@ -1,19 +1,48 @@
 """Maps of a set of images at once: where those of one class vary together (DDT), without a weight of the class."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
+from camkit.boxes import Threshold
 from camkit.cam import Features, Moments
 from camkit.data import MAX_PIXELS, AnnotatedSet, Batch, Preprocess, Record, RecordDataset, Sample
 from camkit.errors import CamkitError
 from camkit.inference import Inference
 from camkit.localization import Failure
+from camkit.recipe import Recipe
 from camkit.threads import in_order
 
-Found = tuple[Record, torch.Tensor]
+ABOVE_ZERO = Recipe("signed", Threshold(0.0, 0.0, "max"), "none")
+"""What is positive is the object."""
+
+
+@dataclass(frozen=True, eq=False)
+class CoDetected:
+    """What one image has of its class's direction.
+
+    Attributes
+    ----------
+    index : int
+        Position of the record in the data set.
+    record : Record
+    size : tuple of int
+        Height and width of the image, in pixels.
+    map : Tensor (h, w), float32
+    box : tuple of int
+        Round the largest region above 0, in the image's pixels, half open; ``0, 0, 0, 0`` where there is none.
+    share : float
+        Of the variance of the class's features that its direction has, in [0, 1].
+    """
+
+    index: int
+    record: Record
+    size: tuple[int, int]
+    map: torch.Tensor
+    box: tuple[int, int, int, int]
+    share: float
 
 
 def codetect(
@@ -23,8 +52,8 @@ def codetect(
     batch_size: int = 16,
     workers: int = 0,
     max_pixels: int = MAX_PIXELS,
-) -> Iterator[Found | Failure]:
-    """Each image's map (h, w) by the first principal direction of its class's features, class by class.
+) -> Iterator[CoDetected | Failure]:
+    """Each image's map by the first principal direction of its class's features, class by class.
 
     Images are stretched to the input, so that maps cover them whole, and go through the network twice: memory does not
     grow with their number. The classes of the data set need not be the network's.
@@ -40,7 +69,7 @@ def codetect(
 
     Yields
     ------
-    (Record, Tensor) or Failure
+    CoDetected or Failure
 
     Raises
     ------
@@ -49,21 +78,28 @@ def codetect(
     """
     assert inference.cam is not None  # refused before anything is read
     yield from (Failure("", problem) for problem in dataset.problems)
-    for record in dataset.records:
+    sets: dict[int, list[int]] = {}
+    for index, record in enumerate(dataset.records):
         if record.label is None:
             yield Failure(record.image, "it has no label, and belongs to no set")
-    for label in sorted({record.label for record in dataset.records if record.label is not None}):
-        own = replace(dataset, records=[record for record in dataset.records if record.label == label])
+        else:
+            sets.setdefault(record.label, []).append(index)
+    for label in sorted(sets):
+        own = replace(dataset, records=[dataset.records[index] for index in sets[label]])
         through = partial(_features, inference, own, batch_size=batch_size, workers=workers, max_pixels=max_pixels)
         moments = Moments()
-        for seen in through(moments.add):
-            del seen  # failures are told by the second pass
+        for _ in through(moments.add):
+            pass  # failures are told by the second pass
         try:
             direction = moments.direction()
         except CamkitError as error:
             yield from (Failure(record.image, str(error)) for record in own.records)
             continue
-        yield from through(direction.maps)
+        for found in through(direction.maps):
+            if isinstance(found, Failure):
+                yield found
+            else:
+                yield replace(found, index=sets[label][found.index], share=direction.share)
 
 
 def _features(
@@ -74,19 +110,19 @@ def _features(
     batch_size: int,
     workers: int,
     max_pixels: int,
-) -> Iterator[Found | Failure]:
+) -> Iterator[CoDetected | Failure]:
     """What `take` makes of the features (n, C, h, w) of each batch, image by image; nothing of those it keeps."""
     images = RecordDataset(dataset.records, Preprocess(inference.classifier.input, "stretch"), max_pixels,
                            upright=dataset.upright, filled=dataset.filled)  # fmt: skip
 
-    def start(batch: Batch) -> list[Callable[[], Found | Failure]]:
+    def start(batch: Batch) -> list[Callable[[], CoDetected | Failure]]:
         prediction = inference.forward(batch)
         assert isinstance(prediction, Features)  # a head of its own was asked for
         good = prediction.features.isfinite().flatten(1).all(1)
         made = take(prediction.features[good]) if bool(good.any()) else None
-        maps = iter(torch.zeros(int(good.sum()), 1, 1) if made is None else made.cpu())
+        maps = iter([None] * int(good.sum()) if made is None else made.cpu())
         return [
-            partial(_found, dataset.records[sample.index], next(maps)) if fine
+            partial(_found, dataset.records[sample.index], sample, next(maps)) if fine
             else partial(Failure, sample.name, "its features are NaN or infinite")
             for sample, fine in zip(batch.samples, good.tolist(), strict=True)
         ]  # fmt: skip
@@ -94,9 +130,16 @@ def _features(
     yield from in_order(inference.batches(images, batch_size, workers), start, _unreadable)
 
 
-def _found(record: Record, one: torch.Tensor) -> Found | Failure:
-    return record, one
+def _found(record: Record, sample: Sample, one: torch.Tensor | None) -> CoDetected | Failure:
+    """The box of a map; of an image that was only added to its class's sum, that it could be read."""
+    assert sample.view is not None
+    size = sample.view.size
+    if one is None:
+        return CoDetected(sample.index, record, size, torch.empty(0), (0, 0, 0, 0), 0.0)
+    boxes, _ = ABOVE_ZERO.boxes(ABOVE_ZERO.score_maps(one[None], size))
+    x0, y0, x1, y1 = boxes[0].tolist()
+    return CoDetected(sample.index, record, size, one, (x0, y0, x1, y1), 0.0)
 
 
-def _unreadable(sample: Sample) -> Found | Failure:
+def _unreadable(sample: Sample) -> CoDetected | Failure:
     return Failure(sample.name, sample.error or "")

@@ -30,7 +30,8 @@ from camkit.evaluation.source import (
 from camkit.evaluation.tables import Measured, class_table, macro_results, size_table
 from camkit.inference import Inference, Progress, no_progress
 from camkit.localization import Failure
-from camkit.metrics.per_image import FIXED, whole
+from camkit.metrics.per_image import whole
+from camkit.metrics.threshold_splits import FIXED
 from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
 
@@ -141,7 +142,7 @@ class _Measures:
         self.weightings: list[str] = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
         measures = map_measures(step, self.truth, further)
         self.evaluate_image = ImageEvaluator(
-            chosen, recipes if self.truth.boxes else {}, measures, keep is not None, further, crop
+            chosen, recipes, self.truth.boxes, measures, keep is not None, further, crop
         )
         self.keep, self.further, self.labels = keep, further, list[int]()
         self.classification = Classification(k_max)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from camkit.boxes import RegionChoice
 from camkit.data import Fit
 from camkit.errors import CamkitError
 from camkit.metrics.pointing import TOLERANCE
@@ -29,6 +30,9 @@ class Further:
     center_crop : bool
         The centre crop that the network sees is the whole image, and the truth is clipped to it: as PSOL, GC-Net and
         Rethinking CAM's code evaluate. All figures are then the crop's.
+    regions : RegionChoice or None
+        Which of the recipe's regions are objects, as `Localizer` takes it: recall, precision and F1 of true boxes, and
+        the pixels' IoU with the mask, where there are masks. None: not measured.
     """
 
     by_size: bool = False
@@ -40,11 +44,14 @@ class Further:
     macro: bool = False
     strict: bool = False
     center_crop: bool = False
+    regions: RegionChoice | None = None
 
     def check(self, protocol: str, fit: Fit) -> None:
         """`CamkitError` where what is asked for does not go together."""
         if self.ranked_boxes and protocol != "paper":
             raise CamkitError("ranked boxes are the regions of the paper protocol: leave out --protocol wsol")
+        if self.regions is not None and protocol != "paper":
+            raise CamkitError("several regions are those of the paper protocol: leave out --protocol wsol")
         if self.center_crop and (fit != "crop" or protocol != "paper"):
             raise CamkitError("the centre crop is evaluated under --fit crop and the paper protocol: give these")
 

@@ -1,12 +1,13 @@
 """One image against the truth: each recipe's box, and what each map is worth at every threshold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import torch
 
+from camkit.boxes import RegionChoice
 from camkit.errors import CamkitError
 from camkit.evaluation.center_crop import center_cropped, in_image
 from camkit.evaluation.further import NOTHING, Further
@@ -15,6 +16,7 @@ from camkit.evaluation.protocols import EvaluationProtocol, truth_boxes
 from camkit.metrics import EnergyPointingGame, MaxBoxAcc, MaxBoxAccV2, MaxBoxAccV3, PointingGame, PxAP
 from camkit.metrics.pixels import Mask
 from camkit.metrics.pointing import on_image, truth_masks
+from camkit.metrics.regions import found_by, pixel_iou
 from camkit.metrics.wsol import protocol_boxes, protocol_map
 from camkit.recipe import Recipe
 
@@ -44,6 +46,26 @@ class BoxEvaluation:
     ranked_iou: float | None = None
 
 
+@dataclass(frozen=True)
+class RegionsEvaluation:
+    """The regions of one map against the truth.
+
+    Attributes
+    ----------
+    regions : int
+        How many there are.
+    found, true : int or None
+        How many true boxes they find, each one, of how many; None without boxes.
+    iou : float or None
+        Of their pixels and the mask; None without masks.
+    """
+
+    regions: int
+    found: int | None = None
+    true: int | None = None
+    iou: float | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class ImageEvaluation:
     """What one image leaves for the measures: no maps, so that memory does not grow with them.
@@ -62,6 +84,8 @@ class ImageEvaluation:
         What the measures of maps keep of the image.
     prediction : ImagePrediction or None
         With the maps, where somebody takes them on before the next image comes.
+    regions : mapping from recipe name to RegionsEvaluation
+        Empty where they were not asked for.
     """
 
     image: str
@@ -72,6 +96,7 @@ class ImageEvaluation:
     outcomes: dict[str, dict[str, torch.Tensor]]
     prediction: ImagePrediction | None = None
     score: float | None = None
+    regions: Mapping[str, RegionsEvaluation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +107,8 @@ class ImageEvaluator:
     ----------
     protocol : EvaluationProtocol
     recipes : mapping from name to Recipe
-        Empty where there are no boxes to judge by.
+    boxes : bool
+        Whether there are boxes to judge by.
     measures : mapping from name to MapMeasure
         Those of maps. They are asked for outcomes and not changed.
     with_prediction : bool
@@ -94,6 +120,7 @@ class ImageEvaluator:
 
     protocol: EvaluationProtocol
     recipes: Mapping[str, Recipe]
+    boxes: bool
     measures: Mapping[str, MapMeasure]
     with_prediction: bool = False
     further: Further = NOTHING
@@ -111,11 +138,12 @@ class ImageEvaluator:
             outcomes={weighting: outcomes.of(class_map) for weighting, class_map in judged.maps.items()},
             prediction=prediction if self.with_prediction else None,
             score=prediction.score,
+            regions=self._regions(judged, outcomes),
         )
 
     def _boxes(self, judged: ImagePrediction, shown: ImagePrediction) -> dict[str, BoxEvaluation]:
         """All recipes' boxes against all ground-truth boxes at once; a crop's boxes as they lie in the image."""
-        if not self.recipes:
+        if not self.boxes:
             return {}
         found = self.protocol.boxes(judged, self.recipes)
         boxes, truth = torch.from_numpy(np.stack(list(found.values()))), self.protocol.truth(judged)
@@ -129,8 +157,23 @@ class ImageEvaluator:
         return evaluations
 
     def _ranked_iou(self, prediction: ImagePrediction, recipe: Recipe, truth: torch.Tensor) -> float:
-        boxes = torch.from_numpy(self.protocol.ranked(prediction, recipe, self.further.ranked_boxes))
-        return float(self.protocol.iou(boxes, truth).max()) if len(boxes) else 0.0
+        boxes, _ = self.protocol.regions(prediction, recipe, RegionChoice(self.further.ranked_boxes))
+        return float(self.protocol.iou(torch.from_numpy(boxes), truth).max()) if len(boxes) else 0.0
+
+    def _regions(self, judged: ImagePrediction, outcomes: "_Outcomes") -> dict[str, RegionsEvaluation]:
+        if self.further.regions is None:
+            return {}
+        evaluations = {}
+        for name, recipe in self.recipes.items():
+            boxes, pixels = self.protocol.regions(judged, recipe, self.further.regions)
+            found, true, iou = None, None, None
+            if self.boxes:
+                truth = self.protocol.truth(judged)
+                found, true = found_by(torch.from_numpy(boxes), truth, self.protocol.iou), len(truth)
+            if outcomes.masked:
+                iou = pixel_iou(pixels, *outcomes.on_image)
+            evaluations[name] = RegionsEvaluation(len(boxes), found, true, iou)
+        return evaluations
 
 
 class _Outcomes:
@@ -138,6 +181,11 @@ class _Outcomes:
 
     def __init__(self, measures: Mapping[str, MapMeasure], prediction: ImagePrediction) -> None:
         self.measures, self.prediction = measures, prediction
+
+    @property
+    def masked(self) -> bool:
+        """Whether there is a mask to judge by."""
+        return any(isinstance(measure, PxAP) for measure in self.measures.values())
 
     @cached_property
     def masks(self) -> tuple[Mask, Mask]:
@@ -149,8 +197,7 @@ class _Outcomes:
     @cached_property
     def on_image(self) -> tuple[Mask, Mask]:
         """The same at the image's size: of masks where PxAP is measured, else of boxes."""
-        masked = any(isinstance(measure, PxAP) for measure in self.measures.values())
-        return truth_masks(self.masks if masked else truth_boxes(self.prediction), self.prediction.size)
+        return truth_masks(self.masks if self.masked else truth_boxes(self.prediction), self.prediction.size)
 
     @cached_property
     def boxes(self) -> torch.Tensor:

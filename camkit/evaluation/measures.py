@@ -24,6 +24,7 @@ from camkit.metrics import (
     PointingGame,
     PxAP,
     RankedLoc,
+    RegionLoc,
     Result,
     TopKCls,
     TopKLoc,
@@ -182,6 +183,8 @@ class Curves:
 
 
 COLUMNS = ("recipe", "image", "label", "score", "predicted")
+REGION_COLUMNS = ("regions", "regions_found", "true_boxes", "regions_iou")
+COUNTED_COLUMNS = ("regions_found", "regions", "true_boxes")  # as `RegionLoc` keeps them
 BOX_COLUMNS = ("x0", "y0", "x1", "y1", "share", "truth_share", "iou")
 
 
@@ -201,7 +204,8 @@ class RecipeMeasures:
     """
 
     def __init__(self, recipe: str, k_max: int, threshold_split: str, truth: GroundTruth, further: Further) -> None:
-        self.recipe, self.ks, self.threshold_split, self.boxes = recipe, top_ks(k_max), threshold_split, truth.boxes
+        self.recipe, self.ks, self.threshold_split = recipe, top_ks(k_max), threshold_split
+        self.boxes, self.masks = truth.boxes, truth.masks
         self.further = further
         self.rows: list[dict[str, object]] = []
 
@@ -211,7 +215,14 @@ class RecipeMeasures:
             row["score"] = evaluation.score
         if evaluation.predicted is not None:
             row["predicted"] = int(evaluation.predicted[0])
-        self.rows.append(row | (self._of_box(evaluation) if self.boxes else {}))
+        self.rows.append(row | (self._of_box(evaluation) if self.boxes else {}) | self._of_regions(evaluation))
+
+    def _of_regions(self, evaluation: ImageEvaluation) -> dict[str, object]:
+        if self.recipe not in evaluation.regions:
+            return {}
+        of = evaluation.regions[self.recipe]
+        values = zip(REGION_COLUMNS, (of.regions, of.found, of.true, of.iou), strict=True)
+        return {name: value for name, value in values if value is not None}
 
     def _of_box(self, evaluation: ImageEvaluation) -> dict[str, object]:
         found = evaluation.boxes[self.recipe]
@@ -251,12 +262,30 @@ class RecipeMeasures:
         if self.rows:
             return pd.DataFrame(self.rows)
         boxes = [*BOX_COLUMNS, *self._loc()] if self.boxes else []
+        boxes += REGION_COLUMNS if self.further.regions is not None else ()
         return pd.DataFrame(columns=[*COLUMNS, *boxes], dtype=float)
 
     def results(self, seed: int) -> Results:
-        if not self.boxes:
-            return {}
-        table, split = self.table(), self.threshold_split
+        table = self.table()
+        return (self._results_of_box(table, seed) if self.boxes else {}) | self._results_of_regions(table, seed)
+
+    def _results_of_regions(self, table: pd.DataFrame, seed: int) -> Results:
+        """Of all regions that are asked for: what they find of the boxes, and how their pixels meet the masks."""
+        found: Results = {}
+        if self.further.regions is None:
+            return found
+        if self.boxes:
+            loc = RegionLoc(self.threshold_split)
+            loc.append(torch.tensor(table[list(COUNTED_COLUMNS)].to_numpy(np.int64)))
+            found |= {f"regions_{name}": of for name, of in loc.result(np.random.default_rng(seed)).items()}
+        if self.masks:
+            pixels = MeanIoU(self.threshold_split)
+            pixels.append(torch.tensor(table[["regions_iou"]].to_numpy(float)))
+            found["regions_iou"] = pixels.result(np.random.default_rng(seed))
+        return found
+
+    def _results_of_box(self, table: pd.DataFrame, seed: int) -> Results:
+        split = self.threshold_split
         loc, mean_iou = self._loc(), MeanIoU(split)
         for name, metric in loc.items():
             metric.append(torch.tensor(table[[name]].to_numpy()))

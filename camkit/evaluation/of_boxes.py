@@ -30,7 +30,7 @@ from camkit.inference import Progress, no_progress
 from camkit.localization import Failure
 from camkit.metrics.iou import half_open_iou
 from camkit.metrics.localization import share_of_image
-from camkit.metrics.per_image import NO_THRESHOLD
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 
 BoxOf = Literal["own", "own-or-miss", "any"]
 NAME = "boxes"  # of the one thing that is measured, where recipes have their names

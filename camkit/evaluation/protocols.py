@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from camkit.boxes import boxes_by_size, pixels_inside
+from camkit.boxes import RegionChoice, above, boxes_of_regions, pixels_inside
 from camkit.boxes.score_maps import is_constant
 from camkit.boxes.tree import level_boxes
 from camkit.errors import CamkitError
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.metrics.iou import IoU, half_open_iou, inclusive_iou
 from camkit.metrics.localization import share_of_image
+from camkit.metrics.pixels import Mask
 from camkit.metrics.wsol import LEVELS, SIDE, clip_far_corner, protocol_boxes, protocol_map, quantise
 from camkit.recipe import Recipe
 
@@ -52,8 +53,8 @@ class EvaluationProtocol(Protocol):
     def boxes(self, prediction: ImagePrediction, recipes: Mapping[str, Recipe]) -> dict[str, Boxes]:
         """Each recipe's box (4,)."""
 
-    def ranked(self, prediction: ImagePrediction, recipe: Recipe, k: int) -> Boxes:
-        """The boxes (B, 4) of the k largest regions under a recipe, the largest first."""
+    def regions(self, prediction: ImagePrediction, recipe: Recipe, choice: RegionChoice) -> tuple[Boxes, Mask]:
+        """The boxes (B, 4) of the chosen regions under a recipe, the largest first, and their pixels in the image."""
 
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         """The score map (H, W), and the box at each of its 256 grey levels (256, 4)."""
@@ -92,10 +93,14 @@ class Paper:
             found[name] = self._in_image(boxes, prediction)[0]
         return found
 
-    def ranked(self, prediction: ImagePrediction, recipe: Recipe, k: int) -> Boxes:
-        score_map = recipe.score_maps(prediction.maps[recipe.weighting], prediction.size, prediction.window).numpy()
-        boxes = boxes_by_size(score_map > recipe.tau(score_map))[:k]
-        return self._in_image(boxes, prediction) if len(boxes) else boxes
+    def regions(self, prediction: ImagePrediction, recipe: Recipe, choice: RegionChoice) -> tuple[Boxes, Mask]:
+        size, window = prediction.size, prediction.window
+        score_map = recipe.score_maps(prediction.maps[recipe.weighting], size, window).numpy()
+        numbered = choice.numbered(above(score_map, float(recipe.tau(score_map))), size)
+        boxes = np.array(boxes_of_regions(numbered), np.int64).reshape(-1, 4)
+        pixels = np.zeros(size, bool)
+        pixels[... if window is None else pixels_inside(window, size)] = numbered > 0
+        return self._in_image(boxes, prediction), pixels
 
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         score_map = recipe.score_maps(prediction.maps[recipe.weighting], prediction.size, prediction.window).numpy()
@@ -153,8 +158,8 @@ class Wsol:
             found[name] = boxes[int(recipe.tau(score_map) * (LEVELS - 1))]
         return found
 
-    def ranked(self, *_: Any) -> Boxes:
-        raise CamkitError("the wsol protocol has one box an image at a fixed threshold: rank boxes under paper")
+    def regions(self, *_: Any) -> tuple[Boxes, Mask]:
+        raise CamkitError("the wsol protocol has one box an image at a fixed threshold: several are paper's")
 
     def levels(self, prediction: ImagePrediction, recipe: Recipe) -> tuple[Scores, Boxes]:
         score_map = protocol_map(prediction.maps[recipe.weighting], prediction.size, prediction.window)

@@ -62,15 +62,20 @@ def with_pseudo_boxes(
     CamkitError
         The file is none, OpenCV has no selective search, or no image has a pseudo box.
     """
-    if kind in BASED_ON_MAPS:
-        measure = (
-            otsu_box if kind == "map-otsu" else partial(best_proposal, require_selective_search(), dataset.upright)
-        )
-        found = measure_images(source, dataset, [MAPS], measure, fit=fit, batch_size=batch_size, workers=workers,
-                               max_pixels=max_pixels)  # fmt: skip
-        boxes = list(progress(found, len(dataset.records)))
-    else:
-        boxes = boxes_in(Path(kind), dataset)
+    if kind not in BASED_ON_MAPS:
+        return with_boxes_of(Path(kind), dataset)
+    measure = otsu_box if kind == "map-otsu" else partial(best_proposal, require_selective_search(), dataset.upright)
+    found = measure_images(source, dataset, [MAPS], measure, fit=fit, batch_size=batch_size, workers=workers,
+                           max_pixels=max_pixels)  # fmt: skip
+    return _with(list(progress(found, len(dataset.records))), dataset, kind)
+
+
+def with_boxes_of(path: Path, dataset: AnnotatedSet) -> tuple[AnnotatedSet, list[Failure]]:
+    """The same, of boxes in a file, see `boxes_in`: no network has a say."""
+    return _with(boxes_in(path, dataset), dataset, str(path))
+
+
+def _with(boxes: list[Box | Failure], dataset: AnnotatedSet, kind: str) -> tuple[AnnotatedSet, list[Failure]]:
     records = [replace(record, boxes=box.reshape(-1, 4)) for record, box in zip(dataset.records, boxes, strict=True)
                if not isinstance(box, Failure)]  # fmt: skip
     failures = [box for box in boxes if isinstance(box, Failure)]

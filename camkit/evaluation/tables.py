@@ -8,17 +8,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from camkit.evaluation.further import Further
-from camkit.evaluation.measures import Results
-from camkit.metrics import ByClass, Result
+from camkit.evaluation.measures import COUNTED_COLUMNS, Results
+from camkit.metrics import ByClass, Result, regions
 from camkit.metrics.groups import PERCENT, by_group, mean_of_groups, size_groups, size_names
 from camkit.metrics.intervals import Bounds
-from camkit.metrics.per_image import NO_THRESHOLD
 from camkit.metrics.pixel_groups import mean_pxap, pxap_by_group
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 
 Values = NDArray[np.float64]
 Counted = dict[str, tuple[Values, Bounds]]
 LOC = ("gt_loc", "top")  # what names of columns of right and wrong begin with
-SHARES = {"iou": "mean_iou", "energy": "energy_pointing_game"}
+SHARES = {"iou": "mean_iou", "energy": "energy_pointing_game", "regions_iou": "regions_iou"}
 
 
 def counted(table: pd.DataFrame, further: Further) -> Counted:
@@ -127,6 +127,9 @@ def _table(
         found = {name: by_group(values, groups, within) for name, (values, within) in counted(table, further).items()}
         if recipe in measured.pixels:
             found["pxap"] = pxap_by_group(measured.pixels[recipe], groups)
+        if set(COUNTED_COLUMNS) <= set(table):
+            counts = table[list(COUNTED_COLUMNS)].to_numpy(np.int64)
+            found |= {f"regions_{name}": of for name, of in regions.by_group(counts, groups).items()}
         rows += [
             {"recipe": recipe, "figure": name, by: names[group], **vars(of),
              "threshold": _split(measured.results[recipe], name)}

@@ -166,6 +166,8 @@ def _words(text: str, letters: float, width: int) -> Image.Image:
 
 def broken(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
     """Text in lines that are no wider, broken between words, and within one that is wider itself."""
+    if font.getlength(text) <= width:
+        return [text]
     lines = [""]
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word

@@ -14,7 +14,8 @@ from camkit.errors import CamkitError
 from camkit.metrics.intervals import Bounds, Estimate, Values, accuracy, mean, score_interval
 from camkit.metrics.iou import IoU, half_open_iou
 from camkit.metrics.localization import IOU_AT_LEAST, Truths, ious_of, largest_share
-from camkit.metrics.per_image import FIXED, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
+from camkit.metrics.threshold_splits import FIXED
 
 EDGES = (0.09, 0.36)  # a square of 3 and of 6 tenths of the image's side
 SIZES = ("small", "medium", "large")

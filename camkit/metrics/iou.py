@@ -66,13 +66,18 @@ def inclusive_iou(boxes: Tensor, others: Tensor) -> Tensor:
     near = torch.maximum(boxes[:, None, :2], others[None, :, :2])
     far = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
     # Clamped before the product: two negative sides would make an area.
-    intersection = (far - near + 1).clamp(min=0).prod(-1)
+    intersection = _area((far - near + 1).clamp(min=0))
     union = _inclusive_area(boxes)[:, None] + _inclusive_area(others)[None] - intersection
     return intersection.double() / union.double()
 
 
 def _inclusive_area(boxes: Tensor) -> Tensor:
-    return (boxes[:, 2:] - boxes[:, :2] + 1).prod(-1)
+    return _area(boxes[:, 2:] - boxes[:, :2] + 1)
+
+
+def _area(sides: Tensor) -> Tensor:
+    """(..., 2) to (...); a product of two is many times as fast as `Tensor.prod` over them."""
+    return sides[..., 0] * sides[..., 1]
 
 
 def best_iou(boxes: Tensor, truth: ArrayLike | Tensor, iou: IoU = half_open_iou) -> Tensor:

@@ -15,7 +15,8 @@ from torch import Tensor
 from camkit.errors import CamkitError
 from camkit.metrics.intervals import Estimate, accuracy, mean
 from camkit.metrics.iou import IoU, best_iou, half_open_iou, truth_boxes
-from camkit.metrics.per_image import FIXED, NO_THRESHOLD, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
+from camkit.metrics.threshold_splits import FIXED, NO_THRESHOLD
 
 Truths = Sequence[ArrayLike | Tensor]
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from camkit.metrics.best_accuracy import best_accuracy
 from camkit.metrics.localization import Truths
-from camkit.metrics.per_image import REPORTED, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
+from camkit.metrics.threshold_splits import REPORTED
 from camkit.metrics.wsol import (
     LEVELS,
     best_ious,

@@ -13,7 +13,8 @@ from camkit.boxes.tree import all_level_boxes
 from camkit.metrics.intervals import jackknife
 from camkit.metrics.iou import inclusive_iou
 from camkit.metrics.localization import Truths
-from camkit.metrics.per_image import REPORTED, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
+from camkit.metrics.threshold_splits import REPORTED
 from camkit.metrics.wsol import LEVELS, clip_far_corner, levels_of, protocol_boxes, protocol_map, quantise, thresholds
 
 DELTAS = (0.3, 0.5, 0.7)

@@ -17,12 +17,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from camkit.errors import CamkitError
 from camkit.metrics.intervals import Estimate
-
-FIXED = "fixed beforehand"
-BOXES = "boxes"  # the supervision that chose a threshold, where it was not pseudo boxes
-REPORTED = f"{BOXES} of the reported split"
-REPORTED_MASKS = "masks of the reported split"
-NO_THRESHOLD = "no threshold"
+from camkit.metrics.threshold_splits import FIXED
 
 
 @dataclass(frozen=True)

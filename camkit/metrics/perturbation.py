@@ -10,7 +10,8 @@ from torchvision.transforms.functional import gaussian_blur
 
 from camkit.errors import CamkitError
 from camkit.metrics.intervals import mean
-from camkit.metrics.per_image import NO_THRESHOLD, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 
 KERNEL, SIGMA = 11, 5.0  # of the blurred image that insertion begins with (Petsiuk et al. 2018)
 

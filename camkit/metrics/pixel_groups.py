@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from camkit.metrics.intervals import Estimate, jackknife
-from camkit.metrics.per_image import NO_THRESHOLD, REPORTED_MASKS, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
 from camkit.metrics.pixels import (
     CHUNK,
     Mask,
@@ -20,6 +20,7 @@ from camkit.metrics.pixels import (
     score_bins,
     with_and_without,
 )
+from camkit.metrics.threshold_splits import NO_THRESHOLD, REPORTED_MASKS
 from camkit.metrics.wsol import protocol_map
 
 Histograms = NDArray[np.int64]

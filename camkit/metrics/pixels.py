@@ -1,15 +1,18 @@
 """PxAP: the area under a whole data set's precision-recall curve of pixels (Choe et al. 2020, OpenImages30K)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from camkit.boxes.compiled import compiled
 from camkit.errors import CamkitError
 from camkit.metrics.intervals import jackknife
-from camkit.metrics.per_image import NO_THRESHOLD, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 from camkit.metrics.wsol import SIDE, protocol_map, thresholds
 
 CHUNK = 256  # images that are left out at a time
@@ -19,8 +22,13 @@ Mask = NDArray[np.bool_]
 
 def protocol_mask(mask: Mask) -> Mask:
     """A mask (H, W) at 224x224, nearest: x shows pixel ``floor(x * W / 224)``, the factor rounded as in OpenCV."""
-    rows, columns = (np.floor(np.arange(SIDE) * (1 / (SIDE / length))).astype(np.int64) for length in mask.shape)
-    return mask[np.ix_(rows, columns)]
+    rows, columns = map(_nearest, mask.shape)
+    return np.asarray(mask.take(rows, 0).take(columns, 1))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(length: int) -> NDArray[np.int64]:
+    return np.asarray(np.floor(np.arange(SIDE) * (1 / (SIDE / length))), np.int64)
 
 
 def score_bins(step: float) -> NDArray[np.float64]:
@@ -46,8 +54,27 @@ def score_histograms(
     -------
     ndarray (2, B), int64
     """
-    background = ~(foreground | ignored)
-    return np.stack([np.histogram(score_map[pixels], bins)[0] for pixels in (foreground, background)])
+    counts = np.zeros((2, len(bins) - 1), np.int64)
+    _count(score_map.ravel(), foreground.ravel(), ignored.ravel(), bins, counts)
+    return counts
+
+
+@compiled
+def _count(
+    scores: NDArray[np.float64], foreground: Mask, ignored: Mask, bins: NDArray[np.float64], counts: NDArray[np.int64]
+) -> None:
+    """`numpy.histogram` of both in one pass: bins of one width need no search, but for the digits of their edges."""
+    last, per_unit = len(bins) - 2, 1 / (bins[1] - bins[0])
+    for pixel in range(len(scores)):
+        score = scores[pixel]
+        if (ignored[pixel] and not foreground[pixel]) or not bins[0] <= score <= bins[-1]:
+            continue
+        place = min(int((score - bins[0]) * per_unit), last)
+        while score < bins[place]:
+            place -= 1
+        while place < last and score >= bins[place + 1]:
+            place += 1
+        counts[0 if foreground[pixel] else 1, place] += 1
 
 
 def average_precision(histograms: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,8 @@ from camkit.boxes.geometry import Window, pixels_inside
 from camkit.boxes.score_maps import is_constant, resize_maps
 from camkit.errors import CamkitError
 from camkit.metrics.intervals import accuracy, mean
-from camkit.metrics.per_image import NO_THRESHOLD, PerImage, Result
+from camkit.metrics.per_image import PerImage, Result
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 
 TOLERANCE = 15.0  # pixels of the image (Zhang et al. 2016)
 ROUNDING = 1e-6  # of a map's span: values this near to the maximum differ by rounding alone

@@ -6,7 +6,7 @@ from torch import Tensor
 from camkit.errors import CamkitError
 from camkit.metrics.iou import IoU, best_iou, half_open_iou
 from camkit.metrics.localization import IOU_AT_LEAST, PercentRight, Truths
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 
 
 def best_of_ranked(boxes: Tensor, truth: Tensor, iou: IoU = half_open_iou) -> Tensor:

@@ -5,17 +5,19 @@ is by level: level l stands for the mask ``grey > l``, and `levels_of` says whic
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from camkit.boxes.compiled import compiled
 from camkit.boxes.geometry import Window, pixels_inside
-from camkit.boxes.score_maps import is_constant, normalize_maps
+from camkit.boxes.score_maps import is_constant
 from camkit.boxes.tree import all_level_boxes, level_boxes
 from camkit.errors import CamkitError
-from camkit.metrics.iou import best_iou, inclusive_iou, truth_boxes
+from camkit.metrics.iou import truth_boxes
 
 SIDE = 224
 LEVELS = 256
@@ -51,16 +53,31 @@ def protocol_map(class_map: Tensor, size: tuple[int, int] = (SIDE, SIDE), window
         The image's height and width, and what of it the map covers, where that is not the whole image
         (see `camkit.boxes.resize_maps`). The rest of the image counts as the map's minimum.
     """
-    if not class_map.isfinite().all() or is_constant(class_map):
+    cells = class_map.detach().cpu()
+    values = (cells if cells.dtype == torch.float64 else cells.float()).numpy()
+    low, high = values.min(), values.max()  # NaN passes through both
+    if not (np.isfinite(low) and np.isfinite(high)) or _is_constant(low, high):
         return np.zeros((SIDE, SIDE))
     x0, y0, x1, y1 = (0, 0, SIDE, SIDE) if window is None else _on_grid(window, size)
     rows, columns = pixels_inside((x0, y0, x1, y1), (SIDE, SIDE))
     down = _bicubic(rows.start, rows.stop, y0, y1, class_map.shape[0])
     across = _bicubic(columns.start, columns.stop, x0, x1, class_map.shape[1])
-    resized = down @ class_map.detach().cpu().double().numpy() @ across.T
+    resized = down @ values.astype(np.float64) @ across.T
+    low, high = resized.min(), resized.max()
+    if _is_constant(low, high):
+        return np.zeros((SIDE, SIDE))
+    resized -= low
+    resized /= high - low
+    if resized.shape == (SIDE, SIDE):
+        return resized
     score_map = np.zeros((SIDE, SIDE))
-    score_map[rows, columns] = normalize_maps(torch.from_numpy(resized)).numpy()
+    score_map[rows, columns] = resized
     return score_map
+
+
+def _is_constant(low: Any, high: Any) -> bool:
+    """`is_constant` of a map's minimum and maximum alone, which are not sought again."""
+    return bool(is_constant(torch.from_numpy(np.array([[low, high]]))))
 
 
 def _on_grid(window: Window, size: tuple[int, int]) -> Window:
@@ -91,7 +108,9 @@ def _bicubic(first: int, last: int, start: float, stop: float, length: int) -> M
 
 def quantise(score_map: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Scores in [0, 1] to grey values, truncated."""
-    return (score_map * (LEVELS - 1)).astype(np.uint8)
+    grey = np.empty(score_map.shape, np.uint8)
+    np.multiply(score_map, LEVELS - 1, out=grey, casting="unsafe")  # by pieces, without a map in between
+    return grey
 
 
 def protocol_boxes(boxes: ArrayLike | Tensor, size: tuple[int, int]) -> Tensor:
@@ -134,12 +153,27 @@ def best_ious(grey: NDArray[np.uint8], truth: Tensor) -> NDArray[np.float64]:
     ndarray (256,), float64
         With the ground-truth box that is met best. Where a level has no region the box is ``0, 0, 0, 0``.
     """
-    return np.asarray(best_iou(clip_far_corner(level_boxes(grey, "border")), truth, inclusive_iou))
+    return _best_ious(level_boxes(grey, "border"), truth.numpy(), SIDE - 1)
 
 
 def best_ious_of_all(grey: NDArray[np.uint8], truth: Tensor) -> NDArray[np.float64]:
     """MaxBoxAccV2's IoU at each level: the best over the boxes of all contours. Arguments as `best_ious`."""
     contours = all_level_boxes(grey)
-    ious = best_iou(clip_far_corner(contours.boxes), truth, inclusive_iou)
-    without_region = best_iou(torch.zeros(1, 4, dtype=torch.int64), truth, inclusive_iou)
-    return contours.highest(ious.numpy(), without_region.item())
+    nothing = _best_ious(np.zeros((1, 4), np.int32), truth.numpy(), SIDE - 1).item()
+    return contours.highest(_best_ious(contours.boxes, truth.numpy(), SIDE - 1), nothing)
+
+
+@compiled
+def _best_ious(boxes: NDArray[np.int32], truth: NDArray[np.int64], last: int) -> NDArray[np.float64]:
+    """The best `inclusive_iou` of half-open boxes (B, 4), far corners clipped: (B,), many times as fast as tensors."""
+    found = np.zeros(len(boxes))
+    for index in range(len(boxes)):
+        x0, y0, x1, y1 = boxes[index, 0], boxes[index, 1], min(boxes[index, 2], last), min(boxes[index, 3], last)
+        for one in range(len(truth)):
+            wide = min(x1, truth[one, 2]) - max(x0, truth[one, 0]) + 1
+            high = min(y1, truth[one, 3]) - max(y0, truth[one, 1]) + 1
+            if wide > 0 and high > 0:
+                area = (truth[one, 2] - truth[one, 0] + 1) * (truth[one, 3] - truth[one, 1] + 1)
+                union = (x1 - x0 + 1) * (y1 - y0 + 1) + area - wide * high
+                found[index] = max(found[index], wide * high / union)
+    return found

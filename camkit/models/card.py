@@ -13,6 +13,7 @@ from camkit.models.weights_file import read_metadata
 
 KEY, VERSION = "camkit", 1
 HELD = {"class_names": "labels"}  # attributes that the header has under another word
+EPOCH_BY = "epoch_by"  # in a card's facts: which supervision chose the epoch, or that it was fixed beforehand
 LARGEST = 2048  # pixels along a side: a header must not make the network's first pass fill the memory
 
 

@@ -11,7 +11,7 @@ from camkit.cam.extractor import example_images
 from camkit.cam.find_attention import Blocks
 from camkit.errors import CamkitError
 from camkit.input_spec import InputSpec
-from camkit.models.card import Card
+from camkit.models.card import EPOCH_BY, Card
 
 DEFAULT, NONE = "DEFAULT", "none"  # the two values of `weights` that are not a file or a published name
 RANDOM = "none (random)"
@@ -49,6 +49,8 @@ class Classifier:
         See `camkit.CAM`.
     views : Views or None
         Class maps are averaged over these views of an image; None: the image as it comes.
+    epoch_by : str or None
+        Which supervision chose the epoch of the weights, "boxes of cub val", where their file says it.
     """
 
     model: nn.Module
@@ -64,6 +66,7 @@ class Classifier:
     maps_by: MapsBy | None = None
     token_blocks: Blocks = None
     views: Views | None = None
+    epoch_by: str | None = None
 
     @torch.no_grad()
     def card(self, **facts: Any) -> Card:
@@ -80,4 +83,5 @@ class Classifier:
             raise CamkitError(f"{self.name}: no name builds this network, so that a checkpoint cannot say what it is")
         classes = self.model(example_images(self.model, self.input.size)[:1]).shape[1]
         names = None if self.class_names_assumed else self.class_names
+        facts = facts if self.epoch_by is None else {EPOCH_BY: self.epoch_by, **facts}
         return Card(self.network, classes, self.input, names, self.pool, self.output_stride, self.dilate, facts)

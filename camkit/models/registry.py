@@ -10,7 +10,7 @@ from torch import nn
 
 from camkit.errors import CamkitError
 from camkit.models.architecture import build, equip, in_eval_mode, on_the_cpu
-from camkit.models.card import Card, read_card
+from camkit.models.card import EPOCH_BY, Card, read_card
 from camkit.models.checkpoint import load_weights, read_weights
 from camkit.models.classifier import DEFAULT, NONE, RANDOM, Classifier
 from camkit.models.efficientnet_lite import SIZES as LITES
@@ -172,7 +172,12 @@ def _from_card(name: str, card: Card, path: str) -> Classifier:
 def _filled(classifier: Classifier, card: Card, path: str, state: State) -> Classifier:
     load_weights(classifier.model, state, path)
     return replace(classifier, weights=state.origin, network=card.model, pool=card.pool,
-                   output_stride=card.output_stride, dilate=card.dilate)  # fmt: skip
+                   output_stride=card.output_stride, dilate=card.dilate, epoch_by=_epoch_by(card))  # fmt: skip
+
+
+def _epoch_by(card: Card) -> str | None:
+    said = card.facts.get(EPOCH_BY)
+    return said if isinstance(said, str) else None
 
 
 def _load_two_heads(spec: str, weights: str) -> Classifier:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from camkit.output.files import whole
     from camkit.output.folder import RunFolder
+    from camkit.output.formats import FORMATS
     from camkit.output.lock import locked
     from camkit.output.owned import check_free, claim, holds_run, owned_files, photographs, remove
-    from camkit.output.tables import FORMATS
 
 # Loaded when first used: the command line looks at folders without loading torch.
 MODULE_OF = {
-    "FORMATS": "tables",
+    "FORMATS": "formats",
     "RunFolder": "folder",
     "check_free": "owned",
     "claim": "owned",

@@ -17,5 +17,5 @@ def refuse_unfinished(path: Path) -> None:
 
 def unfinished(path: Path) -> CamkitError:
     """What is said of a folder without a run of those that a page is made of."""
-    return CamkitError(f"{path}: holds no finished run of localize, evaluate, ablate, calibrate or analyze (run.json "
-                       "is what they end with)")  # fmt: skip
+    return CamkitError(f"{path}: holds no finished run of localize, codetect, evaluate, ablate, calibrate or analyze "
+                       "(run.json is what they end with)")  # fmt: skip

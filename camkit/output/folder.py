@@ -20,6 +20,7 @@ from camkit.output.changes import Changed, changed_images, changed_settings, ref
 from camkit.output.files import whole
 from camkit.output.journal import JOURNAL, Journal, part_file
 from camkit.output.lock import locked
+from camkit.output.map_shards import MAP, Piles, changed_shards, shard_maps, stack_of
 from camkit.output.owned import MANIFEST, check_free, claim, remove
 from camkit.output.parts import Part, dead, finished, gather, said, wait_for_all
 from camkit.output.pictures import PNG, OverlayOptions, draw, picture_files
@@ -47,11 +48,15 @@ class RunFolder:
         What this part of the run runs on.
     changed : callable
         Says of a finished image, given its name and rows, what is asked of it now and was not then; None: nothing.
-    overlays, maps, masks : bool
-        What is drawn for each image.
+    overlays : bool or frozenset of str
+        Whether overlays are drawn; or of which images.
+    maps, masks : bool
+        What else is written for each image.
+    maps_per_file : int
+        Images whose maps share a file; of more than one, `camkit.output.map_shards` says how.
     overlay_options : OverlayOptions
     formats : sequence of str
-        Of the tables, from `camkit.output.tables.FORMATS`.
+        Of the tables, from `camkit.output.formats.FORMATS`.
     class_names : sequence of str
         Of the model, for formats that number all classes.
     resume : bool
@@ -78,8 +83,9 @@ class RunFolder:
         session: dict[str, Any],
         *,
         changed: Changed = lambda image, rows: None,  # noqa: ARG005
-        overlays: bool = True,
+        overlays: bool | frozenset[str] = True,
         maps: bool = False,
+        maps_per_file: int = 1,
         masks: bool = False,
         overlay_options: OverlayOptions = PNG,
         formats: Sequence[str] = ("csv",),
@@ -91,7 +97,7 @@ class RunFolder:
         self.path, self.files, self.settings, self.changed = path, files, settings, changed
         self.overlays, self.maps, self.masks = overlays, maps, masks
         self.formats, self.class_names = formats, class_names
-        self.overlay_options = overlay_options
+        self.overlay_options, self.maps_per_file = overlay_options, maps_per_file
         self.group, self._part = group, None
         with ExitStack() as stack:
             problems = []
@@ -108,6 +114,11 @@ class RunFolder:
                     stack.callback(self.journal.close)
                 self._part = stack.enter_context(Part(path, group.rank))
                 group.barrier()  # the journal is read by all, and every part is there
+            self._piles = None
+            if maps and maps_per_file > 1:
+                name = f"{len(self.journal.sessions)}-{group.rank}"
+                self._piles = Piles(path, name, maps_per_file, self._claim)
+                stack.callback(self._piles.close)
             self.failed_before = len(self.journal.entries) > self.journal.entries.done
             self._stack = stack.pop_all()
 
@@ -135,7 +146,7 @@ class RunFolder:
     def _begin(self, resume: bool, overwrite: bool) -> None:
         yolo = "yolo" in self.formats
         tables = [*table_files(self.formats), "failures.csv", "run.json", JOURNAL, MANIFEST]
-        folders = ["overlays/"] * self.overlays + ["maps/"] * self.maps + ["masks/"] * self.masks
+        folders = ["overlays/"] * bool(self.overlays) + ["maps/"] * self.maps + ["masks/"] * self.masks
         folders += [f"{LABELS}/"] * yolo
         going_on = resume and (self.path / JOURNAL).exists()
         if not going_on:
@@ -151,6 +162,8 @@ class RunFolder:
             self.journal.begin()
             changed = changed_settings(self.journal.settings, json.loads(json.dumps(self.settings)))
             told = ", ".join(changed) or changed_images(self.journal, self.files, self.changed)
+            if not told and self.maps and self.maps_per_file > 1:
+                told = changed_shards(self.path, self._names, self.maps_per_file)
             if told:
                 self.journal.close()
                 refuse(self.path, told)
@@ -164,8 +177,15 @@ class RunFolder:
         """Whether an image was finished when the folder was opened; None where it was not tried."""
         return self.journal.before(image)
 
+    def draws(self, image: str) -> bool:
+        """Whether overlays of an image are drawn."""
+        return self.overlays if isinstance(self.overlays, bool) else image in self.overlays
+
     def _write(self, line: Row) -> None:
         (self._part or self.journal).write(line)
+
+    def _claim(self, names: list[str]) -> None:
+        self._write({"image": "", "files": names})
 
     def add(
         self,
@@ -195,26 +215,23 @@ class RunFolder:
             The disk is full, or is gone; what was finished before stays.
         """
         try:
-            if isinstance(result, list):
-                result = self._drawn(result, encoded)
+            more: Row = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
+            if isinstance(result, list) and result:  # else every class was left out
+                result = self._drawn(result, encoded, more)
             if isinstance(result, Failure):
                 self._write({"image": file.name, "reason": result.reason})
             else:
                 rows = [row for found in result for row in rows_of(found, masks=self.masks)]
-                line = {"image": file.name, "rows": rows, "source": source_of(file)}
-                more = ({"filled": True} if filled else {}) | ({"left_out": left_out} if left_out else {})
-                self._write(line | more)
+                self._write({"image": file.name, "rows": rows, "source": source_of(file)} | more)
         except OSError as error:
             raise self._full(error) from error
 
-    def _drawn(self, result: list[Localization], encoded: Sequence["Future[bytes]"]) -> Result:
-        """The result, or why it cannot be drawn."""
-        if not result:  # every class was left out
-            return result
+    def _drawn(self, result: list[Localization], encoded: Sequence["Future[bytes]"], more: Row) -> Result:
+        """The result, or why it cannot be drawn; `more` is told where its maps are, if they will be in a shard."""
         image = result[0].image
         drawn: Any = {
-            "overlays": self.overlays,
-            "maps": self.maps,
+            "overlays": self.draws(image),
+            "maps": self.maps and self._piles is None,
             "masks": self.masks,
             "options": self.overlay_options,
         }
@@ -223,6 +240,8 @@ class RunFolder:
             self._write({"image": image, "files": names})
         try:
             draw(self.path, result, **drawn, encoded=encoded)
+            if self._piles is not None:
+                more[MAP] = self._piles.add(stack_of(result))
         except OSError as error:
             if error.errno not in NAMELY:
                 raise
@@ -250,8 +269,14 @@ class RunFolder:
             except CamkitError as error:
                 raise CamkitError(f"{error}: {self.kept()}") from None
             self._part.close()
+            self._part = None
             gather(self.journal)
         try:
+            if "shard" in self.settings:  # camkit merge takes them as the journal has them
+                self.journal.put_in_order(self._names)
+            if self._piles is not None:
+                self._piles.close()
+                shard_maps(self.path, self.journal, self._names, self.maps_per_file, self._claim)
             return write_tables(self.path, self.journal, self._names, self.formats, self.class_names)
         except OSError as error:
             raise self._full(error) from error

@@ -12,7 +12,8 @@ when the run goes on (`camkit.output.parts`).
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -58,21 +59,21 @@ class Journal:
     """
 
     def __init__(self, folder: Path, settings: Line, *, read_only: bool = False) -> None:
-        self.path = folder / JOURNAL
-        self.entries = Entries()
-        self.sessions: list[Line] = []
-        if self.path.exists():
-            self.settings, self.begun = self._read()
-            if not read_only:
-                os.truncate(self.path, self.begun)
-        else:
-            self.settings = json.loads(json.dumps(settings))
+        self.path, self.read_only = folder / JOURNAL, read_only
+        if not self.path.exists():
             with whole(self.path) as file:
                 file.write(json.dumps({"camkit-journal": VERSION, "settings": settings}) + "\n")
-            self.begun = self.path.stat().st_size
+        self._open()
+
+    def _open(self) -> None:
+        self.entries = Entries()
+        self.sessions: list[Line] = []
+        self.settings, self.begun = self._read()
+        if not self.read_only:
+            os.truncate(self.path, self.begun)
         self._end = self.begun
         self._lines = self.path.open("rb")
-        self._file = None if read_only else self.path.open("ab", buffering=0)
+        self._file = None if self.read_only else self.path.open("ab", buffering=0)
 
     def write(self, line: Line) -> None:
         """Add a line, which is on its way to the disk when this returns."""
@@ -97,6 +98,26 @@ class Journal:
             line = _parsed(raw)
             if line is not None and "files" in line and _is_line(line):
                 yield line
+
+    def put_in_order(self, names: Callable[[], Iterable[str]]) -> None:
+        """Write the journal anew with the images' lines in this order, unless they are in it; others are left out."""
+        last = 0
+        for entry in filter(None, map(self.entries.get, names())):
+            if entry.at < last:
+                break
+            last = entry.at
+        else:
+            return
+        with whole(self.path) as file:
+            lines: Iterator[Line] = chain(
+                [{"camkit-journal": VERSION, "settings": self.settings}],
+                ({"session": session} for session in self.sessions),
+                self.drawn_lines(),
+                filter(None, map(self.entry, names())),
+            )
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+        self.close()
+        self._open()
 
     def begin(self) -> None:
         """From here on, what is there counts as there before."""

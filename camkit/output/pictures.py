@@ -7,7 +7,7 @@ and no name depends on which others there are.
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,6 +21,7 @@ from PIL import Image
 from camkit.data.file_names import SUFFIXES
 from camkit.localization import Localization
 from camkit.output.files import whole
+from camkit.output.map_shards import npy_header, stack_of
 
 T = TypeVar("T")
 OTHER = ".image"  # of files whose suffix says nothing
@@ -130,14 +131,17 @@ def draw(
         with whole(folder / mask_file(found, several=len(result) > 1), "wb") as target:
             target.write(file.getbuffer())
     if maps:
-        stack = np.stack([found.map for found in result]) if len(result) > 1 else result[0].map
+        stack = stack_of(result)
         with whole(folder / map_file(result[0].image), "wb") as file:
-            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(stack))
+            file.write(npy_header(stack))
             file.write(np.ascontiguousarray(stack).data)
 
 
 def drawn_ahead(
-    results: Iterable[tuple[T, list[Localization]]], options: OverlayOptions, threads: int | None = None
+    results: Iterable[tuple[T, list[Localization]]],
+    options: OverlayOptions,
+    draws: Callable[[str], bool],
+    threads: int | None = None,
 ) -> Generator[tuple[T, list[Localization], list["Future[bytes]"]], None, None]:
     """Results of images in their order, whose overlays threads draw meanwhile.
 
@@ -145,6 +149,8 @@ def drawn_ahead(
     ----------
     results : iterable of (anything, list of Localization)
     options : OverlayOptions
+    draws : callable
+        Whether an image of that name has overlays.
     threads : int, optional
         By default one a core, at most four. A result waits for at most eight others a thread.
     """
@@ -153,7 +159,8 @@ def drawn_ahead(
     with ThreadPoolExecutor(threads) as pool:
         try:
             for what, found in results:
-                waiting.append((what, found, [pool.submit(options.encoded, one) for one in found]))
+                drawn = [pool.submit(options.encoded, one) for one in found if draws(one.image)]
+                waiting.append((what, found, drawn))
                 if len(waiting) > 8 * threads:
                     yield waiting.popleft()
             while waiting:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from camkit.output.files import whole
+from camkit.output.formats import BINARY, WRITERS
 from camkit.output.journal import Journal
-from camkit.output.tables import WRITERS, Row, images_of, write_csv
+from camkit.output.tables import Row, images_of, write_csv
 from camkit.output.yolo import DATA, label_file, write_yolo
 
 SHOWN = 10  # failures that are told on the screen
@@ -93,7 +94,7 @@ def write_tables(
     for entry in rows.entries():
         summary.count(entry)
     for target, write in (WRITERS[name] for name in formats if name in WRITERS):
-        with whole(folder / target) as file:
+        with whole(folder / target, "wb" if target.endswith(BINARY) else "w") as file:
             write(file, rows)
     if "yolo" in formats:
         for image, _ in images_of(rows):  # before they are written: these files of labels are camkit's

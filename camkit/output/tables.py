@@ -1,4 +1,4 @@
-"""The tables of a run: a row for each box, as CSV, JSON lines and COCO, with the same values in all of them."""
+"""The tables of a run: a row a box, as CSV, JSON lines and COCO, with the same values in all of them."""
 
 import csv
 import json
@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
 from camkit.data.formats.counts import decode_counts
-from camkit.data.names import written_path, written_text
+from camkit.data.names import COCO_INFO, written_path, written_text
 
 if TYPE_CHECKING:
     from camkit.localization import Localization
@@ -56,35 +56,36 @@ def written(row: Row) -> Row:
     return {key: rules[key](value) if key in rules else value for key, value in row.items()}
 
 
-def _boxes_csv(file: IO[str], rows: Iterable[Row]) -> None:
-    several = any(REGION in row for row in rows)
-    write_csv(file, (*COLUMNS, REGION) if several else COLUMNS, rows)
+def columns_of(rows: Iterable[Row]) -> tuple[str, ...]:
+    """The columns of a run's rows, which are the same in all of them."""
+    first = next(iter(rows), {})
+    return (*COLUMNS, *(name for name in (REGION, SEGMENTATION) if name in first))
 
 
-def _boxes_jsonl(file: IO[str], rows: Iterable[Row]) -> None:
+def write_boxes_csv(file: IO[str], rows: Iterable[Row]) -> None:
+    """boxes.csv, with a column of regions where rows have them."""
+    write_csv(file, [name for name in columns_of(rows) if name != SEGMENTATION], rows)
+
+
+def write_jsonl(file: IO[str], rows: Iterable[Row]) -> None:
+    """A JSON object a row."""
     file.writelines(json.dumps(written(row)) + "\n" for row in rows)
 
 
-def _boxes_coco(file: IO[str], rows: Iterable[Row]) -> None:
-    for before, items in (('{"images": ', coco_images(rows)), (',\n"annotations": ', coco_annotations(rows)),
+def write_coco(file: IO[str], rows: Iterable[Row]) -> None:
+    """COCO's images, annotations and categories."""
+    file.write(f'{{"info": {json.dumps(COCO_INFO)},\n')
+    for before, items in (('"images": ', coco_images(rows)), (',\n"annotations": ', coco_annotations(rows)),
                           (',\n"categories": ', coco_categories(rows))):  # fmt: skip
         file.write(before)
         write_json_list(file, items)
     file.write("}")
 
 
-def _coco_results(file: IO[str], rows: Iterable[Row]) -> None:
+def write_coco_results(file: IO[str], rows: Iterable[Row]) -> None:
+    """COCO's bare list of results."""
     kept = ("image_id", "category_id", "bbox", "score", SEGMENTATION)
     write_json_list(file, ({key: found[key] for key in kept if key in found} for found in coco_annotations(rows)))
-
-
-WRITERS: dict[str, tuple[str, Callable[[IO[str], Iterable[Row]], None]]] = {
-    "csv": ("boxes.csv", _boxes_csv),
-    "coco": ("coco.json", _boxes_coco),
-    "coco-results": ("coco-results.json", _coco_results),
-    "jsonl": ("boxes.jsonl", _boxes_jsonl),
-}
-FORMATS = (*WRITERS, "yolo")
 
 
 def write_json_list(file: IO[str], items: Iterable[Row]) -> None:

@@ -5,20 +5,22 @@ beside ``images/``, which is for the user to fill: an image there finds its labe
 a box has no file, which is how that format says so.
 """
 
-import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from camkit.data.names import written_path, written_text
+from camkit.data.names import written_path
 from camkit.errors import CamkitError
 from camkit.output.files import whole
 
 LABELS, DATA = "labels", "data.yaml"
 HEAD = "# Put the images into images/, beside labels/ and under the same names.\n"
+# What YAML does not take as it is in double quotes, and takes as escapes: half a surrogate pair as well.
+ESCAPED = re.compile('[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|["\\\\]')
 DIGITS = 8  # after the point: a hundredth of a pixel of any image that can be read
 
 Row = dict[str, Any]
@@ -60,14 +62,17 @@ def _share(number: float) -> str:
 
 
 def data_yaml(names: Sequence[str]) -> str:
-    """What says where images and labels are, and how classes are called."""
-    classes = "".join(f"  {number}: {_quoted(written_text(name))}\n" for number, name in enumerate(names))
+    """What says where images and labels are, and how classes are called.
+
+    YAML has escapes of its own, so that names need not be written as in tables: whoever reads the file has them as they
+    are.
+    """
+    classes = "".join(f"  {number}: {_quoted(name)}\n" for number, name in enumerate(names))
     return f"{HEAD}train: images\nval: images\nnames:\n{classes}"
 
 
 def _quoted(text: str) -> str:
-    """A text in YAML's double quotes, which take JSON's escapes; of what JSON leaves, YAML forbids two characters."""
-    return json.dumps(text, ensure_ascii=False).replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
+    return '"' + ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + '"'
 
 
 def write_yolo(folder: Path, rows: Iterable[Row], names: Sequence[str]) -> None:

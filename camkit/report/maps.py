@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from camkit.boxes import Window, pixels_inside
 from camkit.data import MapFolder, Preprocess, Record
+from camkit.data.map_shards import MapShards, shards_in
 from camkit.errors import CamkitError
 from camkit.evaluation.image_prediction import ImagePrediction
 from camkit.evaluation.protocols import protocol_named
@@ -107,6 +108,7 @@ class RunMaps:
         self._images = images
         self._saved: dict[str, ClassMapReader] = {}
         self._folder: MapFolder | None = None
+        self._shards: MapShards | None = None
         try:
             self._open()
         except CamkitError as error:
@@ -115,6 +117,8 @@ class RunMaps:
 
     def _open(self) -> None:
         given = self.run.settings.get("maps")
+        if shards_in(self.run.path / "maps"):
+            self._shards = MapShards(self.run.path / "maps")
         for prefix, name in (("", CLASS_MAPS), ("tap:", f"tap_{CLASS_MAPS}")):
             if (path := self.run.path / name).is_file():
                 reader = ClassMapReader(path)
@@ -123,7 +127,9 @@ class RunMaps:
                     raise CamkitError(f"{path}: holds maps of {len(reader)} images, and per_image.csv of {rows}: they "
                                       "are of two runs")  # fmt: skip
                 self._saved[prefix] = reader
-        if isinstance(given, str) and not self._saved:
+        if self.run.kind == "codetect":
+            self._folder = MapFolder(self.run.path / "maps", self._images.records)
+        elif isinstance(given, str) and not self._saved:
             self._folder = MapFolder(Path(given), self._images.records)
 
     def read(self, kind: MapOfColumns, row: int) -> tuple[torch.Tensor | NDArray[Any], Size, Window | None] | None:
@@ -169,7 +175,11 @@ class RunMaps:
     def _score_map(self, image: str, rank: int, size: Size) -> NDArray[Any]:
         path = self.run.path / map_file(image)
         try:
-            stack = np.load(path, mmap_mode="r", allow_pickle=False)
+            if self._shards is None:
+                stack = np.load(path, mmap_mode="r", allow_pickle=False)
+            else:
+                with self._shards.open(image) as member:
+                    stack = np.lib.format.read_array(member, allow_pickle=False)
         except Exception as error:  # numpy raises several types on a broken file
             raise CamkitError(f"{path}: cannot be read as a map ({' '.join(str(error).split()):.80})") from error
         array = stack[rank - 1] if stack.ndim == 3 and rank <= len(stack) else stack

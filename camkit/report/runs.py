@@ -14,7 +14,7 @@ from camkit.output.finished import refuse_unfinished, unfinished
 from camkit.recipe import RECIPES, Recipe
 from camkit.report.kept import images_of, recipe_of
 
-Kind = Literal["localize", "evaluate", "ablate", "calibrate", "analyze"]
+Kind = Literal["localize", "codetect", "evaluate", "ablate", "calibrate", "analyze"]
 Json = dict[str, Any]
 MOST_BYTES = 1 << 31  # of a table
 
@@ -58,7 +58,7 @@ class Run:
     Attributes
     ----------
     path : Path
-    kind : {"localize", "evaluate", "ablate", "calibrate", "analyze"}
+    kind : {"localize", "codetect", "evaluate", "ablate", "calibrate", "analyze"}
     record : dict
         What the run says of itself: settings, versions, times.
     columns : list of Column
@@ -100,7 +100,7 @@ class Run:
 
 
 def read_run(path: Path) -> Run:
-    """A folder that localize, evaluate, ablate, calibrate or analyze wrote.
+    """A folder that localize, codetect, evaluate, ablate, calibrate or analyze wrote.
 
     Raises
     ------
@@ -118,6 +118,8 @@ def read_run(path: Path) -> Run:
             return _evaluate(path, record)
         if record is not None and "recipe" in record.get("settings", {}) and "sessions" in record:
             return _localize(path, record)
+        if record is not None and (path / "directions.csv").is_file():
+            return _codetect(path, record)
     except CamkitError:
         raise
     except Exception as error:  # what a file holds that camkit did not write
@@ -162,20 +164,44 @@ def _typed(column: "pd.Series[str]") -> "pd.Series[Any]":
 
 def _localize(path: Path, record: Json) -> Run:
     notes: list[str] = []
+    table = _boxes(path, notes, "localize")
+    if not (path / "maps").is_dir():
+        notes.append("no maps, and so no heat and no sliders: localize --save-maps brings them")
+    recipe = _or_note(notes, lambda: recipe_of(record["settings"]["recipe"], notes))
+    columns = [] if table is None else [Column("found", recipe, table)]
+    return Run(path, "localize", record, columns, _failures(path, notes), notes)
+
+
+def _codetect(path: Path, record: Json) -> Run:
+    notes: list[str] = []
+    table = _boxes(path, notes, "codetect")
+    recipe = _or_note(notes, lambda: recipe_of(record["settings"]["recipe"], notes))
+    columns = [] if table is None else [Column("found", recipe, table)]
+    return Run(path, "codetect", record, columns, _failures(path, notes), notes)
+
+
+def _boxes(path: Path, notes: list[str], command: str) -> "pd.DataFrame | None":
+    """The table of boxes that such a run found, None and a note where there is none."""
+    table: pd.DataFrame | None = None
     if (path / "boxes.csv").is_file():
         table = _or_note(notes, lambda: numbers_in(read_table(path / "boxes.csv"), path / "boxes.csv"))
     elif (path / "boxes.jsonl").is_file():
         rows = [json.loads(line) for line in (path / "boxes.jsonl").read_text(encoding="utf-8").splitlines()]
         table = numbers_in(pd.DataFrame(rows), path / "boxes.jsonl")
         table["image"], table["name"] = table["image"].map(read_path), table["name"].map(read_text)
+    elif (path / "boxes.parquet").is_file():
+        table = _or_note(notes, lambda: _of_parquet(path / "boxes.parquet"))
     else:
-        table = None
-        notes.append("no table of boxes that the page reads: localize --formats csv brings boxes.csv")
-    if not (path / "maps").is_dir():
-        notes.append("no maps, and so no heat and no sliders: localize --save-maps brings them")
-    recipe = _or_note(notes, lambda: recipe_of(record["settings"]["recipe"], notes))
-    columns = [] if table is None else [Column("found", recipe, table)]
-    return Run(path, "localize", record, columns, _failures(path, notes), notes)
+        notes.append(f"no table of boxes that the page reads: {command} --formats csv brings boxes.csv")
+    return table
+
+
+def _of_parquet(path: Path) -> pd.DataFrame:
+    try:
+        table = numbers_in(pd.read_parquet(path), path)
+    except ImportError:
+        raise CamkitError(f"{path}: Parquet is read by pyarrow: pip install 'camkit[parquet]'") from None
+    return table.assign(image=table["image"].map(read_path), name=table["name"].map(read_text))
 
 
 def _evaluate(path: Path, record: Json) -> Run:

@@ -14,8 +14,9 @@ from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
+from camkit.runs.class_lines import class_lines
 from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
-from camkit.runs.facts import class_lines, head_facts, model_facts, source_lines, versions
+from camkit.runs.facts import head_facts, model_facts, source_lines, versions
 from camkit.runs.measured import write_json, write_table
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
@@ -86,7 +87,7 @@ def run_analyze(
     }
     with publishing(out, options.group) as new:
         write(new, found, record)
-    lines = [*source_lines(inference), *class_lines([match], annotated), *filled_lines(record["filled"])]
+    lines = [*source_lines(inference, split_of=str), *class_lines([match], annotated), *filled_lines(record["filled"])]
     lines += closing_lines(out, found, record)
     failures = failure_lines([asdict(failure) for failure in found.failures], out)
     return Report(lines, len(found.failures), failures, facts_of(out, found, record))

@@ -19,20 +19,21 @@ from camkit.evaluation import (
 )
 from camkit.evaluation.calibrate import WEIGHTINGS, require_boxes
 from camkit.evaluation.grid import thresholds_for, weightings_for
-from camkit.evaluation.pseudo_boxes import require_selective_search, with_pseudo_boxes
+from camkit.evaluation.pseudo_boxes import BASED_ON_MAPS, require_selective_search, with_pseudo_boxes
 from camkit.localization import Failure
-from camkit.metrics.per_image import BOXES, FIXED
+from camkit.metrics.threshold_splits import BOXES, FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
+from camkit.runs.class_lines import class_lines
 from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
-from camkit.runs.facts import class_lines
 from camkit.runs.measured import signed_with_interval, with_interval, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions
 from camkit.runs.pseudo import pseudo_facts, pseudo_lines
 from camkit.runs.results import held, publishing
 
-FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv")
+PSEUDO = "pseudo_boxes.csv"
+FILES = ("settings.json", "calibration.json", "surface.csv", "surface.png", "failures.csv", PSEUDO)
 
 
 @held(FILES)
@@ -111,6 +112,8 @@ def run_calibrate(
     out, command = options.out, "evaluate" if isinstance(maps_of, Path) else "localize"
     with publishing(out, options.group) as new:
         _write(new, found, source_name(maps_of), supervision, record, failures)
+        if pseudo in BASED_ON_MAPS:
+            write_table(new / PSEUDO, _boxes_of(judged))
     before_fit, fit = ("", "") if no_fit else (f", fit {options.fit}", f", fit {found.fit}")
     as_it_is = ", not normalised" if found.recipe.normalization == "none" else ""
     chosen = f"{found.recipe.weighting} weights, {found.recipe.threshold}{as_it_is}{fit}"
@@ -184,6 +187,12 @@ def _line(evaluation: Evaluation) -> str:
         f"GT-known Loc {with_interval(before)} -> {with_interval(after)}: {signed_with_interval(gain)}, "
         f"p {paired.p_value:.2g}, n {gain.n}"
     )
+
+
+def _boxes_of(judged: AnnotatedSet) -> pd.DataFrame:
+    """The pseudo boxes as a file that `--pseudo-boxes` takes again, of other networks and of `camkit train` too."""
+    rows = [(record.image, *record.boxes[0].tolist()) for record in judged.records]
+    return pd.DataFrame(rows, columns=["image", "x0", "y0", "x1", "y1"])
 
 
 def _write(

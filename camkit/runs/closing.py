@@ -47,11 +47,11 @@ def filled_lines(names: Sequence[str], shown: int = 3) -> list[str]:
 
 
 def failure_lines(
-    failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10, failed: int | None = None
+    failures: Sequence[Mapping[str, Any]], out: Path, shown: int = 10, failed: int | None = None, *, listed: str = ""
 ) -> list[str]:
-    """The first failures by name, and where the others are listed; of `failed`, where these are not all."""
+    """The first failures by name, and where all are listed; of `failed`, where these are not all."""
     failed = len(failures) if failed is None else failed
     lines = [printable(": ".join(filter(None, (entry["image"], entry["reason"])))) for entry in failures[:shown]]
     if failed > shown:
-        lines.append(f"... and {failed - shown} more, all in {out / 'failures.csv'}")
+        lines.append(f"... and {failed - shown} more, all in {listed or out / 'failures.csv'}")
     return lines

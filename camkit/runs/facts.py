@@ -1,7 +1,7 @@
 """What runs record of classifiers, map sources and versions, and say of them."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,9 +11,8 @@ import torchvision
 
 from camkit._version import __version__
 from camkit.cam import CAM, AveragedMaps, FunctionMaps, FusedMaps
-from camkit.data import AnnotatedSet
-from camkit.evaluation import ClassMatch, left_out_notes
 from camkit.inference import Inference
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 from camkit.runs.closing import printable
 
@@ -31,6 +30,7 @@ def model_facts(classifier: Classifier) -> dict[str, Any]:
         "maps_by": None if classifier.maps_by is None else classifier.maps_by.name,
         "token_blocks": classifier.token_blocks,
         **({} if classifier.views is None else {"views": str(classifier.views)}),
+        **({} if classifier.epoch_by is None else {"epoch_by": classifier.epoch_by}),
     }
 
 
@@ -40,12 +40,6 @@ def name_lines(classifier: Classifier) -> list[str]:
         return []
     return [f"note: {classifier.weights} does not name its 1,000 classes, and ImageNet's names were taken; "
             "--class-names imagenet says so, --class-names FILE gives others"]  # fmt: skip
-
-
-def class_lines(matches: Sequence[ClassMatch | None], dataset: AnnotatedSet) -> list[str]:
-    """What should be known of how the data set's classes and the models' met, or of classes that are left out."""
-    notes = [note for match in matches if match is not None for note in match.notes]
-    return [f"note: {printable(note)}" for note in dict.fromkeys(notes or left_out_notes(dataset))]
 
 
 def head_facts(inference: Inference) -> dict[str, Any]:
@@ -67,11 +61,19 @@ def head_facts(inference: Inference) -> dict[str, Any]:
     }
 
 
-def source_lines(*sources: Any) -> list[str]:
-    """What should be known of map sources: which library's, at which layer, and where batches did not fit."""
+def source_lines(*sources: Any, split_of: Callable[[str], str] | None = None) -> list[str]:
+    """What should be known of map sources: which library's, at which layer, and where batches did not fit.
+
+    With `split_of`, which says a supervision as seen from the split that is reported, also what chose the epoch of
+    their weights, where it was not fixed beforehand.
+    """
     networks = [source for source in sources if isinstance(source, Inference)]
     own = [note for one in networks if isinstance(one.source, FunctionMaps | AveragedMaps) for note in one.source.notes]
-    return [printable(f"note: {note}") for note in [*own, *(note for one in networks for note in one.notes)]]
+    epochs = dict.fromkeys(one.classifier.epoch_by for one in networks if split_of is not None)
+    chosen = [f"the weights are of an epoch chosen by {split_of(by)}"
+              for by in epochs if by is not None and by != FIXED and split_of is not None]  # fmt: skip
+    notes = [*own, *(note for one in networks for note in one.notes), *chosen]
+    return [printable(f"note: {note}") for note in notes]
 
 
 def versions() -> dict[str, str]:

@@ -15,6 +15,9 @@ NAMES = {
     "max_box_acc_v2": "MaxBoxAccV2",
     "pxap": "PxAP",
     "pointing_game": "pointing game",
+    "regions_recall": "recall of the regions",
+    "regions_precision": "precision of the regions",
+    "regions_iou": "IoU of the regions and masks",
     "top1_cls": "Top-1 Cls",
 }
 SHOWN = 3  # classes of either end

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from camkit.boxes import LARGEST, RegionChoice
-from camkit.data import MAX_PIXELS, Fit, ImageFile, Truncated
+from camkit.data import MAX_PIXELS, Fit, ImageFile, ImageList, Truncated
 from camkit.data.names import written_path
 from camkit.errors import CamkitError
 from camkit.inference import Precision
 from camkit.localization import Failure, Localization, Result
 from camkit.localizer import Localizer
-from camkit.metrics.per_image import FIXED
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder
 from camkit.output.changes import Changed, flat
+from camkit.output.parquet import require_pyarrow
 from camkit.output.pictures import PNG, OverlayOptions, drawn_ahead
 from camkit.output.results import Summary, table_files
 from camkit.process_group import ProcessGroup, process_group
@@ -29,7 +30,9 @@ from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
 from camkit.runs.optimized import optimize_lines, optimizes, outcome_of
 from camkit.runs.photographs import common_root, photographs_in
-from camkit.runs.shares import Shard, share_of, unfinished
+from camkit.runs.shares import Shard, digest_of, share_of, unfinished
+
+ONE_BY_ONE, MAPS_PER_FILE = 10_000, 1000  # images of a run with a file of maps for each, and of a file in larger runs
 
 
 def run_localize(
@@ -54,10 +57,11 @@ def run_localize(
     truncated: Truncated = "fail",
     regions: int | None = 1,
     min_area: float = 0.0,
-    overlays: bool = True,
+    overlays: bool | int = True,
     overlay_format: str = "png",
     overlay_side: int | None = None,
     save_maps: bool = False,
+    maps_per_file: int | None = None,
     save_masks: bool = False,
     formats: str = "csv,coco",
     resume: bool = False,
@@ -97,20 +101,26 @@ def run_localize(
         own: dict[str, Any] = {
             "threshold_split": chosen_on,
             "labels": "predicted" if known is None else "given",
-            "overlays": overlays,
+            "overlays": bool(overlays),
             "save_maps": save_maps,
         } | ({"min_score": min_score} if min_score else {})
         if overlays and pictures != PNG:
             own |= {"overlay_format": overlay_format, "overlay_side": overlay_side}
+        overlaid = images_with_overlays(every, overlays)
+        if isinstance(overlaid, frozenset):
+            own["overlay_images"] = {"count": len(overlaid), "names_sha256": digest_of(sorted(overlaid))}
         own |= {} if localizer.regions == LARGEST else {"regions": regions or "all", "min_area": min_area}
+        per_file = maps_per_file or (MAPS_PER_FILE if len(every) > ONE_BY_ONE else 1)
+        own |= {"maps_per_file": per_file} if save_maps and per_file > 1 else {}
         own |= {"save_masks": True} if save_masks else {}
         with RunFolder(out, files, settings_of(localizer) | own | part.settings(), session_of(localizer, group),
-                       changed=changes(known, max_pixels), overlays=overlays, maps=save_maps, masks=save_masks,
+                       changed=changes(known, max_pixels), overlays=overlaid, maps=save_maps, maps_per_file=per_file,
+                       masks=save_masks,
                        overlay_options=pictures,
                        formats=wanted, class_names=class_names_of(localizer), resume=resume, overwrite=overwrite,
                        group=group) as folder, stopping(folder):  # fmt: skip
             before = folder.done
-            results = unfinished(folder, localizer, None if known is None else known.get, keep_image=overlays)
+            results = unfinished(folder, localizer, None if known is None else known.get)
             bar = progress_bar(results, what="localize", total=share_of(len(files) - before, group),
                                shown=show_progress and group.is_main)  # fmt: skip
             add_all(folder, bar, min_score, fail=on_error == "fail")
@@ -128,7 +138,7 @@ def run_localize(
         + name_lines(classifier)
         + mixed(folder.journal.sessions)
     )
-    drawn = {"overlays": overlays, "masks": save_masks}
+    drawn = {"overlays": bool(overlays), "masks": save_masks}
     lines = [*notes, *weak_lines(summary, min_score), *closing_lines(out, facts, summary, wanted, drawn)]
     told = outcome_facts(out, facts) | {
         "resumed": before,
@@ -149,7 +159,7 @@ def add_all(folder: RunFolder, results: Iterable[tuple[ImageFile, Result]], min_
 
     kept = strong()
     drawn: Generator[tuple[tuple[ImageFile, Result], list[Localization], list[Future[bytes]]], None, None]
-    drawn = drawn_ahead(kept, folder.overlay_options) if folder.overlays else ((*one, []) for one in kept)
+    drawn = drawn_ahead(kept, folder.overlay_options, folder.draws) if folder.overlays else ((*one, []) for one in kept)
     with closing(drawn):
         for (file, result), found, encoded in drawn:
             if fail and isinstance(result, Failure):
@@ -159,6 +169,15 @@ def add_all(folder: RunFolder, results: Iterable[tuple[ImageFile, Result]], min_
             else:
                 filled = any(one.filled for one in result)
                 folder.add(file, found, filled=filled, left_out=len(result) - len(found), encoded=encoded)
+
+
+def images_with_overlays(files: ImageList, overlays: bool | int) -> bool | frozenset[str]:
+    """Of which images overlays are drawn: all, none, or as many, evenly spaced over the list of all shards."""
+    if isinstance(overlays, bool):
+        return overlays
+    if overlays < 1:
+        raise CamkitError(f"overlays of {overlays} images: give 1 or more, or leave them out with --no-overlays")
+    return frozenset(file.name for file in files.evenly(overlays))
 
 
 def weak_lines(summary: Summary, min_score: float) -> list[str]:
@@ -259,6 +278,8 @@ def checked_formats(formats: str) -> list[str]:
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
     if not set(wanted) <= set(FORMATS):
         raise CamkitError(f"--formats {formats}: formats are any of {','.join(FORMATS)}")
+    if "parquet" in wanted:
+        require_pyarrow()
     return wanted
 
 

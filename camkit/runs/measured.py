@@ -50,6 +50,8 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
     metrics |= named if several else next(iter(named.values()))
     if found.match is not None:
         metrics["classes"] = found.match.facts(pairs=False)
+    if record["settings"].get("epoch_by") is not None:
+        metrics["epoch_by"] = record["settings"]["epoch_by"]
     if found.notes:
         metrics["notes"] = found.notes
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])

@@ -68,7 +68,8 @@ class Measurement:
         splits = "split" if len(self.datasets) == 1 else "splits"
         unread = [f"{folder.unread()} of the maps in {folder.root} belong to no image of the {splits}"
                   for folder in folders]  # fmt: skip
-        return source_lines(*self.sources) + unread
+        reported = self.datasets[-1]  # of a calibration the images not seen before
+        return source_lines(*self.sources, split_of=lambda by: self.options.split_of(by, reported)) + unread
 
 
 def source_name(maps_of: MapsOf) -> str:

@@ -6,19 +6,24 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from camkit.data.map_shards import MapShards, shard_file
 from camkit.errors import CamkitError
 from camkit.output import check_free, claim, locked, remove
 from camkit.output.changes import changed_settings
 from camkit.output.files import naming, whole
+from camkit.output.formats import WRITERS
 from camkit.output.journal import JOURNAL, Journal
+from camkit.output.map_shards import FOLDER, grouped, write_shard
 from camkit.output.owned import MANIFEST
+from camkit.output.parquet import require_pyarrow
 from camkit.output.results import Summary, record, table_files, write_tables
 from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
 
-FORMATS = ("csv", "coco", "coco-results", "jsonl")
+PER_FILE = "maps_per_file"
 OWN = ("images", "seconds", "forward_seconds")
 SAME = ("images_in_all", "names_sha256")
 
@@ -67,8 +72,10 @@ def run_merge(shards: Sequence[Path], *, out: Path, formats: str = "csv,coco", o
         A folder holds no finished shard, a shard is missing or there twice, or they are not of one run.
     """
     wanted = [name.strip() for name in formats.split(",") if name.strip()]
-    if not set(wanted) <= set(FORMATS):
-        raise CamkitError(f"--formats {formats}: camkit merge writes any of {','.join(FORMATS)}")
+    if not set(wanted) <= set(WRITERS):
+        raise CamkitError(f"--formats {formats}: camkit merge writes any of {','.join(WRITERS)}")
+    if "parquet" in wanted:
+        require_pyarrow()
     with ExitStack() as stack:
         parts = sorted((_read(folder, stack) for folder in shards), key=lambda part: part.index)
         _check(parts)
@@ -81,6 +88,7 @@ def run_merge(shards: Sequence[Path], *, out: Path, formats: str = "csv,coco", o
             journal = Journal(out, parts[0].settings())
             stack.callback(journal.close)
             _gather(parts, journal, out)
+            _shards(parts, journal, out)
             summary = write_tables(out, journal, lambda: (name for name, _ in journal.entries), wanted, ())
             facts = _facts(parts, summary)
             with whole(out / "run.json") as file:
@@ -154,7 +162,8 @@ def _in_order(part: Part) -> Iterator[dict[str, Any]]:
 def _pictures(part: Part, journal: Journal, out: Path) -> None:
     """Pictures and maps of finished images: a second name of the same file, where the file system has such."""
     for line in part.journal.drawn_lines():
-        names = [name for name in line["files"] if (part.out / name).is_file() and name.split("/")[0] != "labels"]
+        apart = ("labels", FOLDER) if PER_FILE in part.journal.settings else ("labels",)
+        names = [name for name in line["files"] if (part.out / name).is_file() and name.split("/")[0] not in apart]
         if not names:
             continue
         journal.write({"image": line["image"], "files": names})
@@ -167,6 +176,24 @@ def _pictures(part: Part, journal: Journal, out: Path) -> None:
                     os.link(part.out / name, target)
                 except OSError:
                     shutil.copyfile(part.out / name, target)
+
+
+def _shards(parts: Sequence[Part], journal: Journal, out: Path) -> None:
+    """The shards of maps that one run over all images would have left."""
+    if PER_FILE not in journal.settings:
+        return
+
+    def found() -> Iterator[tuple[MapShards, str]]:
+        for part in parts:
+            shards = MapShards(part.out / FOLDER)
+            yield from ((shards, name) for name, _ in part.journal.entries)
+
+    for number, group in enumerate(grouped(found(), journal.settings[PER_FILE])):
+        members = [(name, partial(shards.open, name)) for shards, name in group if name in shards]
+        if members:
+            name = shard_file(number)
+            journal.write({"image": "", "files": [f"{FOLDER}/{name}"]})
+            write_shard(out / FOLDER / name, members)
 
 
 def _facts(parts: Sequence[Part], summary: Summary) -> dict[str, Any]:

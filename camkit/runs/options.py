@@ -8,7 +8,7 @@ from camkit.data import MAX_PIXELS, AnnotatedSet, FilledImages, Fit, Truncated, 
 from camkit.errors import CamkitError
 from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference, Precision, Progress
-from camkit.metrics.per_image import REPORTED
+from camkit.metrics.threshold_splits import REPORTED
 from camkit.models import Classifier
 from camkit.process_group import ALONE, ProcessGroup
 from camkit.progress import progress_bar

@@ -102,10 +102,11 @@ def publishing(out: Path, group: ProcessGroup = ALONE) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir()
         yield new
-        names = sorted(path.name for path in new.iterdir())
+        names = sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file())
         remove(out)
         claim(out, names)
         for name in names:
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(new / name, out / name)
     except OSError as error:
         file = out / Path(error.filename or out).name

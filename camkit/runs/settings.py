@@ -6,7 +6,7 @@ from typing import get_args
 
 from camkit.data import Fit
 from camkit.errors import CamkitError
-from camkit.metrics.per_image import BOXES, FIXED
+from camkit.metrics.threshold_splits import BOXES, FIXED
 from camkit.recipe import Recipe
 from camkit.runs.settings_file import none, read_held
 

@@ -6,7 +6,7 @@ share out batches, so that each image has the company that it has in one process
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,21 +45,26 @@ class Shard:
         """What `camkit merge` holds the shards against: of which images, in which order, they are."""
         if self.of == 1:
             return {}
-        names = hashlib.sha256()
-        for file in files:
-            names.update(file.name.encode(errors="surrogatepass") + b"\0")
         return {
             "shard": {
                 "index": self.index,
                 "of": self.of,
                 "images_in_all": len(files),
-                "names_sha256": names.hexdigest(),
+                "names_sha256": digest_of(file.name for file in files),
             }
         }
 
 
+def digest_of(names: Iterable[str]) -> str:
+    """SHA-256 of names in their order."""
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode(errors="surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
 def unfinished(
-    folder: RunFolder, localizer: Localizer, label_of: Callable[[str], int | None] | None, *, keep_image: bool
+    folder: RunFolder, localizer: Localizer, label_of: Callable[[str], int | None] | None
 ) -> Iterator[tuple[ImageFile, Result]]:
     """Images of this process that are not finished, with what is found in them.
 
@@ -73,7 +78,7 @@ def unfinished(
                 pending.extend(batch)
                 yield batch
 
-    for result in localizer.stream_batches(sent(), label_of, keep_image):
+    for result in localizer.stream_batches(sent(), label_of, folder.overlays):
         file = pending.popleft()
         if not folder.before(file.name):
             yield file, result

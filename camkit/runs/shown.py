@@ -14,7 +14,7 @@ from camkit.errors import CamkitError
 from camkit.evaluation import match_classes
 from camkit.localizer import Localizer
 from camkit.output import photographs
-from camkit.runs.facts import class_lines
+from camkit.runs.class_lines import class_lines
 from camkit.runs.labels import read_labels
 
 T = TypeVar("T")

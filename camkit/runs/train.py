@@ -70,7 +70,8 @@ def closing_lines(settings: TrainSettings, done: TrainResult) -> list[str]:
         measured = {str(key).removeprefix("val_"): row[key] for key in row if str(key).startswith("val_")}
         figures = ", ".join(f"{key} {value:.2f}" for key, value in measured.items())
         lines.append(f"{name}: epoch {row['epoch']}, loss {row['loss']:.4f}; on {settings.val_split}: {figures}")
-    chosen = "" if settings.best == "top1_cls" else ", with the boxes of that split"
+    boxes = f"pseudo boxes ({settings.pseudo_boxes})" if settings.pseudo_boxes else "the boxes of that split"
+    chosen = "" if settings.best == "top1_cls" else f", with {boxes}"
     lines.append(f"best by {settings.best} on {settings.val_split}{chosen}: a figure on the same split flatters it")
     lines.append(f"{done.seconds:.1f} s; look at {done.out / 'curve.png'}, and try camkit localize --model "
                  f"{done.out / 'best.safetensors'}")  # fmt: skip

@@ -10,11 +10,6 @@ from camkit.errors import CamkitError
 from camkit.training.settings import TrainSettings, option, written
 from camkit.training.shorthands import SHORTHANDS, expanded
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 FIELDS = {one.name: one for one in fields(TrainSettings)}
 TYPES = get_type_hints(TrainSettings) | {name: one.kind for name, one in SHORTHANDS.items()}
 RENAMED = {"train_split": "split"}  # in files of camkit 0.1.0
@@ -58,6 +53,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:
     """What a TOML file holds; `CamkitError` where it is none."""
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415 - what --help does not need is not loaded for it
+    else:
+        import tomli as tomllib  # noqa: PLC0415
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

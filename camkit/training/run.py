@@ -15,6 +15,7 @@ from camkit.training.folder import begin, holding, read_before
 from camkit.training.methods import load_method
 from camkit.training.settings import TrainSettings
 from camkit.training.trainer import Trainer, best_row, with_batch_size
+from camkit.training.validation import criterion
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ def train(
         settings=settings,
         out=out,
         log=pd.DataFrame(state.log),
-        best_epoch=best_row(state.log, settings.best)["epoch"],
+        best_epoch=best_row(state.log, criterion(settings))["epoch"],
         images=len(trainer.images),
         dropped=len(trainer.images) - trainer.loop.batches.distinct,
         in_sets=method.class_sets() is not None,

@@ -83,6 +83,7 @@ class TrainSettings:
     val_every: int = _setting(1, "Epochs from one validation to the next; the last epoch has one in any case.")
     val_recipe: str = _setting("cam", "From map to box in validation.", choices=("cam", "nwc", "pas", "nwc+pas"))
     best: str = _setting("top1_cls", "What makes an epoch the best; all but top1_cls use val boxes.", choices=CRITERIA)
+    pseudo_boxes: str = _setting("", "File of boxes in the place of the true ones of --val-split, for --best.")
 
     save_every: int = _setting(0, "Steps from one saved state to the next; 0: after each epoch.", same_result=True)
     device: str = _setting("auto", "auto, cpu, cuda.", same_result=True)
@@ -109,6 +110,8 @@ class TrainSettings:
         self._require("size", max(self.size) <= LARGEST, f"give up to {LARGEST} pixels")
         self._require("size", len(self.size) <= self.epochs, f"{len(self.size)} sizes need as many epochs")
         self._require("size", bool(self.crop_scale) or max(self.size) <= self.resize, "it is above --resize")
+        self._require("pseudo_boxes", not self.pseudo_boxes or self.best != "top1_cls",
+                      "--best top1_cls looks at no box: give gt_loc, top1_loc or max_box_acc_v2")  # fmt: skip
         self._require("milestones", list(self.milestones) == sorted(set(self.milestones)), "give epochs in order")
         self._require("milestones", not self.milestones or self.schedule == "multistep", "they are multistep's")
 

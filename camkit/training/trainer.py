@@ -10,7 +10,9 @@ from torch import nn
 
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Card, Classifier, load_weights, save_checkpoint, with_one_map
+from camkit.models.card import EPOCH_BY
 from camkit.output import claim
 from camkit.process_group import ProcessGroup
 from camkit.progress import progress_bar
@@ -26,7 +28,7 @@ from camkit.training.sets import describe_small_classes
 from camkit.training.settings import TrainSettings
 from camkit.training.state import FILE, State, save_state
 from camkit.training.tensorboard import TensorBoardLog
-from camkit.training.validation import Validation
+from camkit.training.validation import Validation, chosen_by, criterion, with_validation_boxes
 
 USUAL_BATCH = 32
 
@@ -60,7 +62,9 @@ class Trainer:
         self.show = show
         data, val = training_splits(settings)
         self.filled = data.filled
-        self.problems = data.problems + val.problems
+        val, without_box = with_validation_boxes(val, settings)
+        self.problems = data.problems + val.problems + without_box
+        self.epoch_by = chosen_by(settings, val)
         self.initial = self._initial(data)
         echo(self.initial.loaded)
         self.network = self._network()
@@ -185,8 +189,8 @@ class Trainer:
 
     def _save(self, state: State) -> None:
         """The best weights first: if the run stops between the two, it comes to the same best again."""
-        if best_row(state.log, self.settings.best) is state.log[-1]:
-            self._checkpoint(BEST, state)
+        if best_row(state.log, criterion(self.settings)) is state.log[-1]:
+            self._checkpoint(BEST, state, self.epoch_by)
         self._keep(state)
         self._publish(state)
 
@@ -196,14 +200,14 @@ class Trainer:
 
     def _publish(self, state: State) -> None:
         """What else is in the folder follows from the state."""
-        self._checkpoint(LAST, state)
+        self._checkpoint(LAST, state, FIXED)
         with writing(self.out):
             publish_log(self.out, state.log)
 
-    def _checkpoint(self, name: str, state: State) -> None:
-        """The saved network, with how it was trained and what it scored."""
+    def _checkpoint(self, name: str, state: State, epoch_by: str) -> None:
+        """The saved network, with how it was trained, what it scored, and what chose the epoch."""
         model, card = self._saved()
-        card = replace(card, facts={"trained": state.settings, **state.log[-1]})
+        card = replace(card, facts={"trained": state.settings, **state.log[-1], EPOCH_BY: epoch_by})
         with writing(self.out / name):
             save_checkpoint(self.out / name, model, card)
 

@@ -288,3 +288,22 @@ def test_nan_in_one_image_is_that_images_own():
     assert maps[0].isnan().any()
     torch.testing.assert_close(maps[1:], whole)
     assert cam(images[:1]).maps.isnan().any()
+
+
+def test_the_maps_of_every_image_that_are_handed_out_are_held_against_their_logits():
+    """Here a class's logit changes for the second image alone: its map is refused, those of other classes are not."""
+    torch.manual_seed(0)
+    model = perturb(Plain(num_classes=50))
+    cam = CAM(model, (32, 32))
+    right = cam(images(), 3).maps
+
+    def second(_module, _args, out):
+        return out + 10 * torch.eye(3)[1][:, None] * torch.eye(50)[7]
+
+    model.fc.register_forward_hook(second)
+    with pytest.raises(CamkitError, match="miss the logits"):
+        cam(images(), 7)
+    with pytest.raises(CamkitError, match="miss the logits"):
+        cam(images(), torch.tensor([3, 7, 3]))
+    assert torch.equal(cam(images(), 3).maps, right)
+    assert torch.equal(cam(images(), torch.tensor([7, 3, 7])).maps[1], right[1])

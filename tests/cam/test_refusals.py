@@ -121,3 +121,28 @@ def test_a_given_head_of_no_use():
     ):
         with pytest.raises(CamkitError, match=says):
             CAM(model, (32, 32), head=head)
+
+
+SHRINKING = {
+    "convolution": nn.Conv2d(8, 8, 3, 2, 1),
+    "maximum": nn.MaxPool2d(2),
+    "whole map": nn.Conv2d(8, 8, 2),
+}
+
+
+@pytest.mark.parametrize("name", SHRINKING)
+def test_images_too_small_for_a_map_are_named_as_the_reason(name):
+    """Two convolutions of stride 2 leave 2x2 positions of 8x8 pixels, and the next layer one."""
+    model = Plain()
+    model.features.extend([SHRINKING[name], nn.ReLU()])
+    says = r"images of 8x8 leave a single position .* \(of 16x16 the map is [23]x[23]\)$"
+    with pytest.raises(HeadNotFound, match=says):
+        CAM(perturb(model), (8, 8))
+    assert CAM(model, (16, 16)).head.kind == "exact"
+
+
+def test_what_takes_no_larger_images_keeps_its_reason():
+    """What follows the convolution over the whole map is flattened."""
+    model = nn.Sequential(Plain().features, nn.Conv2d(8, 8, 2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 5))
+    with pytest.raises(HeadNotFound, match="a convolution over the whole 2x2 map of 8 channels"):
+        CAM(perturb(model), (8, 8))

@@ -184,6 +184,9 @@ ablate --model tiny --dataset csv --root photos --against cam
 ablate --model tiny --dataset csv --root photos --thresholds all --against best
 calibrate --model tiny --dataset csv --root photos --split val --test-split val
 calibrate --model tiny --dataset csv --root photos --test-split test --thresholds p30:max
+codetect --model tiny --dataset csv --root photos --fc net.py
+localize --model tiny --images photos --engine ray --topk 2 --formats csv
+localize --model tiny --images s3://bucket/photos
 analyze ioa --demo --model tiny
 analyze intensity --demo --intensities 0.5,1
 finetune-fc --minmax --model tiny --dataset csv --root photos --crr 0,1

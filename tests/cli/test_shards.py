@@ -1,20 +1,24 @@
-"""Shards put together, and processes that share a run, leave the bytes of one run over all images."""
+"""Shards put together, and processes that share a run, leave the bytes of one run over all images; Ray its rows."""
 
+import csv
 import json
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from commands import arguments, call, make_place, run
 from PIL import Image
 
-TABLES = ("boxes.csv", "boxes.jsonl", "coco.json", "coco-results.json", "failures.csv")
-FORMATS = ("--formats", "csv,coco,coco-results,jsonl")
+TABLES = ("boxes.csv", "boxes.jsonl", "boxes.parquet", "coco.json", "coco-results.json", "failures.csv")
+FORMATS = ("--formats", "csv,coco,coco-results,jsonl,parquet")
 OPTIONS = ("--topk", "2", "--batch-size", "3", "--save-maps", "--device", "cpu", *FORMATS)
 
 
@@ -60,7 +64,7 @@ def test_merged_shards_are_one_run(place, parts):
     status, out, _ = merged(place, [parts[2], parts[0], parts[1]])
     assert (status, out.splitlines()[1]) == (1, "3 shards, 20 images: 38 boxes, 1 failed")
     assert contents(place / "merged") == contents(place / "alone")
-    assert len(contents(place / "merged")) == 5 + 38 + 19
+    assert len(contents(place / "merged")) == 6 + 38 + 19
     assert {part: contents(part) for part in parts} == held
     record = json.loads((place / "merged/run.json").read_text())
     assert [shard["images"] for shard in record["shards"]] == [6, 6, 8]  # 7 batches of 3, the last of 2
@@ -171,3 +175,104 @@ def test_processes_of_torchrun_share_a_run(place):
     record = json.loads((out / "run.json").read_text())
     assert [session.get("processes") for session in record["sessions"]] == [None, 2]
     assert not list(out.glob(".camkit-journal-*"))
+
+
+def test_the_slurm_array_of_the_documentation(place, tmp_path):
+    """Its command, as it stands there, task by task; given again, it passes over what is finished."""
+    page = Path(__file__).parents[2] / "docs/scale.md"
+    (script,) = re.findall(r"    srun (camkit localize .*?)\n\n", page.read_text(encoding="utf-8"), re.DOTALL)
+    script = script.replace("\\\n", " ").replace("'/data/shard-{000..999}.tar'", f"{place}/photos")
+    script = script.replace("resnet50", f"{place}/net.py:build").replace("/100", "/3").replace("parts/", f"{tmp_path}/")
+    for task in (1, 2, 3, 2):
+        _, *line = shlex.split(script.replace("$SLURM_ARRAY_TASK_ID", str(task)))
+        assert line[0] == "localize"
+        status, told, error = run(*line)
+        assert status in (0, 1), error
+    assert re.search(r"(\d+) images, \1 from the run before", told)
+    assert run("merge", *(tmp_path / str(task) for task in (1, 2, 3)), "--out", tmp_path / "found")[0] == 1
+    status, _, error = call(place, "--no-overlays", "--out", str(tmp_path / "alone"))
+    assert status == 1, error
+    assert contents(tmp_path / "found") == contents(tmp_path / "alone")
+
+
+MORTAL = """
+import os
+from pathlib import Path
+exec(Path(__file__).with_name("net.py").read_text())
+PLACE = Path(__file__).parent
+plain = build
+class Mortal(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = plain()
+    def forward(self, images):
+        if images.shape[-2:] == (32, 48) and os.getpid() != int((PLACE / "caller").read_text()):  # of 40 x 60 pixels
+            if (PLACE / "armed").exists():
+                (PLACE / "armed").unlink()
+                os.kill(os.getpid(), 9)
+        return self.net(images)
+def build():
+    with (PLACE / "loads").open("a") as file:
+        file.write(f"{os.getpid()}\\n")
+    return Mortal()
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of three CPUs in processes of its own: two networks, and one that decodes."""
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    pytest.importorskip("pyarrow", reason="needs the extra ray")
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0"}
+    ray.init(address="local", num_cpus=3, include_dashboard=False, object_store_memory=80 << 20, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def on_ray(place, *more):
+    options = ("--topk", "2", "--batch-size", "3", "--device", "cpu", "--actors", "2", "--save-every", "0")
+    return run("localize", "--engine", "ray", "--model", f"{place}/mortal.py:build", "--images", f"{place}/photos",
+               "--out", f"{place}/results.parquet", *options, *more)  # fmt: skip
+
+
+def rows_as_text(folder):
+    """Rows of a Parquet folder as boxes.csv and failures.csv have them."""
+    from pyarrow import parquet
+
+    def text(value):
+        return str(np.float32(value)) if isinstance(value, float) else str(value)
+
+    rows = parquet.read_table(folder).to_pylist()
+    found = [{name: text(value) for name, value in row.items() if name != "error"} for row in rows if not row["error"]]
+    return found, [{"image": row["image"], "reason": row["error"]} for row in rows if row["error"]]
+
+
+def table(path):
+    return list(csv.DictReader(path.open(newline="")))
+
+
+def test_ray_gives_the_same_rows_though_a_worker_is_killed(place, cluster):
+    """And goes on by images where it is stopped itself."""
+    (place / "mortal.py").write_text(MORTAL)
+    (place / "caller").write_text(str(os.getpid()))
+    (place / "armed").touch()
+    status, out, error = on_ray(place)
+    assert status == 1, error
+    assert "20 images: 38 boxes, 1 failed" in out
+    assert not (place / "armed").exists()
+    loads = [one for one in (place / "loads").read_text().split() if one != str(os.getpid())]
+    assert len(loads) == len(set(loads)) in (2, 3)  # once in each actor, and in the new one where it comes in time
+    expected = table(place / "alone/boxes.csv"), table(place / "alone/failures.csv")
+    folder = place / "results.parquet"
+    assert rows_as_text(folder) == expected
+    parts = sorted(folder.glob("*.parquet"))
+    assert len(parts) > 3
+    for part in (folder / "_run.json", *parts[2:]):
+        part.unlink()
+    held = [part.read_bytes() for part in parts[:2]]
+    status, out, error = on_ray(place, "--resume")
+    assert status == 1, error
+    assert "from the run before: 38 boxes, 1 failed" in out
+    assert rows_as_text(folder) == expected
+    assert [part.read_bytes() for part in parts[:2]] == held
+    assert (folder / "_run.json").exists()

@@ -2,7 +2,9 @@
 
 import json
 import multiprocessing
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch.multiprocessing as mp
@@ -12,8 +14,13 @@ from processes import training
 
 from camkit import load_classifier
 from camkit.cli import cli
+from camkit.data import read_dataset
 from camkit.errors import CamkitError
+from camkit.evaluation import evaluate
+from camkit.inference import Inference
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import read_card
+from camkit.recipe import Recipe
 from camkit.training import TrainSettings, train
 from camkit.training.config import parse_toml
 
@@ -80,6 +87,33 @@ def test_class_folders_without_boxes_are_classified_alone(tmp_path):
     assert log["val_top1_cls"][0] in (0, 20, 40, 60, 80, 100)  # of five images
     done = CliRunner().invoke(cli, ["train", "--out", str(tmp_path / "other"), *options, "--best", "gt_loc"])
     assert "--best gt_loc: --val-split val has no boxes" in str(done.exception)
+
+
+def test_pseudo_boxes_choose_the_epoch_and_figures_say_so(tmp_path):
+    val, out, boxes = read_dataset("shapes", "n=12,size=32,classes=3", "val"), tmp_path / "run", tmp_path / "boxes.csv"
+    rows = "".join(f"{record.image},0,0,32,{16 + i}\n" for i, record in enumerate(val.records[1:]))
+    boxes.write_text(f"image,x0,y0,x1,y1\n{rows}")
+    options = [*OPTIONS, "--val-every", "1", "--best", "gt_loc"]
+    said = run(out, *options, "--pseudo-boxes", str(boxes), expect=1)
+    assert f"{val.records[0].image}: it has no box in {boxes}" in said
+    assert f"best by gt_loc on val, with pseudo boxes ({boxes})" in said
+    log = pd.read_csv(out / "log.csv")
+    measured = [column for column in log if column.startswith("val_")]
+    assert measured == ["val_top1_cls", "val_pseudo_gt_loc", "val_pseudo_top1_loc", "val_pseudo_max_box_acc_v2"]
+    best = load_classifier(str(out / "best.safetensors"))
+    judged = replace(val, records=[replace(record, boxes=np.array([[0.0, 0, 32, 16 + i]]))
+                                   for i, record in enumerate(val.records[1:])])  # fmt: skip
+    found = evaluate(Inference(best, "cpu", "fp32"), judged, {"cam": Recipe.named("cam")}).localization["cam"]
+    assert found["gt_loc"].value == pytest.approx(log["val_pseudo_gt_loc"].max())
+    by = f"pseudo boxes ({boxes})"
+    assert (best.epoch_by, load_classifier(str(out / "last.safetensors")).epoch_by) == (f"{by} of shapes val", FIXED)
+    call = ["evaluate", "--model", str(out / "best.safetensors"), *OPTIONS[:4], "--split", "val", "--step", "0.5"]
+    done = CliRunner().invoke(cli, [*call, "--out", str(tmp_path / "measured")])
+    assert f"note: the weights are of an epoch chosen by {by} of the reported split" in done.output
+    assert json.loads((tmp_path / "measured/metrics.json").read_text())["epoch_by"] == f"{by} of shapes val"
+    assert "other ones after each epoch: give a file" in refused(tmp_path, *options, "--pseudo-boxes", "map-otsu")
+    assert "top1_cls looks at no box" in refused(tmp_path, *OPTIONS, "--pseudo-boxes", str(boxes))
+    assert "nowhere.csv: cannot be read" in refused(tmp_path, *options, "--pseudo-boxes", "nowhere.csv")
 
 
 def test_two_processes_write_one_run(tmp_path):

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,17 +14,19 @@ from click.testing import CliRunner
 from PIL import Image
 from squares import MODEL, draw, write_table
 
-from camkit.boxes import boxes_by_size, largest_region
+from camkit.boxes import RegionChoice, boxes_of_regions, largest_region, ranked_regions
 from camkit.boxes.geometry import box_of
 from camkit.cli import cli
 from camkit.data import Preprocess, Record, load_image, read_dataset
 from camkit.errors import CamkitError
-from camkit.evaluation import Further, ImagePrediction, insertion_deletion, require_network
+from camkit.evaluation import PROTOCOLS, Further, ImagePrediction, insertion_deletion, require_network
 from camkit.evaluation.center_crop import center_cropped, in_image
+from camkit.evaluation.image_evaluation import ImageEvaluator, RegionsEvaluation
 from camkit.inference import Inference
 from camkit.input_spec import InputSpec
-from camkit.metrics import MaxBoxAccV3
+from camkit.metrics import MaxBoxAccV3, PxAP
 from camkit.models import Classifier, TinyResNet
+from camkit.recipe import Recipe
 
 HEIGHT, WIDTH = 48, 64
 # True boxes, and what the map has: places and values. Sizes: two small, two medium, three large.
@@ -61,7 +64,7 @@ def measured(tmp_path_factory):
             np.save(place / f"maps/{i}.npy", score_map(parts))
     call = ["evaluate", "--maps", str(place / "maps"), "--dataset", "csv", "--root", str(place), "--out",
             str(place / "out"), "--step", "0.05", "--by-size", "--by-class", "--pointing-game", "--tolerance", "4",
-            "--max-box-acc-v3", "--ranked-boxes", "2", "--macro", "--strict"]  # fmt: skip
+            "--max-box-acc-v3", "--ranked-boxes", "2", "--macro", "--strict", "--regions", "all"]  # fmt: skip
     done = CliRunner().invoke(cli, call)
     assert done.exit_code == 0, (done.output, done.exception)
     return done.output, place / "out"
@@ -111,6 +114,22 @@ def test_the_tables_by_size_and_class(measured):
     assert "GT-known Loc, best: 1 80.00" in said
 
 
+def test_the_regions_by_hand(measured):
+    """Six of eight true boxes are found by eight regions; the second of an image with one true box is too many."""
+    _, out = measured
+    held = json.loads((out / "metrics.json").read_text())
+    assert {name: held[f"regions_{name}"]["value"] for name in ("recall", "precision", "f1")} == {
+        "recall": 75, "precision": 75, "f1": 75}  # fmt: skip
+    assert held["regions_f1"]["threshold_split"] == "fixed beforehand"
+    table = pd.read_csv(out / "per_image.csv")
+    assert table["regions"].tolist() == [1, 1, 1, 2, 1, 1, 1]
+    assert table["regions_found"].tolist() == [1, 0, 1, 1, 1, 1, 1]
+    assert table["true_boxes"].tolist() == [1, 1, 1, 1, 1, 1, 2]
+    sizes = pd.read_csv(out / "by_size.csv").set_index(["figure", "size"])["value"]
+    assert sizes["regions_recall"].to_dict() == pytest.approx({"small": 50, "medium": 100, "large": 75})
+    assert sizes["regions_precision"].to_dict() == pytest.approx({"small": 50, "medium": 200 / 3, "large": 100})
+
+
 def test_the_truths_share_is_the_largest_boxs(measured):
     table = pd.read_csv(measured[1] / "per_image.csv")
     assert table["truth_share"][6] == pytest.approx(40 * 36 / (HEIGHT * WIDTH))
@@ -126,6 +145,8 @@ def test_the_truths_share_is_the_largest_boxs(measured):
         (["--tolerance", "3"], "give --pointing-game"),
         (["--ranked-boxes", "2", "--protocol", "wsol"], "leave out --protocol wsol"),
         (["--center-crop"], "--fit crop"),
+        (["--min-area", "0.1"], "give --regions all"),
+        (["--regions", "all", "--protocol", "wsol"], "leave out --protocol wsol"),
         (["--maps", "DIR", "--insertion-deletion", "5"], "leave out --insertion-deletion"),
     ],
 )
@@ -153,7 +174,7 @@ def test_ranked_boxes_begin_with_the_largest_regions():
     draw = np.random.default_rng(0)
     for _ in range(20):
         mask = draw.random((9, 11)) < 0.3
-        boxes = boxes_by_size(mask)
+        boxes = np.array(boxes_of_regions(ranked_regions(mask)), np.int64).reshape(-1, 4)
         assert boxes[:1].tolist() == ([box_of(largest_region(mask)).tolist()] if mask.any() else [])
         left, sizes = mask.copy(), []
         for box in boxes:  # largest of what is left, again and again
@@ -243,3 +264,23 @@ def test_insertion_and_deletion_equal_a_loop_over_steps():
     assert figures["positive"]["deletion"].value == pytest.approx(np.mean(areas), abs=1e-5)
     assert figures["positive"]["deletion"].n == 3
     assert set(figures) == {"signed", "positive"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "ignored", "regions", "iou"),
+    [
+        (RegionChoice(None), False, 2, 600 / 1216),  # half of the mask, and sixteen pixels elsewhere
+        (RegionChoice(None), True, 2, 0.5),
+        (RegionChoice(1), False, 1, 0.5),
+        (RegionChoice(None, 0.01), False, 1, 0.5),
+    ],
+)
+def test_regions_against_a_mask(choice, ignored, regions, iou):
+    mask, ignore = np.zeros((64, 128), bool), np.zeros((64, 128), bool)
+    mask[20:50, 20:60], ignore[:4, 100:104] = True, ignored
+    class_map = torch.zeros(64, 128)
+    class_map[20:50, 20:40], class_map[:4, 100:104] = 1, 0.9
+    seen = replace(prediction([], None, read_mask=lambda: (mask, ignore)), maps={"signed": class_map})
+    evaluate = ImageEvaluator(PROTOCOLS["paper"], {"a": Recipe.named("cam")}, False, {"pxap": PxAP(0.5)},
+                              further=Further(regions=choice))  # fmt: skip
+    assert evaluate(seen).regions == {"a": RegionsEvaluation(regions, iou=pytest.approx(iou))}

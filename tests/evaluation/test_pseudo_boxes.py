@@ -131,8 +131,15 @@ def test_every_figure_says_which_supervision_chose_its_threshold(place):
     assert held["pseudo_boxes"]["images"] == held["pseudo_boxes"]["gt_loc"]["n"] == 12
     settings = read_settings(place / "out/settings.json")
     assert settings.chosen_on == "pseudo boxes (map-otsu) of shapes train"
+    # The boxes themselves are a file that chooses the same.
+    (place / "out/pseudo_boxes.csv").rename(place / "found.csv")
+    assert run(place, "--pseudo-boxes", str(place / "found.csv"), "--overwrite").exit_code == 0
+    again = json.loads((place / "out/calibration.json").read_text())
+    assert again["calibrated"] == held["calibrated"]
+    assert not (place / "out/pseudo_boxes.csv").exists()
     # A file of before, which says nothing of pseudo boxes, was chosen by true ones.
     old = json.loads((place / "out/settings.json").read_text())
+    assert old["supervision"] == f"pseudo boxes ({place / 'found.csv'})"
     del old["supervision"]
     (place / "old.json").write_text(json.dumps(old))
     assert read_settings(place / "old.json").chosen_on == "boxes of shapes train"

@@ -8,7 +8,7 @@ from camkit.errors import CamkitError
 from camkit.metrics.intervals import Estimate
 from camkit.metrics.iou import inclusive_iou
 from camkit.metrics.localization import Coverage, GTKnownLoc, MeanIoU, TopKCls, TopKLoc, coverage_verdict
-from camkit.metrics.per_image import FIXED, NO_THRESHOLD
+from camkit.metrics.threshold_splits import FIXED, NO_THRESHOLD
 
 WHOLE, HALF, LESS, NOWHERE = [0, 0, 10, 10], [0, 0, 10, 5], [0, 0, 10, 4], [0, 0, 0, 0]
 

@@ -8,7 +8,7 @@ from opencv_reference import inclusive
 
 from camkit.errors import CamkitError
 from camkit.metrics.max_box_acc import MaxBoxAcc, MaxBoxAccV2
-from camkit.metrics.per_image import REPORTED
+from camkit.metrics.threshold_splits import REPORTED
 
 
 def rng(seed=0):

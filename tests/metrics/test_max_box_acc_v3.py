@@ -10,7 +10,7 @@ from opencv_reference import inclusive
 
 from camkit.metrics import MaxBoxAccV2, MaxBoxAccV3
 from camkit.metrics.max_box_acc_v3 import DELTAS, matches
-from camkit.metrics.per_image import REPORTED
+from camkit.metrics.threshold_splits import REPORTED
 from camkit.metrics.wsol import protocol_boxes, protocol_map
 
 

@@ -7,8 +7,8 @@ import torch
 from camkit.errors import CamkitError
 from camkit.metrics import MeanPxAP, PeakIoU, PxAP
 from camkit.metrics.intervals import jackknife
-from camkit.metrics.per_image import REPORTED_MASKS
 from camkit.metrics.pixels import protocol_mask
+from camkit.metrics.threshold_splits import REPORTED_MASKS
 from camkit.metrics.wsol import protocol_map
 
 STEP = 0.05

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from camkit.errors import CamkitError
-from camkit.metrics.per_image import NO_THRESHOLD
-from camkit.metrics.pixels import PxAP, average_precision, protocol_mask, score_histograms
+from camkit.metrics.pixels import PxAP, average_precision, protocol_mask, score_bins, score_histograms
+from camkit.metrics.threshold_splits import NO_THRESHOLD
 from camkit.metrics.wsol import protocol_map
 
 
@@ -44,6 +44,18 @@ def test_ignored_pixels_count_only_as_foreground():
     foreground, ignored = np.array([[True, True, False, False]]), np.array([[True, False, True, False]])
     histograms = score_histograms(np.array([[0.1, 0.2, 0.7, 0.8]]), foreground, ignored, bins)
     assert histograms.tolist() == [[2, 0, 0, 0], [0, 1, 0, 0]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.001, 0.01, 0.07, 0.3, 1.0]))
+def test_histograms_are_numpys_to_the_last_pixel(seed, step):
+    """On the edges of the bins too, and a last digit beside them."""
+    bins, draw = score_bins(step), rng(seed)
+    edges = bins[bins <= 1]
+    scores = np.concatenate([edges, np.nextafter(edges[1:], 0), np.nextafter(edges[:-1], 1), draw.random(50)])
+    foreground, ignored = draw.random(len(scores)) < 0.5, draw.random(len(scores)) < 0.3
+    expected = [np.histogram(scores[pixels], bins)[0] for pixels in (foreground, ~(foreground | ignored))]
+    assert (score_histograms(scores, foreground, ignored, bins) == expected).all()
 
 
 @settings(max_examples=25, deadline=None)

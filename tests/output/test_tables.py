@@ -6,8 +6,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+from pyarrow import parquet
 
-from camkit.output.tables import COLUMNS, OF_TAU, WRITERS, coco_annotations, stable, stable_share
+from camkit.data import read_dataset
+from camkit.output import parquet as parquet_tables
+from camkit.output.formats import BINARY, WRITERS
+from camkit.output.parquet import write_parquet
+from camkit.output.tables import COLUMNS, OF_TAU, coco_annotations, stable, stable_share
 
 ROW = dict(zip(COLUMNS, ("=a.png", 60, 40, 1, 2, "+1\ud800", 0.5, 3, 4, 13, 24, -0.25), strict=True))
 EMPTY = {**ROW, "image": "b\r\n.png", "x0": 0, "y0": 0, "x1": 0, "y1": 0}
@@ -15,12 +21,14 @@ EMPTY = {**ROW, "image": "b\r\n.png", "x0": 0, "y0": 0, "x1": 0, "y1": 0}
 
 def test_all_formats_hold_the_same(tmp_path):
     for name, (target, write) in WRITERS.items():
-        with (tmp_path / target).open("w", encoding="utf-8", newline="") as file:
+        text = {} if target.endswith(BINARY) else {"encoding": "utf-8", "newline": ""}
+        with (tmp_path / target).open("w" if text else "wb", **text) as file:
             write(file, [ROW, EMPTY])
         assert name in target or name == "csv"
     table = pd.read_csv(tmp_path / "boxes.csv")
     lines = [json.loads(line) for line in (tmp_path / "boxes.jsonl").read_text(encoding="utf-8").splitlines()]
     assert table.to_dict("records") == lines
+    assert pd.read_parquet(tmp_path / "boxes.parquet").to_dict("records") == lines
     assert (table["tau"] == -0.25).all()
     assert list(table["image"]) == ["./=a.png", r"b\r\n.png"]
     held = json.loads((tmp_path / "coco.json").read_text(encoding="utf-8"))
@@ -28,6 +36,41 @@ def test_all_formats_hold_the_same(tmp_path):
     assert held["categories"] == [{"id": 2, "name": r"\u002b1\ud800"}]
     (found,) = held["annotations"]
     assert (found["bbox"], found["area"], found["image_id"]) == ([3, 4, 10, 20], 200, 1)
+
+
+def test_hostile_names_in_coco_come_back_and_those_of_others_are_left_alone(tmp_path):
+    names = {"=a.png": "=SUM(A1)", "b\nc.png": r"a\nb", "e\udcff.png": " x\n", "f .png": r"\u0041"}
+    rows = [{**ROW, "image": image, "label": label, "name": name} for label, (image, name) in enumerate(names.items())]
+    for image in names:
+        Image.new("RGB", (60, 40)).save(tmp_path / image)
+    with (tmp_path / "coco.json").open("w") as file:
+        WRITERS["coco"][1](file, rows)
+    found = read_dataset("coco", tmp_path / "coco.json", "val")
+    assert (list(found.class_names), found.problems) == (list(names.values()), [])
+    assert {record.image: record.label for record in found.records} == {image: n for n, image in enumerate(names)}
+    held = json.loads((tmp_path / "coco.json").read_text())
+    del held["info"]
+    (tmp_path / "coco.json").write_text(json.dumps(held))
+    assert read_dataset("coco", tmp_path / "coco.json", "val").class_names[1] == r"a\\nb"
+
+
+def test_parquet_has_types_row_groups_and_masks(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_tables, "CHUNK", 3)
+    monkeypatch.setattr(parquet_tables, "CHUNKS", 2)
+    mask = {"size": [40, 60], "counts": "abc"}
+    rows = [{**ROW, "region": number, "segmentation": mask if number % 2 else None} for number in range(20)]
+    with (tmp_path / "boxes.parquet").open("wb") as file:
+        write_parquet(file, rows)
+    held = parquet.ParquetFile(tmp_path / "boxes.parquet")
+    assert [held.metadata.row_group(number).num_rows for number in range(held.num_row_groups)] == [6, 6, 6, 2]
+    assert {name: str(held.schema_arrow.field(name).type) for name in ("image", "x0", "score", "region")} == {
+        "image": "string", "x0": "int32", "score": "double", "region": "int32"}  # fmt: skip
+    found = held.read().to_pylist()
+    assert [row["region"] for row in found] == list(range(20))
+    assert [row["segmentation"] for row in found] == [mask if number % 2 else None for number in range(20)]
+    with (tmp_path / "none.parquet").open("wb") as file:
+        write_parquet(file, [])
+    assert parquet.read_table(tmp_path / "none.parquet").column_names == list(COLUMNS)
 
 
 def test_coco_has_no_empty_boxes():

@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from camkit.data.names import read_text
+from camkit.data import read_dataset
 from camkit.errors import CamkitError
 from camkit.output.tables import COLUMNS
 from camkit.output.yolo import check_names, data_yaml, label_file, labels, write_yolo
@@ -56,8 +57,27 @@ def test_two_images_of_one_file_of_labels_are_refused():
 def test_names_are_yaml(names):
     yaml = pytest.importorskip("yaml")
     read = yaml.safe_load(data_yaml(names))
-    assert [read_text(read["names"][number]) for number in range(len(names))] == names
+    assert [read["names"][number] for number in range(len(names))] == names
     assert (read["train"], read["val"]) == ("images", "images")
+
+
+HOSTILE = [
+    "=SUM(A1)", "a\\nb", "a\nb", " leading", "trailing ", "\udcff", "\ud83d\ude00", "\U0001f600", "no", "007", "",
+    '"quoted"', "\x00\x1b\x7f\x85", "\u2028\ufeff\ufffe\uffff", "- # : {}", "\\u0041",
+]  # fmt: skip
+
+
+def test_hostile_names_of_classes_and_images_come_back(tmp_path):
+    images = ["=a.png", "b\nc.png", "d\\n.png", "e\udcff.png", " f .png", "-g/h.png"]
+    rows = [row(image, label, (10, 10), (1, 2, 5, 9)) for label, image in enumerate(images)]
+    write_yolo(tmp_path, rows, HOSTILE)
+    for image in images:
+        (tmp_path / "images" / image).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (10, 10)).save(tmp_path / "images" / image)
+    found = read_dataset("yolo", tmp_path, "val")
+    assert (list(found.class_names), found.problems) == (HOSTILE, [])
+    assert {record.image: record.label for record in found.records} == {image: n for n, image in enumerate(images)}
+    assert {str(record.boxes.round(6).tolist()) for record in found.records} == {"[[1.0, 2.0, 5.0, 9.0]]"}
 
 
 def test_files(tmp_path):

@@ -15,7 +15,7 @@ the order of the file. An id is the same as 1, 1.0 and "1". What is wrong with t
 of all, and the file is refused; but a category without a name goes by its id.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from camkit.data.formats.entry import Entry
 from camkit.data.formats.objects import Object, Objects
 from camkit.data.formats.segmentations import Segmentation
 from camkit.data.formats.tables import quoted
+from camkit.data.names import COCO_INFO, read_path, read_text
 from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
 
@@ -66,7 +67,9 @@ def read_coco(root: Path, split: str) -> AnnotatedSet:
     content = load(listing)
     draft = Draft("coco", split, listing)
     names, labels = _categories(rows(content, listing, "categories"), draft)
-    images = _Images(draft, places)
+    own = content.get("info") == COCO_INFO
+    names = [read_text(name) for name in names] if own else names
+    images = _Images(draft, places, read_path if own else str)
     for row in rows(content, listing, "images"):
         images.add(row)
     draft.require_images()
@@ -112,8 +115,8 @@ def _categories(found: Iterable[Row], draft: Draft) -> tuple[list[str], Ids[int]
 class _Images:
     """The images that the file lists, by id."""
 
-    def __init__(self, draft: Draft, places: Places) -> None:
-        self.draft, self.places = draft, places
+    def __init__(self, draft: Draft, places: Places, read_name: Callable[[str], str]) -> None:
+        self.draft, self.places, self.read_name = draft, places, read_name
         self.ids: Ids[Entry] = Ids()
         self.files: dict[Read, Entry] = {}
 
@@ -124,6 +127,7 @@ class _Images:
                 row.value("id"),
                 row.text("coco_url" if row.fields.get("coco_url") and not row.fields.get("file_name") else "file_name"),
             )
+            listed = self.read_name(listed)
             known = self.draft.entries.get(listed)
             entry = self.draft.add(listed, listed.replace("\\", "/"), row.where)
             holder = self.ids.add(written, known or entry)

@@ -69,6 +69,9 @@ class I2C(Method):
     sc, gc : float
         :math:`\lambda_{SC}` and :math:`\lambda_{GC}`.
     decay : float
+    as_published : bool
+        With a slip of the authors' code, which draws positions and does not use them: the first :math:`n` of the
+        object, row by row from the top.
 
     References
     ----------
@@ -84,6 +87,7 @@ class I2C(Method):
     sc: float = 0.008
     gc: float = 0.001
     decay: float = 0.002
+    as_published: bool = False
 
     def __post_init__(self) -> None:
         if self.sets < 1 or self.positions < 1:
@@ -123,7 +127,7 @@ class I2C(Method):
         passed = network.forward(images, self.places)
         maps = network.class_maps(passed.features, labels).detach()
         features = self.features(passed).flatten(2)
-        at = object_positions(maps.flatten(1), self.positions, self.delta)
+        at = object_positions(maps.flatten(1), self.positions, self.delta, first=self.as_published)
         first, second = (
             features.gather(2, at[:, None].expand(-1, features.shape[1], -1)).unflatten(0, (-1, PAIR)).unbind(1)
         )
@@ -147,14 +151,17 @@ class I2C(Method):
         return {}
 
 
-def object_positions(maps: Tensor, number: int, delta: float) -> Tensor:
+def object_positions(maps: Tensor, number: int, delta: float, *, first: bool = False) -> Tensor:
     """`number` positions of the object in each flat map (N, hw), drawn without repeating one while there are others.
 
-    The object is what is above ``min + delta * (max - min)``; of a constant map, all of it.
+    The object is what is above ``min + delta * (max - min)``; of a constant map, all of it. `first`: nothing is drawn,
+    and the first ones are taken.
     """
     low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
     is_object = maps > low + delta * (high - low)
     is_object |= ~is_object.any(1, keepdim=True)
-    drawn = torch.rand(maps.shape, device=maps.device).masked_fill(~is_object, -1).argsort(1, descending=True)
+    order = torch.arange(maps.shape[1], 0, -1, device=maps.device).expand(maps.shape)
+    ranks = order if first else torch.rand(maps.shape, device=maps.device)
+    drawn = ranks.masked_fill(~is_object, -1).argsort(1, descending=True)
     turns = torch.arange(number, device=maps.device) % is_object.sum(1, keepdim=True)
     return drawn.gather(1, turns)

@@ -92,6 +92,17 @@ def test_positions_are_drawn_from_the_object_alone_each_as_often():
     assert object_positions(torch.full((1, 4), torch.nan), 2, 0.7).shape == (1, 2)
 
 
+def test_as_published_the_first_positions_are_taken_from_the_top():
+    """In raster order, again from the first where there are too few; nothing is drawn."""
+    maps = torch.tensor([[0.0, 1.0, 0.9, 0.71, 0.7, 0.2, 0.8, 0.1], [0.0, 0, 0, 0, 0, 1, 0, 0.9]])
+    state = torch.get_rng_state()
+    assert object_positions(maps, 3, 0.7, first=True).tolist() == [[1, 2, 3], [5, 7, 5]]
+    assert torch.equal(torch.get_rng_state(), state)
+    network, method = made(as_published=True)
+    expected = [method.step(network, IMAGES, LABELS)["sc"] for _ in range(2)]
+    assert expected[0] == expected[1]
+
+
 def test_an_image_beside_itself_has_a_gradient():
     network, method = made(delta=0.999)
     method.step(network, IMAGES[:1].expand(2, -1, -1, -1), torch.tensor([1, 1]))["loss"].backward()
