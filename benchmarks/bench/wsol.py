@@ -1,5 +1,6 @@
 """A split of CUB's kind by the wsol protocol: camkit's metrics against the public evaluation's loops, in OpenCV."""
 
+import warnings
 from collections.abc import Iterator
 
 import cv2
@@ -27,7 +28,9 @@ def work(settings: Settings) -> Iterator[Work]:
             score_map, truth = protocol_map(class_map), protocol_boxes(true, (SIDE, SIDE))
             for metric in metrics:
                 metric.append(metric.outcome(score_map, truth))
-        return tuple(metric.compute().item() for metric in metrics)
+        with warnings.catch_warnings():  # torchmetrics' own `update` was not called
+            warnings.simplefilter("ignore")
+            return tuple(metric.compute().item() for metric in metrics)
 
     def pixels_by_camkit() -> float:
         metric = PxAP(STEP)

@@ -49,7 +49,9 @@ def check_engine(options: Mapping[str, Any]) -> None:
             raise click.UsageError(f"{', '.join(idle)}: for --engine ray alone; give it, or leave them out")
         return
     if idle := given_options(name for name in options if name not in TAKEN):
-        raise click.UsageError(f"--engine ray leaves rows alone, by --model and --weights: leave out {', '.join(idle)}")
+        raise click.UsageError(
+            f"--engine ray writes rows alone, of what --model and --weights name: leave out {', '.join(idle)}"
+        )
     if options["device"] not in DEVICES:
         raise click.UsageError(f"--device {options['device']}: Ray says which; give one of {', '.join(DEVICES)}")
     if missing := [name for name in (RAY, "pyarrow") if find_spec(name) is None]:

@@ -93,9 +93,7 @@ def write_tables(
     rows, summary = Rows(journal, names), Summary()
     for entry in rows.entries():
         summary.count(entry)
-    for target, write in (WRITERS[name] for name in formats if name in WRITERS):
-        with whole(folder / target, "wb" if target.endswith(BINARY) else "w") as file:
-            write(file, rows)
+    write_boxes(folder, rows, formats)
     if "yolo" in formats:
         for image, _ in images_of(rows):  # before they are written: these files of labels are camkit's
             journal.write({"image": image, "files": [label_file(image)]})
@@ -103,6 +101,13 @@ def write_tables(
     with whole(folder / "failures.csv") as file:
         write_csv(file, ("image", "reason"), (entry for entry in rows.entries() if "reason" in entry))
     return summary
+
+
+def write_boxes(folder: Path, rows: Iterable[Row], formats: Sequence[str]) -> None:
+    """Write the tables of those formats that are one file, of rows that are gone through more than once."""
+    for target, write in (WRITERS[name] for name in formats if name in WRITERS):
+        with whole(folder / target, "wb" if target.endswith(BINARY) else "w") as file:
+            write(file, rows)
 
 
 def table_files(formats: Sequence[str]) -> list[str]:

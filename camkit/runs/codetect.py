@@ -16,8 +16,11 @@ from camkit.localization import Failure
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.output.folder import NAMELY
+from camkit.output.formats import WRITERS
+from camkit.output.parquet import require_pyarrow
 from camkit.output.pictures import map_file
-from camkit.output.tables import COLUMNS, WRITERS, Row
+from camkit.output.results import table_files, write_boxes
+from camkit.output.tables import COLUMNS, Row
 from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
 from camkit.runs.facts import head_facts, model_facts, source_lines, versions
 from camkit.runs.localize import checked_formats
@@ -40,7 +43,9 @@ def run_codetect(classifier: Classifier, options: RunOptions, *, formats: str = 
     CamkitError
         If the call cannot be carried out.
     """
-    out, tables, begun = options.out, [WRITERS[name] for name in checked_formats(formats)], time.perf_counter()
+    out, wanted, begun = options.out, checked_formats(formats), time.perf_counter()
+    if "parquet" in wanted:
+        require_pyarrow()
     (dataset,) = options.read()
     inference = options.inference(classifier)
     gathered = Gathered(dataset)
@@ -64,15 +69,13 @@ def run_codetect(classifier: Classifier, options: RunOptions, *, formats: str = 
             "device": str(inference.device),
             "versions": versions(),
         }
-        for target, write in tables:
-            with whole(new / target) as file:
-                write(file, rows)
+        write_boxes(new, rows, wanted)
         write_table(new / DIRECTIONS, gathered.directions())
         write_table(new / "failures.csv", pd.DataFrame(failures, columns=["image", "reason"]))
         write_json(new / "run.json", record)
     empty = sum(row["x1"] <= row["x0"] for row in rows)
     counts = {"boxes": len(rows), "empty": empty, "classes": len(gathered.shares)}
-    lines = [*source_lines(inference), *closing_lines(out, record, counts, len(failures), [name for name, _ in tables])]
+    lines = [*source_lines(inference), *closing_lines(out, record, counts, len(failures), table_files(wanted))]
     facts = outcome_facts(out, record) | counts
     return Report(lines, len(failures), failure_lines(failures, out), facts)
 

@@ -169,10 +169,11 @@ def cluster(address: str | None, actors: int | None, device: str) -> Iterator[Wo
         ray.init(**({"address": address} | settings))
         with suppress(ValueError):  # not in the main thread
             signal.signal(signal.SIGTERM, on_term)  # Ray's would end this process in the middle of a file
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # Ray raises Exception itself where its processes are slow to start
         reason = " ".join(str(error).split())
-        raise CamkitError(f"--address {address}: no Ray cluster is reached there ({reason:.200}); start one with ray "
-                          "start, or leave it out") from None  # fmt: skip
+        what = "Ray does not start on this machine" if address is None else f"--address {address}: no Ray answers there"
+        raise CamkitError(f"{what} ({reason:.200}); give the same call again, or an --address where ray start has "
+                          "begun a cluster") from None  # fmt: skip
     try:
         yield workers_of(ray.cluster_resources(), actors, device)
     finally:

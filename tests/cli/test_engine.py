@@ -22,7 +22,7 @@ def place(tmp_path_factory):
         (("--engine", "ray", "--labels", "a.csv", "--min-score", "0.1"), "leave out --labels, --min-score"),
         (("--engine", "ray", "--formats", "csv", "--no-overlays"), "leave out --formats;"),
         (("--engine", "ray", "--shard", "1/2"), "leave out --shard"),
-        (("--engine", "ray", "--fc", "fc.pt"), "by --model and --weights: leave out --fc"),
+        (("--engine", "ray", "--fc", "fc.pt"), "of what --model and --weights name: leave out --fc"),
         (("--engine", "ray", "--device", "cuda:1"), "--device cuda:1: Ray says which; give one of auto, cpu, cuda"),
         (("--engine", "dask"), "'dask' is not 'ray'"),
         (("--actors", "2"), "--actors: for --engine ray alone"),

@@ -144,7 +144,7 @@ def test_an_earlier_run_is_replaced_whole(place):
         (["--class-names", "imagenet"], "leave out --class-names"),
         (["--views", "flip"], "leave out --views"),
         (["--demo"], "a network and images of its own"),
-        (["--formats", "yolo"], "known are csv, coco, coco-results, jsonl"),
+        (["--formats", "yolo"], "format 'yolo' is unknown"),
         (["--fit", "crop"], "No such option"),
         (["--limit", "0"], "--limit"),
     ],
