@@ -15,16 +15,8 @@ from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.runs.class_lines import class_lines
-from camkit.runs.facts import (
-    Report,
-    failure_lines,
-    filled_lines,
-    head_facts,
-    model_facts,
-    outcome_facts,
-    source_lines,
-    versions,
-)
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.facts import head_facts, model_facts, source_lines, versions
 from camkit.runs.measured import write_json, write_table
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held, publishing
