@@ -13,7 +13,7 @@ from torch.utils.data import BatchSampler
 from camkit.cam import CAM, AveragedMaps, FusedMaps, MapSource, Prediction, TwoHeads
 from camkit.cam.extractor import unwrap
 from camkit.data import Batch, Fit, Samples, read_batches
-from camkit.errors import CamkitError, OutOfMemory, UnsuitableInput, is_out_of_memory
+from camkit.errors import CamkitError, HeadNotFound, OutOfMemory, UnsuitableInput, is_out_of_memory
 from camkit.input_spec import InputSpec
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import ClassNames
@@ -142,7 +142,7 @@ class Inference:
         before = self.seconds
         try:
             self._predicted(self.source, torch.zeros(1, 3, height, width + width // 2))
-        except UnsuitableInput:
+        except (UnsuitableInput, HeadNotFound):  # heads that attend are found anew at each size
             return "stretch", "crop"
         finally:
             self.seconds = before

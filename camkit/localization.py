@@ -1,5 +1,7 @@
 """What is found in one image: where the class is, or why nothing could be said."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, ClassVar
@@ -9,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from camkit.boxes import LARGEST, RegionChoice, above, pixels_inside
-from camkit.data import View
+from camkit.boxes import LARGEST, RegionChoice, above, boxes_of_regions, pixels_inside
+from camkit.cam import refuse_undefined
+from camkit.data import Sample, View
 from camkit.errors import CamkitError
 from camkit.recipe import Recipe, name_of
 
@@ -197,3 +200,73 @@ def window_of(view: View) -> tuple[float, float, float, float] | None:
     """The view's window, None where it is the whole image."""
     height, width = view.size
     return None if view.window == (0, 0, width, height) else view.window
+
+
+def localizations(
+    sample: Sample,
+    maps: torch.Tensor,
+    classes: Sequence[int],
+    scores: Sequence[float],
+    recipe: Recipe,
+    regions: RegionChoice,
+    names: Sequence[str] | None,
+) -> list[Localization]:
+    """What one image's class maps come to under a recipe.
+
+    Parameters
+    ----------
+    sample : Sample
+        The image, with the view that the network had of it.
+    maps : Tensor (K, h, w)
+        Of the recipe's weighting.
+    classes, scores : sequence of int and float
+        Of the K maps, the first of them of rank 1.
+    recipe : Recipe
+    regions : RegionChoice
+    names : sequence of str, optional
+        Of all classes.
+
+    Raises
+    ------
+    CamkitError
+        The weighting has no map of this image, or a rule of one's own gives no threshold.
+    """
+    assert sample.view is not None
+    view = sample.view
+    if all(map(math.isfinite, scores)):
+        refuse_undefined(recipe.weighting, maps)
+    score_maps = recipe.score_maps(maps, view.size, window_of(view))
+    largest, taus = recipe.boxes(score_maps)
+    boxes = [[box] for box in largest.tolist()]
+    if regions != LARGEST:
+        masks = (above(score_map, float(tau)) for score_map, tau in zip(score_maps.numpy(), taus, strict=True))
+        boxes = [boxes_of_regions(regions.numbered(mask, view.size)) or [EMPTY] for mask in masks]
+    rows, columns = pixels_inside(view.window, view.size)
+    return [
+        Localization(
+            image=sample.name,
+            size=view.size,
+            box=moved(its[0], columns.start, rows.start),
+            others=tuple(moved(box, columns.start, rows.start) for box in its[1:]),
+            regions=regions,
+            label=label,
+            name=names[label] if names else str(label),
+            score=score,
+            rank=rank,
+            tau=float(tau),
+            class_map=class_map,
+            view=view,
+            recipe=recipe,
+            pixels=sample.image,
+            filled=sample.filled,
+        )
+        for rank, (label, score, its, tau, class_map) in enumerate(
+            zip(classes, scores, boxes, taus, maps, strict=True), 1
+        )
+    ]
+
+
+def moved(box: Sequence[int], x: int, y: int) -> Box:
+    """A box so many pixels further right and down; an empty one stays."""
+    x0, y0, x1, y1 = box
+    return (x0 + x, y0 + y, x1 + x, y1 + y) if x1 > x0 else EMPTY

@@ -1,6 +1,5 @@
 """The main job: image -> class map -> box, for any number of images."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -8,12 +7,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
 import torch
 from torch import nn
 
-from camkit.boxes import LARGEST, RegionChoice, above, boxes_of_regions, pixels_inside
-from camkit.cam import Views, heads_of, refuse_undefined, refuse_unfit
+from camkit.boxes import LARGEST, RegionChoice
+from camkit.cam import Views, heads_of, refuse_unfit
 from camkit.cam.find_attention import Blocks
 from camkit.data import (
     MAX_PIXELS,
@@ -28,12 +26,12 @@ from camkit.data import (
     Sample,
     Samples,
     Truncated,
-    find_images,
 )
+from camkit.data.in_memory import given_images
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.inference import Inference, Precision, as_classifier
 from camkit.input_spec import InputSpec
-from camkit.localization import EMPTY, Box, Failure, Localization, Result, window_of
+from camkit.localization import Failure, Localization, Result, localizations
 from camkit.models import Classifier
 from camkit.recipe import Recipe
 from camkit.threads import in_order
@@ -168,7 +166,7 @@ class Localizer:
         UnreadableImage
             An image in memory has no result.
         """
-        given = self._given(images)
+        given = given_images(images)
         if labels is not None and len(labels) != len(given):
             raise CamkitError(f"{len(labels)} labels for {len(given)} images: give one for each")
         wanted = None if labels is None else (lambda sample: labels[sample.index])  # two files may have one name
@@ -253,7 +251,7 @@ class Localizer:
         iterator of dict from recipe name to Localization, or Failure
             One an image, in their order.
         """
-        dataset = images if isinstance(images, PreparedImages) else self._dataset(self._given(images), keep_image)
+        dataset = images if isinstance(images, PreparedImages) else self._dataset(given_images(images), keep_image)
         if labels is not None and len(labels) != len(dataset):
             raise CamkitError(f"{len(labels)} labels for {len(dataset)} images: give one for each")
         wanted = None if labels is None else (lambda sample: labels[sample.index])
@@ -261,18 +259,6 @@ class Localizer:
             result if isinstance(result, Failure) else {name: found[0] for name, found in result.items()}
             for result in self._results(dataset, wanted, recipes)
         )
-
-    def _given(self, images: Any) -> list[ImageFile | torch.Tensor]:
-        """Files and images in memory, as one list; `CamkitError` where there is no such file."""
-        many = images if isinstance(images, (list, tuple)) else [images]
-        named = [image for image in many if isinstance(image, (str, Path))]
-        if len(named) == len(many):
-            return list(find_images(named))
-        return [
-            one
-            for image in many
-            for one in (find_images(image) if isinstance(image, (str, Path)) else [as_pixels(image)])
-        ]
 
     def _dataset(self, images: Sequence[ImageFile | torch.Tensor], keep_image: bool) -> ImageDataset:
         return ImageDataset(images, self.preprocess, self.max_pixels, keep_image, self.filled)
@@ -285,6 +271,7 @@ class Localizer:
         sampler: Iterable[list[tuple[int, ImageFile]]] | None = None,
     ) -> Iterator[dict[str, list[Localization]] | Failure]:
         weightings = {recipe.weighting for recipe in recipes.values()}
+        names = self.inference.classifier.class_names
 
         def start(batch: Batch) -> list[Callable[[], dict[str, list[Localization]] | Failure]]:
             labels = None if wanted is None else [wanted(sample) for sample in batch.samples]
@@ -297,7 +284,9 @@ class Localizer:
                 its = {weighting: stack[i] for weighting, stack in maps.items()}
                 try:
                     return {
-                        name: self._localize(sample, its[recipe.weighting], classes[i], scores[i], recipe)
+                        name: localizations(
+                            sample, its[recipe.weighting], classes[i], scores[i], recipe, self.regions, names
+                        )
                         for name, recipe in recipes.items()
                     }
                 except CamkitError as error:
@@ -322,59 +311,3 @@ class Localizer:
         chosen = prediction.choose(classes)
         scores = prediction.probabilities().gather(1, chosen)
         return {name: of.maps.cpu() for name, of in out.items()}, chosen.tolist(), scores.tolist()
-
-    def _localize(
-        self, sample: Sample, maps: torch.Tensor, classes: list[int], scores: list[float], recipe: Recipe
-    ) -> list[Localization]:
-        assert sample.view is not None
-        view, names = sample.view, self.inference.classifier.class_names
-        if all(map(math.isfinite, scores)):
-            refuse_undefined(recipe.weighting, maps)
-        score_maps = recipe.score_maps(maps, view.size, window_of(view))
-        largest, taus = recipe.boxes(score_maps)
-        boxes = [[box] for box in largest.tolist()]
-        if self.regions != LARGEST:
-            masks = (above(score_map, float(tau)) for score_map, tau in zip(score_maps.numpy(), taus, strict=True))
-            boxes = [boxes_of_regions(self.regions.numbered(mask, view.size)) or [EMPTY] for mask in masks]
-        rows, columns = pixels_inside(view.window, view.size)
-        return [
-            Localization(
-                image=sample.name,
-                size=view.size,
-                box=moved(its[0], columns.start, rows.start),
-                others=tuple(moved(box, columns.start, rows.start) for box in its[1:]),
-                regions=self.regions,
-                label=label,
-                name=names[label] if names else str(label),
-                score=score,
-                rank=rank,
-                tau=float(tau),
-                class_map=class_map,
-                view=view,
-                recipe=recipe,
-                pixels=sample.image,
-                filled=sample.filled,
-            )
-            for rank, (label, score, its, tau, class_map) in enumerate(
-                zip(classes, scores, boxes, taus, maps, strict=True), 1
-            )
-        ]
-
-
-def moved(box: Sequence[int], x: int, y: int) -> Box:
-    """A box so many pixels further right and down; an empty one stays."""
-    x0, y0, x1, y1 = box
-    return (x0 + x, y0 + y, x1 + x, y1 + y) if x1 > x0 else EMPTY
-
-
-def as_pixels(image: Any) -> torch.Tensor:
-    """An image in memory as a uint8 tensor (3, H, W)."""
-    pixels = image if isinstance(image, torch.Tensor) else torch.from_numpy(np.array(image))
-    if not isinstance(image, torch.Tensor):
-        pixels = pixels.expand(3, -1, -1) if pixels.ndim == 2 else pixels.movedim(-1, 0)
-    if pixels.ndim != 3 or len(pixels) != 3 or pixels.dtype != torch.uint8:
-        raise CamkitError(
-            f"an image of shape {tuple(pixels.shape)} and type {pixels.dtype}: give uint8 (H, W, 3) arrays, "
-            "uint8 (3, H, W) tensors, PIL images in RGB, or paths"
-        )
-    return pixels

@@ -21,6 +21,7 @@ from camkit.boxes import (
     normalize_maps,
     resize_maps,
 )
+from camkit.boxes.thresholds import level
 from camkit.cam.weightings import weighting_named
 from camkit.errors import CamkitError, user_errors
 
@@ -179,14 +180,6 @@ def threshold_named(name: str) -> ThresholdRule:
         known = ", ".join((*THRESHOLDS, *OWN_RULES))
         raise CamkitError(f"no threshold is called {name!r}: give {known}, or LO:HI such as p30:max")
     return Threshold(lo=level(lo), hi=level(hi))
-
-
-def level(text: str) -> float | str:
-    """A number, or the name of a level."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def register_threshold(name: str, rule: ThresholdRule) -> None:

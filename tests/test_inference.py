@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from attending import SIZE, ViT
 from PIL import Image
 from torch import nn
 
@@ -26,6 +27,16 @@ def inference():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
     return Inference(as_classifier(model, SPEC, None), "cpu", "fp32")
+
+
+def test_a_class_token_of_one_size_is_shown_stretched_images():
+    """Its head is found anew at each size, and fails where the network does."""
+    made = Inference(as_classifier(ViT().eval(), InputSpec(size=SIZE), None), "cpu", "fp32")
+    assert (made.fits, made.default_fit) == (("stretch", "crop"), "stretch")
+
+
+def test_a_network_of_any_size_keeps_the_images_shape(inference):
+    assert inference.default_fit == "keep"
 
 
 def jpeg():

@@ -89,7 +89,7 @@ def at_all_thresholds(localizer: Localizer, files: Sequence) -> list[np.ndarray]
 def draw(localizer: Localizer, files: Sequence, options: OverlayOptions) -> None:
     """Localize and encode pictures, as `camkit localize` does before it writes them."""
     results = ((file, found) for file, found in zip(files, localizer.stream(files, keep_image=True), strict=True))
-    for *_, encoded in drawn_ahead(results, options):
+    for *_, encoded in drawn_ahead(results, options, lambda _: True):
         for one in encoded:
             one.result()
 

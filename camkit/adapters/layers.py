@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from camkit.cam import CAM
+from camkit.cam.centres import maps_handed_on
 from camkit.cam.forward import called
 from camkit.cam.head import FeatureMap, Head, grid
+from camkit.cam.logits import record
 from camkit.errors import CamkitError, HeadNotFound
 
 PREFIX = 8  # tokens before those of the grid: of the class, of a teacher, registers
@@ -99,7 +101,7 @@ def choose_layers(network: nn.Module, images: torch.Tensor, names: tuple[str, ..
     except HeadNotFound:
         head = None  # the network is refused by camkit's own maps, and not by these
     classifier = "" if head is None else head.classifier
-    last = last_map(shapes, size)
+    last = last_map(network, images, shapes)
     if names:
         known = last.size if last is not None else None
         grid_size = known if head is None else head.map_size
@@ -156,10 +158,17 @@ def outputs_of(network: nn.Module, images: torch.Tensor) -> dict[str, torch.Size
     return shapes
 
 
-def last_map(shapes: dict[str, torch.Size], image_size: tuple[int, int]) -> Layer | None:
-    """The last of them that is a map of more than one position in height and width."""
-    maps = [four(name, shape, last=is_last(shape, image_size)) for name, shape in shapes.items() if len(shape) == 4]
-    return next((layer for layer in reversed(maps) if min(layer.size) > 1), None)
+def last_map(network: nn.Module, images: torch.Tensor, shapes: dict[str, torch.Size]) -> Layer | None:
+    """The last module that hands on a map of more than one position in height and width.
+
+    One whose positions can be followed back to the images' pixels goes before any that cannot: queries (N, heads,
+    tokens, width) have the shape of a map, and are none.
+    """
+    size = (images.shape[-2], images.shape[-1])
+    maps = [four(name, shape, last=is_last(shape, size)) for name, shape in shapes.items() if len(shape) == 4]
+    maps = [layer for layer in reversed(maps) if min(layer.size) > 1]
+    known = maps_handed_on(record(network, images).end)
+    return next((layer for layer in maps if layer.name in known), maps[0] if maps else None)
 
 
 def is_last(shape: torch.Size, image_size: tuple[int, int], prefer: bool = False) -> bool:

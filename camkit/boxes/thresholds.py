@@ -141,6 +141,14 @@ def percentile_of(level: Level) -> float | None:
     raise CamkitError(f"the level {level!r} is none: give a number, min, max, or a percentile such as p90")
 
 
+def level(text: str) -> Level:
+    """A number, or the name of a level."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def _pas(percentile: float) -> str:
     if not 80 <= percentile <= 100:
         raise CamkitError(f"percentile is {percentile}: give a number from 80 to 100, the range PaS is defined on")

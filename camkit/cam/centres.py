@@ -14,6 +14,7 @@ NORMS = {"native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm", "_native_
          "native_layer_norm", "_fused_rms_norm", "native_group_norm"}  # fmt: skip
 ALONE = NORMS | {"hardswish", "prelu", "_prelu_kernel", "_to_copy"}  # and all that torch calls pointwise
 POOLINGS = {"avg_pool2d", "max_pool2d", "max_pool2d_with_indices"}
+ADAPTIVE = {"_adaptive_avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"}
 PADDINGS = {"constant_pad_nd", "reflection_pad2d", "replication_pad2d"}
 NATURAL = 5 / 8  # positions: strides from an edge put centres half a one aside, unpadded convolutions as much inwards
 
@@ -56,6 +57,30 @@ def lies(line: Line, number: int, side: int) -> bool:
     return float(off.abs().max()) <= NATURAL * position
 
 
+def maps_handed_on(end: Value) -> dict[str, Value]:
+    """What modules hand on, on the way to a value, that is known to be a map of places: (N, C, h, w) or (N, h, w, C).
+
+    By the module's name; of several calls of a module the last.
+    """
+    found: dict[str, tuple[int, Value]] = {}
+    seen, waiting = {end}, [end]
+    while waiting:
+        value = waiting.pop()
+        for place in value.places if len(value.shape) == 4 else []:
+            if place.side == "output" and place.call_number > found.get(place.module, (0,))[0]:
+                found[place.module] = place.call_number, value
+        new = {parent for parent in (value.call.parents if value.call else []) if parent not in seen}
+        seen |= new
+        waiting += new
+    return {name: value for name, (_, value) in found.items() if is_map(value)}
+
+
+def is_map(value: Value) -> bool:
+    """Whether two of the axes are known to be rows and columns of the image, one after the other."""
+    places = torch.arange(numel(value)).reshape(value.shape)
+    return any(followed_back(value, plane) is not None for plane in (places[0, 0], places[0, :, :, 0]))
+
+
 def followed_back(value: Value, index: Tensor) -> Lines | None:
     """Centres along rows and columns in the images' pixels; None where the way back to the images is not known.
 
@@ -71,7 +96,7 @@ def followed_back(value: Value, index: Tensor) -> Lines | None:
     lines: Lines = (Line(0, 1), Line(0, 1))
     while True:
         call = value.call
-        if call is None or call.name in POOLINGS | PADDINGS | {"convolution"}:
+        if call is None or call.name in POOLINGS | ADAPTIVE | PADDINGS | {"convolution"}:
             here = plane(value, index)
             if here is None:
                 return None
@@ -127,6 +152,9 @@ def _window(call: Call, value: Value) -> Lines | None:
     if call.name in PADDINGS:
         left, _, top, _, *others = [*args[1], 0, 0, 0, 0][: max(4, len(args[1]))]
         return None if any(others) else (Line(-top, 1), Line(-left, 1))
+    if call.name in ADAPTIVE:
+        rows, columns = (a / b for a, b in zip(call.parents[0].shape[2:], value.shape[2:], strict=True))
+        return Line((rows - 1) / 2, rows), Line((columns - 1) / 2, columns)
     if call.name == "convolution":
         _, weight, _, stride, padding, dilation, transposed, *_ = args
         if transposed:

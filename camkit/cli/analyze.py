@@ -1,26 +1,34 @@
 """camkit analyze: the papers' analyses of a classifier on annotated images."""
 
+import math
 from typing import Any
 
 import click
 
+from camkit.cli.classifier import pop_classifier_or_demo
 from camkit.cli.groups import DEMO, Argument, command, option, option_group
 from camkit.cli.options import (
-    FloatRange,
-    comma_separated,
     demo_option,
     limit_option,
     make_data_options,
     make_model_options,
     make_result_options,
     make_run_options,
-    pop_classifier_or_demo,
-    prepare,
     resume_option,
 )
+from camkit.cli.prepare import prepare
 from camkit.cli.screen import finish, shows_progress
+from camkit.cli.values import FloatRange, comma_separated
 
 NAMES = ("ioa", "zipf", "channels", "overlap", "dispersion", "intensity", "masking", "sweep", "all")
+
+
+def intensities(value: str) -> tuple[float, ...]:
+    """What the input is multiplied with: 0 or more, and not 1, which leaves it as it is."""
+    numbers = comma_separated(float)(value)
+    if not all(0 <= number != 1 and math.isfinite(number) for number in numbers):
+        raise click.BadParameter(f"{value!r}: give numbers of at least 0, not 1, such as 0.25,0.5,0.75")
+    return numbers
 
 
 analysis_options = option_group(
@@ -38,7 +46,7 @@ analysis_options = option_group(
            help="channels: what is activated, a share of the channel's maximum."),
     option("--top", type=FloatRange(0, 1, max_open=True), default=0.8, show_default=True,
            help="overlap: what is most activated, a share of the channel's maximum."),
-    option("--intensities", type=comma_separated(float), default="0.25,0.5,0.75", show_default=True,
+    option("--intensities", type=intensities, default="0.25,0.5,0.75", show_default=True,
            metavar="A,...", help="intensity: what the input is multiplied with, a forward pass each."),
     option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
            help="sweep: of the draws behind intervals."),

@@ -21,6 +21,8 @@ DRAWN = tuple(name for name, one in READERS.items() if one.drawn)  # their root 
 FORMATS = ("csv", "coco", "coco-results", "jsonl", "parquet", "yolo")
 BACKBONES = ("vgg16", "vgg16-acol", "resnet50", "resnet50-se", "mobilenet-v1", "mobilenet-v2", "googlenet",
              "inception-v3", "vgg16-nl", "vgg-small", "vgg-small-bn", "resnet-small")  # fmt: skip
+METHODS = ("none", "has", "adl", "cutmix", "minmax", "acol", "spg", "eil", "gain", "danet", "i2c")
+POOLS = ("gap", "tap", "max", "lse", "wildcat", "weldon", "maps")
 LITES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
 ELSEWHERE = re.compile(rf"({'|'.join(EXTRAS)}):")  # names of other libraries
 FILES = re.compile(r"\.py(:.*)?$|\.safetensors$", re.IGNORECASE)
@@ -76,7 +78,7 @@ class Model(Kind):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         for one in value.split(",") if self.several else [value]:
-            if why := _why_not(one.strip()):
+            if why := why_no_model(one.strip()):
                 self.fail(why, param, ctx)
         return value
 
@@ -85,7 +87,7 @@ class Model(Kind):
         return names or [CompletionItem(incomplete, type="file")]
 
 
-def _why_not(spec: str) -> str:
+def why_no_model(spec: str) -> str:
     """What is wrong with the name of a model, or nothing."""
     if FILES.search(spec):
         file = re.sub(r"(\.py):.*$", r"\1", spec)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from errno import EACCES, ENOTDIR
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,21 @@ import click
 from camkit.cli.catalog import DRAWN, LITES
 from camkit.cli.elsewhere import WEIGHTS_FILE, missing, weights_file_is_there
 from camkit.cli.groups import DEMO, given_options
+from camkit.cli.recipe_names import LIBRARIES
 from camkit.errors import CamkitError
 
-WILDCARDS = "*?["
 PSEUDO_BOXES = ("map-otsu", "selective-search")
+COLUMNS = {"labels": ("image", "label"), "class_map": ("dataset", "model")}  # of CSV files
 FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "boxes", "config")
 JOURNALED = ("localize", "evaluate", "ablate", "analyze")  # a line of a journal for each image
 SHARED = (*JOURNALED, "calibrate", "train", "finetune-fc")  # by the processes of torchrun
 # What `load_model` takes.
 MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "classes_from", "class_names", "size",
                  "mean", "std", "output_stride", "dilation")  # fmt: skip
+
+# Options that belong to others.
+BELONGS = {"tolerance": "pointing_game", "classifier_weights": "classifier", "tap_weights": "tap",
+           "box_of": "boxes", "dilation": "output_stride"}  # fmt: skip
 
 # What has no say in boxes that are there already.
 OF_MAPS = ("head", "precision", "save_maps", "nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize",
@@ -76,9 +82,8 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
         ):
             raise click.UsageError(f"--maps are there already: leave out {', '.join(idle)}")
     check_boxes(options)
+    check_belonging(options)
     check_pictures(options)
-    if given_options(["tolerance"]) and not options.get("pointing_game"):
-        raise click.UsageError("--tolerance belongs to the pointing game: give --pointing-game")
     if options.get("ranked_boxes") and options.get("protocol") != "paper":
         raise click.UsageError("--ranked-boxes are regions of the paper protocol: leave out --protocol wsol")
     check_regions(options)
@@ -88,6 +93,14 @@ def check_contradictions(options: Mapping[str, Any]) -> None:
             raise click.UsageError("--center-crop is for --fit crop and --protocol paper: give these")
     if options.get("tap") is not None and options.get("maps") is not None:
         raise click.UsageError("--tap is a second model, and --maps stands for the first: leave one of them out")
+
+
+def check_belonging(options: Mapping[str, Any]) -> None:
+    """Options that say nothing without another."""
+    for name, needed in BELONGS.items():
+        if name in options and given_options([name]) and not options.get(needed):
+            one, other = (f"--{option.replace('_', '-')}" for option in (name, needed))
+            raise click.UsageError(f"{one} says nothing without {other}: give that, or leave {one} out")
 
 
 def check_regions(options: Mapping[str, Any]) -> None:
@@ -104,8 +117,6 @@ def check_regions(options: Mapping[str, Any]) -> None:
 def check_boxes(options: Mapping[str, Any]) -> None:
     """Options beside a file of boxes."""
     if options.get("boxes") is None:
-        if "boxes" in options and given_options(["box_of"]):
-            raise click.UsageError("--box-of chooses among the boxes of a file: give --boxes")
         return
     beside = [f"--{name}" for name in ("model", "maps") if options.get(name) is not None]
     if beside:
@@ -124,6 +135,8 @@ def check_pictures(options: Mapping[str, Any]) -> None:
         raise click.UsageError("--maps-per-file says how maps are kept: give --save-maps")
     if options.get("no_overlays") and given_options(["overlays"]):
         raise click.UsageError("--overlays and --no-overlays together: give one of them")
+    if options.get("no_overlays") and (idle := given_options(["overlay_format", "overlay_side"])):
+        raise click.UsageError(f"--no-overlays draws nothing: leave out {', '.join(idle)}")
 
 
 def rank() -> int:
@@ -145,6 +158,15 @@ def check_model(options: Mapping[str, Any]) -> None:
         raise CamkitError(f"{model} is not installed: run pip install 'camkit[imagenet]'{more}")
     if model.startswith("open_clip:") and options.get("classes_from") is None:
         raise CamkitError(f"{model} tells images from texts and has no classes of its own: give --classes-from FILE")
+    check_weights(weights)
+    library, colon, _ = (options.get("maps_by") or "").partition(":")
+    if colon and library in LIBRARIES and not find_spec(LIBRARIES[library]):
+        raise CamkitError(f"--maps-by {options['maps_by']} needs {library}, which is not installed: pip install "
+                          "'camkit[peers]'")  # fmt: skip
+
+
+def check_weights(weights: str) -> None:
+    """A file of weights that is not there."""
     if WEIGHTS_FILE.search(weights) and not weights_file_is_there(weights):
         raise CamkitError(f"{weights}: there is no such file; check --weights")
 
@@ -166,21 +188,43 @@ def check_inputs(options: Mapping[str, Any]) -> None:
     pseudo = options.get("pseudo_boxes")
     if pseudo is not None and pseudo not in PSEUDO_BOXES and not Path(pseudo).is_file():
         raise CamkitError(f"{pseudo}: there is no such file; --pseudo-boxes takes {', '.join(PSEUDO_BOXES)} or a file")
+    check_contents(options)
+
+
+def check_contents(options: Mapping[str, Any]) -> None:
+    """Files and folders that are there, and do not hold what they are given for."""
+    for name, columns in COLUMNS.items():
+        if options.get(name) is not None:
+            from camkit.data.formats.tables import Table
+
+            Table(options[name], f"check --{name.replace('_', '-')}").require(columns)
+    if options.get("settings") is not None:
+        from camkit.runs.settings_file import read_held
+
+        read_held(options["settings"])
     formats = [name.strip() for name in (options.get("formats") or "").split(",")]
     if "parquet" in formats and (why := missing("pyarrow", "Parquet tables")):
         raise CamkitError(why)
     for spec in options.get("images") or ():
         if spec.lower().endswith(".parquet") and (why := missing("pyarrow", f"{spec}: Parquet tables")):
             raise CamkitError(why)
-        given = Path(spec[1:] if spec.startswith("@") and not Path(spec).exists() else spec)
-        if not given.exists() and not any(character in spec for character in f"{WILDCARDS}{{") and "://" not in spec:
-            raise CamkitError(f"no such file or folder: {str(given)!r}; check the path and its rights")
+        if "://" not in spec:
+            from camkit.data.listing import refuse_imageless
+
+            refuse_imageless(spec)
 
 
 def check_out(options: Mapping[str, Any]) -> None:
-    """A folder that already holds a run; of several processes the first looks, before the others can have begun."""
+    """A folder that cannot be made, or holds a run; of several processes the first looks, before others can begin."""
     out = options.get("out")
-    if rank() == 0 and out is not None and out.is_dir() and not options.get("resume"):
+    if rank() != 0 or out is None:
+        return
+    above = next(folder for folder in (out.absolute(), *out.absolute().parents) if os.path.lexists(folder))
+    if not above.is_dir():
+        raise CamkitError(f"--out {out}: cannot be written to ({os.strerror(ENOTDIR)}): give another")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise CamkitError(f"--out {out}: cannot be written to ({os.strerror(EACCES)}): give another")
+    if out.is_dir() and not options.get("resume"):
         from camkit.output import check_free
 
         remedy = "--resume, --overwrite" if "resume" in options else "--overwrite"

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import FORMATS, Name
+from camkit.cli.classifier import pop_classifier_or_demo
 from camkit.cli.groups import DEMO, command, given_options, option
 from camkit.cli.options import (
     demo_option,
@@ -13,9 +14,8 @@ from camkit.cli.options import (
     make_model_options,
     make_result_options,
     make_run_options,
-    pop_classifier_or_demo,
-    prepare,
 )
+from camkit.cli.prepare import prepare
 from camkit.cli.screen import finish, shows_progress
 
 IDLE = ("fc", "class_names", "maps_by", "views", "class_map")  # say nothing of features, nor of the data set's classes
@@ -49,9 +49,9 @@ def codetect(**options: Any) -> None:
         --root CUB_200_2011/ --split train --out measured-maps
       camkit codetect --demo
     """
-    prepare(options)
     if idle := given_options(IDLE):
         raise click.UsageError(f"features alone are taken, and the data set's classes: leave out {', '.join(idle)}")
+    prepare(options)
     formats, classifier = options.pop("formats"), pop_classifier_or_demo(options)
     from camkit.runs.codetect import run_codetect
     from camkit.runs.options import RunOptions

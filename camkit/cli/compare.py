@@ -1,5 +1,6 @@
 """camkit compare: photographs under several recipes and models, on one page."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,18 +8,14 @@ import click
 
 from camkit.cli.catalog import DATASETS, Model, Name
 from camkit.cli.checks import MODEL_OPTIONS
+from camkit.cli.classifier import load_model, pop_classifier
 from camkit.cli.groups import command, given_options, option, option_group
-from camkit.cli.options import (
-    GivenPath,
-    load_model,
-    make_model_options,
-    make_result_options,
-    make_run_options,
-    pop_classifier,
-    prepare,
-)
+from camkit.cli.options import make_model_options, make_result_options, make_run_options
+from camkit.cli.prepare import prepare
 from camkit.cli.recipe import register_own
+from camkit.cli.recipe_names import SEVERAL_RECIPES, names_in
 from camkit.cli.screen import finish, shows_progress
+from camkit.cli.values import GivenPath
 
 MOST = 60  # photographs on a page
 
@@ -26,7 +23,7 @@ compared_options = option_group(
     "Compared",
     option("--models", metavar="A,B", type=Model(several=True),
            help="Several models as they come, instead of --model."),
-    option("--recipes", default="cam,nwc,pas,nwc+pas", show_default=True, metavar="NAME,...",
+    option("--recipes", default="cam,nwc,pas,nwc+pas", show_default=True, metavar="NAME,...", type=SEVERAL_RECIPES,
            help="Any of these, and WEIGHTING+THRESHOLD with the names that --weighting and --threshold take elsewhere, "
                 "such as positive+ivr or signed+p30:max."),
 )  # fmt: skip
@@ -75,18 +72,34 @@ def compare(**options: Any) -> None:
       camkit compare --models resnet50,vgg16 --recipes cam,positive+ivr --dataset cub --root CUB_200_2011/ --out both
     """
     images = options["images"]
+    check_compared(options)
     if options["dataset"]:
         options["images"] = ()  # names in it, and no files
     prepare(options)
-    from camkit.runs.compare import run_compare
-
-    recipes = [name.strip() for name in options.pop("recipes").split(",") if name.strip()]
+    recipes = names_in(options.pop("recipes"))
     for name in recipes:
         weighting, _, threshold = name.rpartition("+")
         register_own("weighting", weighting)
         register_own("threshold", threshold)
     options["images"] = images
+    from camkit.runs.compare import run_compare
+
     finish(run_compare(pop_models(options), recipes, show_progress=shows_progress(), **options))
+
+
+def check_compared(options: Mapping[str, Any]) -> None:
+    """Refuse options that contradict each other, before torch is loaded.
+
+    Raises
+    ------
+    UsageError
+    """
+    if options["models"] is not None and (beside := given_options(MODEL_OPTIONS)):
+        raise click.UsageError(f"--models are taken as they come: leave out {', '.join(beside)}")
+    if options["dataset"] is not None and options["root"] is None:
+        raise click.UsageError("--dataset wants --root, where the data set lies: give it")
+    if options["dataset"] is not None and options["labels"] is not None:
+        raise click.UsageError("a data set has its own labels: leave out --labels")
 
 
 def pop_models(options: dict[str, Any]) -> list[Any]:
@@ -94,8 +107,6 @@ def pop_models(options: dict[str, Any]) -> list[Any]:
     models = options.pop("models")
     if models is None:
         return [pop_classifier(options)]
-    if beside := given_options(MODEL_OPTIONS):
-        raise click.UsageError(f"--models are taken as they come: leave out {', '.join(beside)}")
     for name in MODEL_OPTIONS:
         del options[name]
     given = [name.strip() for name in models.split(",") if name.strip()]

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from camkit.cli.groups import command, option, option_group
-from camkit.cli.options import GivenPath
 from camkit.cli.screen import json_option, wants_json, write_json
+from camkit.cli.values import GivenPath
 from camkit.data.formats.registry import READERS, Format
 from camkit.errors import CamkitError
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from camkit.cli.catalog import Model
 from camkit.cli.groups import command, option, option_group
-from camkit.cli.options import GivenPath
 from camkit.cli.screen import finish, screen_options, shows_progress
+from camkit.cli.values import GivenPath
 from camkit.errors import CamkitError
 
 DEFAULT = "efficientnet-lite0"

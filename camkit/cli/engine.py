@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from camkit.cli.groups import given_options, option, option_group
-from camkit.cli.options import MOST_PROCESSES, FloatRange
+from camkit.cli.options import MOST_PROCESSES
 from camkit.cli.recipe import OPTIONS as RECIPE
+from camkit.cli.values import FloatRange
 from camkit.data.remote import is_uri
 from camkit.errors import CamkitError
 

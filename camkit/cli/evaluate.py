@@ -7,24 +7,22 @@ import click
 
 from camkit.cli.catalog import Model
 from camkit.cli.checks import MODEL_OPTIONS, OF_MAPS
-from camkit.cli.grid import choice_options, grid_options, names_in, pop_grid, pop_weightings
+from camkit.cli.classifier import load_model, note_other_source, pop_classifier
+from camkit.cli.grid import choice_options, grid_options, pop_grid, pop_weightings
 from camkit.cli.groups import command, given_options, option, option_group
 from camkit.cli.options import (
-    FloatRange,
     limit_option,
-    load_model,
     make_data_options,
     make_model_options,
     make_result_options,
     make_run_options,
-    note_other_source,
-    pop_classifier,
-    prepare,
-    regions,
     resume_option,
 )
+from camkit.cli.prepare import prepare
 from camkit.cli.recipe import pop_settings, recipe_options
+from camkit.cli.recipe_names import names_in
 from camkit.cli.screen import finish, shows_progress
+from camkit.cli.values import FloatRange, regions
 
 FURTHER = ("by_size", "by_class", "pointing_game", "tolerance", "max_box_acc_v3", "center_crop", "macro", "strict")
 
@@ -182,10 +180,10 @@ def ablate(**options: Any) -> None:
       camkit ablate --model gap/best.safetensors --tap tap/best.safetensors --dataset cub --root CUB/ --out ablated
     """
     prepare(options)
-    from camkit.runs.evaluate import run_ablate
-
     tap, weights = options.pop("tap"), options.pop("tap_weights")
     grid, source, save_maps = pop_grid(options), pop_source(options), options.pop("save_maps")
+    from camkit.runs.evaluate import run_ablate
+
     other = None if tap is None else _second_model(tap, weights)
     recipes = {} if grid is None else {"recipes": grid}
     more = pop_further(options)

@@ -5,19 +5,12 @@ from typing import Any
 
 import click
 
+from camkit.cli.classifier import pop_classifier_or_demo
 from camkit.cli.groups import DEMO, command, option, option_group
-from camkit.cli.options import (
-    FloatRange,
-    comma_separated,
-    demo_option,
-    make_data_options,
-    make_model_options,
-    make_result_options,
-    make_run_options,
-    pop_classifier_or_demo,
-    prepare,
-)
+from camkit.cli.options import demo_option, make_data_options, make_model_options, make_result_options, make_run_options
+from camkit.cli.prepare import prepare
 from camkit.cli.screen import finish, shows_progress
+from camkit.cli.values import FloatRange, comma_separated
 
 DEMO_STEPS = 10
 BATCH = 60  # images, as the paper has them whatever the size of its sets
@@ -82,7 +75,6 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
       camkit localize --model tiny --fc tuned/fc.safetensors --images photos/ --out found
     """
     del minmax  # the only way there is
-    prepare(options)
     if options[DEMO]:
         options["val_split"] = options["val_split"] or "val"
         options["steps"] = options["steps"] or DEMO_STEPS
@@ -94,6 +86,10 @@ def finetune_fc(minmax: bool, **options: Any) -> None:
             for size, crr, frr in tried]  # fmt: skip
     descent = Descent(**{name: options.pop(name) for name in ("lr", "momentum", "weight_decay")})
     schedule = Schedule(**{name: options.pop(name) for name in ("epochs", "steps", "val_every", "patience", "seed")})
+
+    if len(grid) > 1 and options["val_split"] is None:
+        raise click.UsageError("several settings need annotated images to choose on: give --val-split, or one setting")
+    prepare(options)
 
     from camkit.runs.finetune import run_finetune  # loads torch: a wrong value above is told before
     from camkit.runs.options import RunOptions

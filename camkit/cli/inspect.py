@@ -4,8 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from camkit.cli.checks import check_call
+from camkit.cli.classifier import pop_classifier
 from camkit.cli.groups import command, option_group
-from camkit.cli.options import make_model_options, pop_classifier
+from camkit.cli.options import make_model_options
 from camkit.cli.screen import finish, screen_options
 
 
@@ -26,7 +27,7 @@ def inspect(head: dict[str, str] | None, **options: Any) -> None:
     """
     check_call(options)
     from camkit.inference import Inference
-    from camkit.runs.facts import Report
+    from camkit.runs.closing import Report
 
     classifier = pop_classifier(options)
     source = Inference(classifier, "cpu", "fp32", head).source

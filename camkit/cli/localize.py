@@ -6,23 +6,14 @@ from typing import Any
 import click
 
 from camkit.cli.catalog import FORMATS, Name
+from camkit.cli.classifier import note_other_source, pop_classifier
 from camkit.cli.engine import OWN, check_engine, engine_options, taken
 from camkit.cli.groups import command, option, option_group
-from camkit.cli.options import (
-    FloatRange,
-    make_model_options,
-    make_result_options,
-    make_run_options,
-    note_other_source,
-    overlays,
-    pop_classifier,
-    prepare,
-    regions,
-    resume_option,
-    shard,
-)
+from camkit.cli.options import make_model_options, make_result_options, make_run_options, resume_option
+from camkit.cli.prepare import prepare
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
+from camkit.cli.values import FloatRange, overlays, regions, shard
 
 image_options = option_group(
     "Images",

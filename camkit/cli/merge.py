@@ -7,8 +7,10 @@ import click
 
 from camkit.cli.catalog import FORMATS, Name
 from camkit.cli.groups import command, option
-from camkit.cli.options import GivenPath, make_result_options, prepare
+from camkit.cli.options import make_result_options
+from camkit.cli.prepare import prepare
 from camkit.cli.screen import finish
+from camkit.cli.values import GivenPath
 
 result_options = make_result_options(
     option("--formats", type=Name("format", [name for name in FORMATS if name != "yolo"], several=True),

@@ -1,22 +1,15 @@
-"""Options that several commands take, and how their values are read."""
+"""Options that several commands take, in the groups of their --help."""
 
-import math
-import os
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from itertools import chain, count
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from camkit.cli.catalog import DATASETS, Model, Name
-from camkit.cli.checks import MODEL_OPTIONS, check_call, processes
-from camkit.cli.groups import DEMO, Decorator, option, option_group
-from camkit.cli.screen import note, screen_options
-from camkit.data.formats.registry import AUTO
-from camkit.errors import CamkitError
+from camkit.cli.groups import Decorator, option, option_group
+from camkit.cli.recipe_names import SOURCE
+from camkit.cli.screen import screen_options
+from camkit.cli.values import GivenPath, blocks, channels, device, head_names, size, views
 
 FITS = {
     "stretch": "stretch: the whole image at the input size",
@@ -24,129 +17,7 @@ FITS = {
     "keep": "keep: aspect kept",
 }
 
-LARGEST = 4096  # pixels along a side of the input: more fill any memory in the first layers
 MOST_IMAGES, MOST_PROCESSES = 65_536, 512
-
-
-class FloatRange(click.FloatRange):
-    """Click's, without NaN, which is in every range."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value!r} is no number", param, ctx)
-        return number
-
-
-class GivenPath(click.Path):
-    """Click's, without the empty text that an unset variable of the shell leaves: it would be the current folder."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "":
-            self.fail("'' names nothing; is a variable of the shell unset? write . for the current folder", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-def device(value: str) -> str:
-    """A kind of device that can compute, and which one."""
-    if not re.fullmatch(r"(auto|cpu|mps|(cuda|xpu)(:[0-9]{1,3})?)", value):
-        raise click.BadParameter(f"{value!r} is no device to compute on: take auto, cpu, cuda or cuda:0")
-    return value
-
-
-def size(value: str) -> tuple[int, int]:
-    """An integer, or HEIGHTxWIDTH."""
-    parts = value.lower().split("x")
-    if len(parts) > 2 or not all(re.fullmatch("[0-9]{1,9}", part) and int(part) > 0 for part in parts):
-        raise click.BadParameter(f"{value!r:.60} is no size: give one number or HEIGHTxWIDTH, such as 224 or 224x320")
-    if max(map(int, parts)) > LARGEST:
-        raise click.BadParameter(f"{value!r} is too large for a network's input: give up to {LARGEST} pixels a side")
-    return int(parts[0]), int(parts[-1])
-
-
-def triple(value: str) -> tuple[float, float, float]:
-    """Three numbers with commas between them, or one for all three."""
-    try:
-        numbers = [float(part) for part in value.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (1, 3) or not all(map(math.isfinite, numbers)):
-        raise click.BadParameter(f"{value!r}: give three numbers such as 0.485,0.456,0.406, or one for all")
-    return numbers[0], numbers[len(numbers) // 2], numbers[-1]
-
-
-def channels(name: str) -> Callable[[str], tuple[float, float, float]]:
-    """The mean or the standard deviation of an `InputSpec`."""
-
-    def read(value: str) -> tuple[float, float, float]:
-        from camkit.input_spec import InputSpec
-
-        try:
-            return getattr(InputSpec(**{name: triple(value)}), name)  # type: ignore[arg-type, no-any-return]
-        except CamkitError as error:
-            raise click.BadParameter(str(error)) from None
-
-    return read
-
-
-def comma_separated(number: type[float] | type[int]) -> Callable[[str], tuple[float, ...]]:
-    """One number, or several with commas between them."""
-    kind = "whole number" if number is int else "number"
-
-    def read(value: str) -> tuple[float, ...]:
-        try:
-            return tuple(number(part) for part in value.split(","))
-        except ValueError:
-            raise click.BadParameter(f"{value!r}: give one {kind}, or several such as 2,3,5") from None
-
-    return read
-
-
-def shard(value: Any) -> tuple[int, int]:
-    """``I/N``: the I-th of N parts, counted from 1."""
-    parts = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", value)
-    if parts is None or not 1 <= int(parts[1]) <= int(parts[2]):
-        raise click.BadParameter(f"{value!r}: give I/N, from 1/N to N/N")
-    return int(parts[1]), int(parts[2])
-
-
-def blocks(value: str) -> int | str:
-    """A number of blocks, or all."""
-    if value != "all" and not re.fullmatch("[1-9][0-9]{0,3}", value):
-        raise click.BadParameter(f"{value!r}: give a number of blocks, 1 or more, or all")
-    return value if value == "all" else int(value)
-
-
-def regions(value: str) -> int | None:
-    """How many regions, None for all."""
-    if not re.fullmatch("largest|all|[1-9][0-9]{0,5}", value):
-        raise click.BadParameter(f"{value!r:.60}: give largest, all, or a number of regions, 1 or more")
-    return {"largest": 1, "all": None}[value] if value.isalpha() else int(value)
-
-
-def overlays(value: str) -> int | bool:
-    """Of how many images pictures are drawn, True for all."""
-    if not re.fullmatch("all|[1-9][0-9]{0,8}", value):
-        raise click.BadParameter(f"{value!r:.60}: give all, or a number of images, 1 or more")
-    return True if value == "all" else int(value)
-
-
-def views(value: str) -> Any:
-    """Test-time views; `CamkitError` of what is none."""
-    from camkit.cam.views import Views
-
-    try:
-        return Views.parse(value)
-    except CamkitError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def head_names(value: str) -> dict[str, str]:
-    """``features=MODULE,classifier=MODULE``."""
-    pairs = dict(part.split("=", 1) for part in value.split(",") if "=" in part)
-    if set(pairs) != {"features", "classifier"}:
-        raise click.BadParameter(f"{value!r}: write features=MODULE,classifier=MODULE")
-    return pairs
 
 
 def make_model_options(*unless: str) -> Decorator:
@@ -169,7 +40,7 @@ def make_model_options(*unless: str) -> Decorator:
         option("--token-blocks", type=blocks, metavar="N|all",
                help="Of networks with a class token: through how many of the last blocks maps follow what it takes "
                     "from the patches.  [default: 1; all of those where it alone asks]"),
-        option("--maps-by", metavar="SOURCE",
+        option("--maps-by", metavar="SOURCE", type=SOURCE,
                help="Class maps by another tool instead of the network's own head: torchcam:NAME, grad-cam:NAME, "
                     "captum:NAME (torchcam: alone lists them; NAME@LAYER names the layer), or FILE.py:NAME, a function "
                     "of yours whose NAME(network) gives (images, classes) -> maps (N, K, h, w)."),
@@ -264,118 +135,3 @@ def make_run_options(
                help="Damaged images: failures, or read as image viewers show them, and counted."),
         *more,
     )  # fmt: skip
-
-
-def prepare(options: dict[str, Any]) -> None:
-    """Find a folder for the results where none is named, and refuse what can be refused before torch is loaded."""
-    if options["out"] is None:
-        if processes() > 1:
-            raise click.UsageError("several processes share one folder: name it with --out")
-        if options.get("resume"):
-            raise click.UsageError("--resume goes on with a run: name its folder with --out")
-        options["out"] = free_folder(f"camkit-{click.get_current_context().info_name}", anew=options["overwrite"])
-        note(f"results go to {options['out']}/")
-    check_call(options)
-    if options.get("dataset"):
-        options["dataset"] = found_format(options["dataset"], options["root"], options["split"])
-
-
-def found_format(dataset: str, root: Any, split: str) -> str:
-    """The name of a format: of auto, the one that fits, and that is said."""
-    if dataset != AUTO:
-        return dataset
-    from camkit.data import find_format
-
-    found = find_format(root, split)
-    note(f"{root} is {found}")
-    return found.name
-
-
-def free_folder(base: str, *, anew: bool) -> Path:
-    """The next of `base`, `base-2`, ... that is free; `base` itself where an earlier run in it shall be replaced."""
-    names = chain([base], (f"{base}-{number}" for number in count(2)))
-    return Path(base if anew else next(name for name in names if not os.path.lexists(name)))
-
-
-def note_other_source(settings: Any, source: Any) -> None:
-    """Say that a threshold was chosen for another model or folder of maps; it is used all the same."""
-    name = str(source) if isinstance(source, Path) else source.name
-    if settings.model not in (None, name):
-        note(f"these settings were chosen for {settings.model}, not for {name}")
-
-
-def pop_classifier(options: dict[str, Any]) -> Any:
-    """The classifier that the options name, with what they override."""
-    return load_model(**{name: options.pop(name) for name in MODEL_OPTIONS})
-
-
-def pop_classifier_or_demo(options: dict[str, Any]) -> Any:
-    """The classifier that the options name; with --demo the drawn images' own, and the options are of these."""
-    if not options.pop(DEMO):
-        return pop_classifier(options)
-    from camkit.runs.drawn import DATASET, IMAGES, drawn_classifier
-
-    for name in MODEL_OPTIONS:
-        del options[name]
-    options["dataset"], options["root"] = DATASET, Path(IMAGES)
-    note("a small network is trained on drawn images first")
-    return drawn_classifier()
-
-
-def load_model(
-    *,
-    model: str,
-    weights: str = "DEFAULT",
-    class_names: Path | None = None,
-    size: Any = None,
-    mean: Any = None,
-    std: Any = None,
-    fc: Path | None = None,
-    maps_by: str | None = None,
-    token_blocks: Any = None,
-    views: Any = None,
-    classes_from: Path | None = None,
-    output_stride: str | None = None,
-    dilation: bool = True,
-) -> Any:
-    """The classifier that the options name, with what they override."""
-    from camkit.models import load_classifier, set_output_stride, with_fc
-    from camkit.models.class_names import read_class_names
-
-    classifier = load_classifier(model, weights, classes_from)
-    if fc is not None:
-        classifier = with_fc(classifier, fc)
-    changes: dict[str, Any] = {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
-    if class_names is not None:
-        classifier = replace(classifier, class_names=read_class_names(class_names), class_names_assumed=False)
-    if maps_by is not None:
-        classifier = replace(classifier, maps_by=maps_by_named(maps_by))
-    shown = classifier.input if size is None else classifier.input.at(size)
-    classifier = replace(classifier, input=replace(shown, **changes), token_blocks=token_blocks, views=views)
-    if output_stride is None or int(output_stride) == classifier.output_stride:
-        return classifier
-    if classifier.output_stride is not None:
-        raise CamkitError(f"{model} was trained at output stride {classifier.output_stride}: leave --output-stride out")
-    fine = set_output_stride(classifier.model, int(output_stride), dilation, classifier.input.size)
-    return replace(classifier, model=fine, output_stride=int(output_stride), dilate=dilation)
-
-
-RELU_MAPS = "relu-maps"  # camkit's own
-
-
-def maps_by_named(spec: str) -> Any:
-    """What makes the class maps, by an extractor's name or from a file."""
-    from camkit.adapters import LIBRARIES, peer_named
-    from camkit.cam import MapsByFunction, relu_maps
-    from camkit.models.python_file import function_from
-
-    if spec == RELU_MAPS:
-        return MapsByFunction(spec, relu_maps)
-    peer = peer_named(spec)
-    if peer is not None:
-        return peer
-    if not re.search(r"\.py(:|$)", spec):
-        names = [f"{name}:NAME{'' if one.installed else ' (not installed)'}" for name, one in LIBRARIES.items()]
-        listed = f"{next(iter(LIBRARIES))}: alone lists what a library has"
-        raise CamkitError(f"--maps-by {spec}: give {', '.join(names)}, {RELU_MAPS} or path/to/file.py:name; {listed}")
-    return MapsByFunction(spec, function_from(spec, "--maps-by takes path/to/file.py:name"))

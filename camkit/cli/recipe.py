@@ -1,6 +1,5 @@
 """Options that name a recipe: weighting, threshold, normalisation, interpolation."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,18 +7,19 @@ from typing import Any
 import click
 
 from camkit.cli.groups import given_options, option, option_group
-from camkit.cli.options import FloatRange
+from camkit.cli.recipe_names import OWN, THRESHOLD, WEIGHTING
+from camkit.cli.values import FloatRange
 from camkit.errors import CamkitError
 
 recipe_options = option_group(
     "From class map to box",
     option("--nwc/--no-nwc", default=True, show_default=True, help="Negative weight clamping."),
     option("--pas/--no-pas", default=True, show_default=True, help="Percentile as a standard for thresholding."),
-    option("--weighting", metavar="NAME",
+    option("--weighting", metavar="NAME", type=WEIGHTING,
            help="Instead of --nwc: signed (CAM), positive (NWC), negative, gradcam++, ablation, finer, "
                 "finer:ALPHA:CLASSES, ccam: or ccam-agnostic: with t1b1, linear, quadratic or topN; or a function of "
                 "yours, path/to/file.py:name."),
-    option("--threshold", metavar="NAME",
+    option("--threshold", metavar="NAME", type=THRESHOLD,
            help="Instead of --pas: max, minmax, pas, ivr; LO:HI, each a number, min, max or a percentile such as "
                 "p30; or a function of yours, path/to/file.py:name."),
     option("--percentile", type=FloatRange(0, 100), help="Of the map.  [default: 90 with PaS, 60 with IVR]"),
@@ -33,16 +33,15 @@ recipe_options = option_group(
            help="What camkit calibrate chose, settings.json, instead of the options above and --fit."),
 )  # fmt: skip
 
-OWN = re.compile(r"\.py(:|$)")  # a function of the user's
 OPTIONS = ("nwc", "pas", "weighting", "threshold", "percentile", "theta", "normalize", "interpolation")
 
 
 def check_recipe(options: Mapping[str, Any]) -> None:
-    """Refuse options that contradict each other, before anything is loaded.
+    """Refuse options that contradict each other, and a threshold that is none, before torch is loaded.
 
     Raises
     ------
-    UsageError
+    UsageError, CamkitError
     """
     own = [f"--{name}" for name in ("weighting", "threshold") if OWN.search(options[name] or "")]
     if options["settings"] is not None:
@@ -61,11 +60,12 @@ def check_recipe(options: Mapping[str, Any]) -> None:
     takes_percentile = threshold in ("pas", "ivr") or (threshold is None and options["pas"])
     if percentile is not None and not takes_percentile:
         raise click.UsageError(f"--percentile {percentile:g} belongs to PaS and IVR: leave it out")
+    if not OWN.search(threshold or ""):
+        threshold_of(options)
 
 
 def pop_settings(options: dict[str, Any]) -> Any:
     """The recipe, and where its threshold was chosen: from --settings, or as the options name it."""
-    check_recipe(options)
     from camkit.recipe import Recipe
     from camkit.runs.settings import Settings, read_settings
 
@@ -91,11 +91,12 @@ def pop_settings(options: dict[str, Any]) -> Any:
 
 def threshold_of(chosen: dict[str, Any]) -> Any:
     """The threshold that --threshold, --pas, --theta and --percentile name."""
-    from camkit.boxes import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold
-    from camkit.recipe import OWN_RULES, level
+    from camkit.boxes.thresholds import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold, level
 
     name, theta, percentile = chosen["threshold"], chosen["theta"], chosen["percentile"]
-    if name in OWN_RULES:
+    if OWN.search(name or ""):
+        from camkit.recipe import OWN_RULES
+
         if theta is not None:
             raise click.UsageError(f"--theta {theta:g} says nothing to {name}: leave it out")
         return OWN_RULES[name]
@@ -105,9 +106,7 @@ def threshold_of(chosen: dict[str, Any]) -> Any:
     if name is None:
         place = {} if percentile is None else {"percentile": percentile}
         return PercentileThreshold(**share, **place) if chosen["pas"] else MaxThreshold(**share)
-    lo, colon, hi = name.partition(":")
-    if not colon:
-        raise CamkitError(f"--threshold {name}: give {', '.join(THRESHOLDS)}, LO:HI such as p30:max, or FILE.py:name")
+    lo, _, hi = name.partition(":")
     return Threshold(lo=level(lo), hi=level(hi), **share)
 
 

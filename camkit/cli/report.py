@@ -1,13 +1,15 @@
 """camkit report: folders of results as one page to look at."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from camkit.cli.groups import command, option, option_group
-from camkit.cli.options import FloatRange, GivenPath
 from camkit.cli.screen import finish, screen_options, shows_progress
+from camkit.cli.values import FloatRange, GivenPath
+from camkit.errors import CamkitError
 
 source_options = option_group(
     "Where things lie now",
@@ -49,6 +51,28 @@ def report(results: tuple[Path, ...], **options: Any) -> None:
       camkit report ablated calibrated --out page.html
       camkit report before after --select differ --limit 200
     """
+    check_page(results, options["out"], overwrite=options["overwrite"])
     from camkit.runs.report import run_report
 
     finish(run_report(results, show_progress=shows_progress(), **options))
+
+
+def check_page(results: Sequence[Path], out: Path | None, *, overwrite: bool) -> None:
+    """Refuse folders of which none holds a run, and a page in whose way something is, before torch is loaded.
+
+    Raises
+    ------
+    CamkitError
+    """
+    from camkit.output.finished import refuse_unfinished
+    from camkit.report.place import PAGE, check_free
+
+    unread = []
+    for path in results:
+        try:
+            refuse_unfinished(path)
+        except CamkitError as error:
+            unread.append(str(error))
+    if len(unread) == len(results):
+        raise CamkitError("; ".join(unread))
+    check_free(results[0] / PAGE if out is None else out, overwrite=overwrite)

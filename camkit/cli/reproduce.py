@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from camkit.cli.groups import command, option, option_group
-from camkit.cli.options import GivenPath
-from camkit.cli.options import device as kind_of_device
 from camkit.cli.screen import finish, say, screen_options, shows_progress, wants_json, write_json
+from camkit.cli.values import GivenPath
+from camkit.cli.values import device as kind_of_device
 
 NAMES = ("cub", "birds-csv", "birds", "mobilenet", "tiny-imagenet", "pets")
 
@@ -83,15 +83,18 @@ def reproduce(
         return
     if not claims:
         raise click.UsageError("name claims, or all; --list lists them")
-    from camkit.reproduction.run import check_folders, planned
+    from camkit.reproduction.plan import check_folders
 
     folders = check_folders(data)
+    if out is None and not dry_run:
+        raise click.UsageError("--out is missing: name a folder for the results")
+    from camkit.reproduction.run import planned
+
     plan = planned(chosen, budget, everything="all" in claims, seeds=seeds)
     if dry_run:
         _print_plan(plan, folders)
         return
-    if out is None:
-        raise click.UsageError("--out is missing: name a folder for the results")
+    assert out is not None
     finish(_run(read, claims, plan, budget, folders, out, page or out / "reproduction.md", device))
 
 
@@ -134,7 +137,7 @@ def _run(
     from camkit.reproduction.page import write_page
     from camkit.reproduction.run import reproduce as measure
     from camkit.reproduction.tables import write_tables
-    from camkit.runs.facts import Report
+    from camkit.runs.closing import Report
 
     def progress(results: Any, n: int) -> Any:
         return iter(progress_bar(results, what="cell", total=n, shown=shows_progress()))

@@ -8,16 +8,19 @@ from typing import Any, get_args
 
 import click
 
-from camkit.cli.catalog import Preset
-from camkit.cli.checks import check_inputs
+from camkit.cli.catalog import METHODS, POOLS, Preset, why_no_model
+from camkit.cli.checks import check_inputs, check_weights
+from camkit.cli.elsewhere import near
 from camkit.cli.groups import Decorator, command, option_group
 from camkit.cli.groups import option as as_option
-from camkit.cli.options import found_format, make_result_options, prepare
+from camkit.cli.options import make_result_options
+from camkit.cli.prepare import found_format, prepare, say_where
 from camkit.cli.screen import finish, say, shows_progress, wants_json, write_json
+from camkit.cli.values import device
 from camkit.errors import CamkitError
 from camkit.training.config import FIELDS, TYPES, make_settings, parse_toml, read_config, typed
 from camkit.training.presets import preset, presets
-from camkit.training.settings import option, written
+from camkit.training.settings import TrainSettings, option, written
 from camkit.training.shorthands import SHORTHANDS
 
 
@@ -139,8 +142,9 @@ def train(
         else:
             click.echo("\n".join(presets()))
         return
+    unnamed = out is None
     where: dict[str, Any] = {"out": out, "resume": resume, "overwrite": overwrite}
-    prepare(where)
+    prepare(where, silent=True)
     layers = [preset(preset_name)] if preset_name else []
     out = Path(where["out"])
     held = out / "config.toml"
@@ -149,8 +153,11 @@ def train(
     given["method_options"] = dict(given["method_options"]) or None
     layers.append(typed({name: value for name, value in given.items() if value is not None}, "the command line"))
     settings = make_settings(*layers)
-    check_inputs({"root": settings.root, "dataset": settings.dataset})
+    check_settings(settings)
     settings = replace(settings, dataset=found_format(settings.dataset, settings.root, settings.split))
+
+    if unnamed:
+        say_where(out)
 
     from camkit.runs.train import run_train
 
@@ -163,3 +170,27 @@ def train(
         echo=say,
     )
     finish(report)
+
+
+def check_settings(settings: TrainSettings) -> None:
+    """Refuse names that are unknown and files that are not there, before torch is loaded.
+
+    Raises
+    ------
+    CamkitError
+    """
+    check_inputs({"root": settings.root, "dataset": settings.dataset})
+    unknown = [why_no_model(name) for name in (settings.backbone, f"wsol:{settings.backbone}")]
+    if all(unknown):
+        raise CamkitError(f"--backbone: {unknown[0]}")
+    check_weights(settings.weights)
+    device(settings.device)
+    kind = settings.pool.partition(":")[0]
+    if kind not in POOLS:
+        raise CamkitError(f"--pool: no pooling {settings.pool!r}{near(kind, POOLS)}; known are {', '.join(POOLS)}")
+    if ".py" in settings.method:  # whose path may hold anything
+        return
+    for name in settings.method.split("+"):
+        if name not in METHODS:
+            raise CamkitError(f"--method: no method {name!r}{near(name, METHODS)}; use {', '.join(METHODS)} or "
+                              "path/to/file.py:Name")  # fmt: skip

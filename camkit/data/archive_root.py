@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from camkit.data.annotations import AnnotatedSet
-from camkit.data.images import SUFFIXES
+from camkit.data.file_names import SUFFIXES
 from camkit.data.sources import Archive, standing_for
 from camkit.errors import CamkitError
 

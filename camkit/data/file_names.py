@@ -1,4 +1,4 @@
-"""Names of files below a root: which lead out of it, and which mean the same file."""
+"""Names of files: which are images', which lead out of a root, and which mean the same file."""
 
 import os
 from functools import lru_cache
@@ -7,6 +7,9 @@ from unicodedata import normalize
 
 from camkit.errors import CamkitError
 
+_DECODED = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+# A folder is searched also for kinds that are not decoded: such a photograph is reported, not passed over.
+SUFFIXES = _DECODED | {".avif", ".heic", ".heif", ".jp2"}
 # What the file managers of macOS and Windows leave in folders and archives.
 LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
 

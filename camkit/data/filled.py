@@ -1,9 +1,10 @@
 """Damaged images that were read all the same, noted in whatever process reads them."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class FilledImages:
@@ -16,8 +17,10 @@ class FilledImages:
     def __init__(self) -> None:
         self._noted: list[tuple[Tensor, Callable[[int], str]]] = []
 
-    def of(self, count: int, name: Callable[[int], str]) -> Tensor:
+    def of(self, count: int, name: Callable[[int], str]) -> "Tensor":
         """Flags (count,), bool, in shared memory, to be set for each damaged image, whose name is then known."""
+        import torch  # noqa: PLC0415 - what a data set holds is known without it
+
         flags: Tensor = torch.zeros(count, dtype=torch.bool).share_memory_()
         self._noted.append((flags, name))
         return flags

@@ -1,13 +1,11 @@
 """Image files as upright 8-bit RGB: one decoder for JPEG, Pillow for all else, and a reason for what neither reads."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL.ImageFile import ImageFile
-from torch import Tensor
 
 from camkit.data.jpeg import decode_jpeg
 from camkit.data.orientation import SIDEWAYS, UPRIGHT, orientation_of, turned, turned_back
@@ -18,9 +16,9 @@ from camkit.data.refusal import Damaged, Refused
 from camkit.data.sources import read_file
 from camkit.errors import UnreadableImage, is_out_of_memory
 
-_DECODED = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-# A folder is searched also for kinds that are not decoded: such a photograph is reported, not passed over.
-SUFFIXES = _DECODED | {".avif", ".heic", ".heif", ".jp2"}
+if TYPE_CHECKING:
+    from torch import Tensor
+
 MAX_PIXELS = 100_000_000
 # No file of so many pixels is larger: 8 bytes a pixel for 16-bit RGBA, the rest for comments and previews.
 BYTES_A_PIXEL, BYTES_BESIDE = 8, 1 << 26
@@ -39,7 +37,7 @@ class Decoded(NamedTuple):
         Why some of the pixels are made up; None where all are the image's.
     """
 
-    pixels: Tensor
+    pixels: "Tensor"
     damage: str | None
 
 
@@ -49,7 +47,7 @@ def read_image(
     name: str | None = None,
     upright: bool = True,
     truncated: Truncated = "fail",
-) -> Tensor:
+) -> "Tensor":
     """Read an image as a person sees it: the first frame, upright, in 8-bit RGB.
 
     EXIF orientation is applied; 16-bit grey is scaled by 255/65535 and rounded, 16-bit colours keep their upper 8 bits;
@@ -138,6 +136,8 @@ def _header(image: ImageFile, kind: str) -> _Header:
 
 
 def _decoded(encoded: bytes, max_pixels: int, upright: bool, truncated: Truncated) -> Decoded:
+    import torch  # noqa: PLC0415 - names and sizes of images are known without it
+
     kind, damage = kind_of(encoded), None
     if kind == "PNG":
         encoded, damage = essential(encoded)

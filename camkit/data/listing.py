@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fsdecode, path
 from pathlib import Path
 
-from camkit.data.file_names import same_name
+from camkit.data.file_names import SUFFIXES, same_name
 from camkit.data.image_file import ImageFile
 from camkit.data.image_list import ImageList
-from camkit.data.images import SUFFIXES
 from camkit.data.members import is_archive, members
 from camkit.data.refusal import Refused
 from camkit.data.remote import is_uri, remote_images
@@ -93,6 +92,13 @@ def list_images(
         if not seen:
             raise CamkitError(why)
     return images.finish()
+
+
+def refuse_imageless(spec: str) -> None:
+    """`CamkitError`, as `list_images` has it, where a spec means no image; no more is listed than the first."""
+    found, why = _expand(_counted(spec)[0])
+    if next(found, None) is None:
+        raise CamkitError(why)
 
 
 def _counted(spec: str) -> list[str]:

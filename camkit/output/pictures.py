@@ -18,7 +18,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from camkit.data.images import SUFFIXES
+from camkit.data.file_names import SUFFIXES
 from camkit.localization import Localization
 from camkit.output.files import whole
 from camkit.output.map_shards import npy_header, stack_of

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from camkit.boxes import LARGEST
-from camkit.data.formats.rle import counts_of_mask, encode_counts
+from camkit.data.formats.counts import encode_counts
+from camkit.data.formats.rle import counts_of_mask
 from camkit.localization import Localization
 from camkit.output.tables import REGION, SEGMENTATION, Row, row_of
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import IO, TYPE_CHECKING, Any
 
-from camkit.data.formats.rle import decode_counts
+from camkit.data.formats.counts import decode_counts
 from camkit.data.names import COCO_INFO, written_path, written_text
 
 if TYPE_CHECKING:

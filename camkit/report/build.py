@@ -12,7 +12,8 @@ from camkit.errors import CamkitError
 from camkit.progress import progress_bar
 from camkit.report.gallery import Gallery, Json, Select, Shown
 from camkit.report.images import RunImages
-from camkit.report.page import Page, check_free, folder_of, for_script, publish
+from camkit.report.page import Page, for_script, publish
+from camkit.report.place import check_free, folder_of
 from camkit.report.runs import Run, read_run
 from camkit.threads import in_threads
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from camkit.data.names import read_path, read_text
 from camkit.errors import CamkitError
+from camkit.output.finished import refuse_unfinished, unfinished
 from camkit.recipe import RECIPES, Recipe
 from camkit.report.kept import images_of, recipe_of
 
@@ -106,8 +107,7 @@ def read_run(path: Path) -> Run:
     CamkitError
         It is none of these, or what says so is broken.
     """
-    if not path.is_dir():
-        raise CamkitError(f"{path}: there is no such folder; give a folder that a command of camkit wrote")
+    refuse_unfinished(path)
     try:
         if (path / "calibration.json").is_file():
             return _calibrate(path)
@@ -125,8 +125,7 @@ def read_run(path: Path) -> Run:
     except Exception as error:  # what a file holds that camkit did not write
         raise CamkitError(f"{path}: its files are not as camkit writes them ({type(error).__name__} {error!s:.120})"
                           ) from error  # fmt: skip
-    raise CamkitError(f"{path}: holds no finished run of localize, codetect, evaluate, ablate, calibrate or analyze "
-                      "(run.json is what they end with)")  # fmt: skip
+    raise unfinished(path)
 
 
 def read_json(path: Path) -> Json:

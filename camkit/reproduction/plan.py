@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
+
+from camkit.errors import CamkitError
 
 # Folders that --data names. Networks: model.py with a function of that name, weights.safetensors, labels.txt.
 DATA = {
@@ -251,3 +254,22 @@ def cells_for(plan: Sequence[Cell], names: Iterable[str]) -> list[Cell]:
             needed.add(name)
             waiting += [before for cell in plan if cell.name == name for before in cell.after]
     return [cell for cell in plan if cell.name in needed]
+
+
+def check_folders(folders: Mapping[str, Path]) -> dict[str, Path]:
+    """The folders by name; those of birds-csv where they are found in cub's.
+
+    Raises
+    ------
+    CamkitError
+        A name is unknown, or a folder is not there.
+    """
+    for name, folder in folders.items():
+        if name not in DATA:
+            raise CamkitError(f"--data {name}: give one of {', '.join(DATA)}")
+        if not folder.is_dir():
+            raise CamkitError(f"--data {name}={folder}: there is no such folder")
+    found = dict(folders)
+    if "birds-csv" not in found and "cub" in found and (found["cub"] / "birds.csv").is_file():
+        found["birds-csv"] = found["cub"]
+    return found

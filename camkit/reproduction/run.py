@@ -13,7 +13,7 @@ from camkit.reproduction.bench import LITE, Bench
 from camkit.reproduction.claims import Claim
 from camkit.reproduction.experiments import EXPERIMENTS
 from camkit.reproduction.measured import Measured
-from camkit.reproduction.plan import BUDGETS, DATA, Cell, cells, cells_for
+from camkit.reproduction.plan import BUDGETS, Cell, cells, cells_for
 from camkit.reproduction.store import Store, key_of
 from camkit.reproduction.verdicts import Runs, Verdict, judge_claim
 
@@ -66,25 +66,6 @@ def planned(claims: Sequence[Claim], budget: str, *, everything: bool, seeds: in
             if name not in names:
                 raise CamkitError(f"claim {claim.id!r} asks for {name!r}, which is no cell of the plan")
     return plan if everything else cells_for(plan, [name for claim in claims for name in claim.cells()])
-
-
-def check_folders(folders: Mapping[str, Path]) -> dict[str, Path]:
-    """The folders by name; those of birds-csv where they are found in cub's.
-
-    Raises
-    ------
-    CamkitError
-        A name is unknown, or a folder is not there.
-    """
-    for name, folder in folders.items():
-        if name not in DATA:
-            raise CamkitError(f"--data {name}: give one of {', '.join(DATA)}")
-        if not folder.is_dir():
-            raise CamkitError(f"--data {name}={folder}: there is no such folder")
-    found = dict(folders)
-    if "birds-csv" not in found and "cub" in found and (found["cub"] / "birds.csv").is_file():
-        found["birds-csv"] = found["cub"]
-    return found
 
 
 def reproduce(

@@ -19,16 +19,8 @@ from camkit.output.journal import JOURNAL
 from camkit.output.packed import packed, unpacked
 from camkit.process_group import process_group
 from camkit.runs.class_lines import class_lines
-from camkit.runs.facts import (
-    Report,
-    failure_lines,
-    filled_lines,
-    head_facts,
-    model_facts,
-    outcome_facts,
-    source_lines,
-    versions,
-)
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.facts import head_facts, model_facts, source_lines, versions
 from camkit.runs.measured import write_json, write_table
 from camkit.runs.measurement import made_with
 from camkit.runs.measuring import Stream, measure_all, measured_folder, part_of

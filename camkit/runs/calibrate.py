@@ -25,7 +25,7 @@ from camkit.metrics.threshold_splits import BOXES, FIXED
 from camkit.output import whole
 from camkit.recipe import Recipe
 from camkit.runs.class_lines import class_lines
-from camkit.runs.facts import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
 from camkit.runs.measured import signed_with_interval, with_interval, write_json, write_table
 from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
 from camkit.runs.options import RunOptions

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from camkit.data import AnnotatedSet
 from camkit.evaluation import ClassMatch, left_out_notes
-from camkit.runs.facts import printable
+from camkit.runs.closing import printable
 
 
 def class_lines(matches: Sequence[ClassMatch | None], dataset: AnnotatedSet) -> list[str]:

@@ -21,16 +21,8 @@ from camkit.output.parquet import require_pyarrow
 from camkit.output.pictures import map_file
 from camkit.output.results import table_files, write_boxes
 from camkit.output.tables import COLUMNS, Row
-from camkit.runs.facts import (
-    Report,
-    failure_lines,
-    filled_lines,
-    head_facts,
-    model_facts,
-    outcome_facts,
-    source_lines,
-    versions,
-)
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.facts import head_facts, model_facts, source_lines, versions
 from camkit.runs.localize import checked_formats
 from camkit.runs.measured import write_json, write_table
 from camkit.runs.options import RunOptions

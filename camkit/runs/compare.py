@@ -22,7 +22,8 @@ from camkit.models import Classifier
 from camkit.output import whole
 from camkit.progress import progress_bar
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, model_facts, name_lines, printable, versions
+from camkit.runs.closing import Report, failure_lines, printable
+from camkit.runs.facts import model_facts, name_lines, versions
 from camkit.runs.measured import title, write_json, write_table
 from camkit.runs.results import holding, publishing
 from camkit.runs.shown import Shown, of_dataset, of_files

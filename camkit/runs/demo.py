@@ -16,7 +16,7 @@ from camkit.localizer import Localizer
 from camkit.models import Classifier
 from camkit.output import owned_files, whole
 from camkit.recipe import RECIPES
-from camkit.runs.facts import Report
+from camkit.runs.closing import Report
 from camkit.runs.localize import run_localize
 
 FOLDER, PAGE = "photographs", "demo.png"

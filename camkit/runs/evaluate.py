@@ -33,7 +33,8 @@ from camkit.output.measured_folder import MeasuredFolder, image_itself
 from camkit.process_group import process_group
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.class_lines import class_lines
-from camkit.runs.facts import Report, failure_lines, filled_lines, model_facts, outcome_facts
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.facts import model_facts
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.grid_table import grid_rows, lines_of_grid
 from camkit.runs.grouped import lines_of_groups

@@ -9,8 +9,9 @@ from camkit.evaluation import BoxOf, Further, evaluate_boxes, predict_classes
 from camkit.evaluation.further import NOTHING
 from camkit.models import Classifier
 from camkit.runs.class_lines import class_lines
+from camkit.runs.closing import Report
 from camkit.runs.evaluate import FILES, report_of
-from camkit.runs.facts import Report, model_facts
+from camkit.runs.facts import model_facts
 from camkit.runs.grouped import lines_of_groups
 from camkit.runs.measured import lines_of_one, write_table
 from camkit.runs.measurement import Measurement

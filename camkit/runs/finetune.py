@@ -16,7 +16,8 @@ from camkit.metrics import coverage_verdict
 from camkit.models import Classifier, fc_file, save_checkpoint
 from camkit.output import whole
 from camkit.process_group import process_group
-from camkit.runs.facts import Report, failure_lines, filled_lines, head_facts, model_facts, outcome_facts, versions
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.facts import head_facts, model_facts, versions
 from camkit.runs.measured import with_interval, write_json, write_table
 from camkit.runs.options import RunOptions
 from camkit.runs.results import holding, publishing

@@ -8,7 +8,7 @@ import pandas as pd
 from camkit.evaluation import Evaluation
 from camkit.figures import plot_by_class
 from camkit.metrics.groups import EDGES
-from camkit.runs.facts import printable
+from camkit.runs.closing import printable
 
 NAMES = {
     "gt_loc": "GT-known Loc",

@@ -24,17 +24,8 @@ from camkit.output.results import Summary, table_files
 from camkit.process_group import ProcessGroup, process_group
 from camkit.progress import progress_bar
 from camkit.recipe import Recipe
-from camkit.runs.facts import (
-    Report,
-    failure_lines,
-    filled_lines,
-    head_facts,
-    model_facts,
-    name_lines,
-    outcome_facts,
-    source_lines,
-    versions,
-)
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.facts import head_facts, model_facts, name_lines, source_lines, versions
 from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
 from camkit.runs.optimized import optimize_lines, optimizes, outcome_of

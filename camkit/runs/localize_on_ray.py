@@ -25,7 +25,8 @@ from camkit.output.changes import refuse
 from camkit.output.parquet_folder import ParquetFolder
 from camkit.progress import progress_bar
 from camkit.recipe import Recipe
-from camkit.runs.facts import Report, failure_lines, name_lines, outcome_facts, source_lines, versions
+from camkit.runs.closing import Report, failure_lines, outcome_facts
+from camkit.runs.facts import name_lines, source_lines, versions
 from camkit.runs.localize import settings_of
 from camkit.runs.photographs import photographs_in
 

@@ -21,7 +21,7 @@ from camkit.output.map_shards import FOLDER, grouped, write_shard
 from camkit.output.owned import MANIFEST
 from camkit.output.parquet import require_pyarrow
 from camkit.output.results import Summary, record, table_files, write_tables
-from camkit.runs.facts import Report, failure_lines, filled_lines, outcome_facts
+from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
 
 PER_FILE = "maps_per_file"
 OWN = ("images", "seconds", "forward_seconds")

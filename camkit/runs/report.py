@@ -6,9 +6,8 @@ from typing import Any
 
 from camkit.output import claim, holds_run
 from camkit.report import PageOptions, build_page
-from camkit.runs.facts import Report, printable
-
-PAGE = "report.html"
+from camkit.report.place import PAGE
+from camkit.runs.closing import Report, printable
 
 
 def run_report(results: Sequence[Path], out: Path | None = None, **options: Any) -> Report:

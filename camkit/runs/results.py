@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 from camkit.errors import CamkitError
 from camkit.output import check_free, claim, locked, remove
 from camkit.process_group import ALONE, ProcessGroup, process_group
-from camkit.runs.facts import Report
+from camkit.runs.closing import Report
 from camkit.runs.options import RunOptions
 
 P = ParamSpec("P")

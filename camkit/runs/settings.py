@@ -1,6 +1,5 @@
 """Settings files: a recipe and a fit that were chosen on a split, and which one it was."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -9,6 +8,7 @@ from camkit.data import Fit
 from camkit.errors import CamkitError
 from camkit.metrics.threshold_splits import BOXES, FIXED
 from camkit.recipe import Recipe
+from camkit.runs.settings_file import none, read_held
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def read_settings(path: Path) -> Settings:
     CamkitError
         It cannot be read, or is none.
     """
+    held = read_held(path)
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
         recipe, chosen_on, model = Recipe.from_dict(held["recipe"]), held["chosen_on"], held["model"]
         if not (isinstance(chosen_on, str) and isinstance(model, str)):
             raise TypeError("names must be text")
@@ -55,7 +55,5 @@ def read_settings(path: Path) -> Settings:
         return Settings(recipe, chosen, model, fit)
     except CamkitError as error:
         raise CamkitError(f"{path}: {error}") from error
-    except OSError as error:
-        raise CamkitError(f"{path}: cannot be read: {error.strerror}; check --settings") from error
-    except Exception as error:  # not JSON, or other JSON: nested too deep, a number too long, what you will
-        raise CamkitError(f"{path}: no settings file; camkit calibrate writes settings.json") from error
+    except Exception as error:  # other JSON, of whatever types
+        raise none(path) from error

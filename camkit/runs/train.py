@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from camkit.runs.facts import Report, filled_lines, printable, versions
+from camkit.runs.closing import Report, filled_lines, printable
+from camkit.runs.facts import versions
 from camkit.training import TrainResult, TrainSettings, train
 from camkit.training.folder import publish_run
 

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 RAISED = {"CamkitError", "HeadNotFound", "UnreadableImage", "Diverged", "Refused", "Damaged", "Incomplete",
           "OutOfMemory"}  # fmt: skip
 RAISED |= {"UsageError", "BadParameter"}  # Click's
+RAISED |= {"failure"}  # of one image, handed on and not raised
 
 
 def commands_page() -> str:
@@ -33,9 +34,12 @@ def messages() -> list[tuple[str, str]]:
     """
     found = []
     for path in sorted((ROOT / "camkit").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        tree = ast.parse(path.read_text("utf-8"))
+        named = {target.id: node.value for node in tree.body if isinstance(node, ast.Assign)
+                 for target in node.targets if isinstance(target, ast.Name)}  # fmt: skip
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and _name(node.func) in RAISED:
-                texts = [template(argument) for argument in node.args]
+                texts = [template(named.get(_name(argument), argument)) for argument in node.args]
                 found += [(path.relative_to(ROOT / "camkit").parts[0], text) for text in texts if len(text.split()) > 2]
     return found
 

@@ -5,6 +5,8 @@ import threading
 import pytest
 import torch
 import torch.nn.functional as F
+from attending import SIZE as PATCHES_SIZE
+from attending import Attention, ViT
 from small import Functional, Plain, perturb
 from torch import nn
 
@@ -295,3 +297,23 @@ def test_where_the_channels_are():
     chosen = choose_layers(model, images(2), ())
     assert (chosen.layers[0].name, chosen.layers[0].order, chosen.by) == ("norm", "channels last", HEAD)
     assert choose_layers(perturb(Functional()), images(2), ()).by == BEFORE
+
+
+class Handing(Attention):
+    """Hands queries, keys and values on by a module, (N, heads, tokens, width), as timm's norms of queries do."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.Identity()
+
+    def heads(self, x):
+        return self.norm(super().heads(x))
+
+
+def test_heads_and_tokens_are_no_rows_and_columns():
+    """A class token's head has no map that a module hands on: what the patches are made by is the last one."""
+    model = ViT()
+    for block in model.blocks:
+        block.attention = Handing()
+    chosen = choose_layers(model.eval(), images(2, PATCHES_SIZE), ())
+    assert str(chosen) == "patch (4x3 positions)"

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 import pytest
@@ -90,6 +91,7 @@ def place(tmp_path_factory):
     return place
 
 
+ROOT = Path(__file__).parents[2]
 LOCALIZE = ["localize", "--model", "tiny", "--images", "photos"]
 EVALUATE = ["evaluate", "--model", "tiny", "--dataset", "csv", "--root", "photos"]
 
@@ -99,7 +101,7 @@ EVALUATE = ["evaluate", "--model", "tiny", "--dataset", "csv", "--root", "photos
     [
         ([*LOCALIZE, "--out", "held"], "held already holds a run (boxes.csv): give --resume, --overwrite or another"),
         (["localize", "--model", "tiny", "--images", "nosuch"], "no such file or folder: 'nosuch'; check the path"),
-        (["localize", "--model", "tiny", "--images", "photos", "@no.txt"], "no such file or folder: 'no.txt'"),
+        (["localize", "--model", "tiny", "--images", "photos", "@no.txt"], "the list 'no.txt' cannot be read: No such"),
         (["localize", "--model", "resnet5", "--images", "photos"], "no model 'resnet5'; did you mean resnet50"),
         (["localize", "--model", "my.py:f", "--images", "photos"], "my.py: there is no such file"),
         pytest.param(
@@ -144,23 +146,110 @@ EVALUATE = ["evaluate", "--model", "tiny", "--dataset", "csv", "--root", "photos
 def test_told_before_torch_is_loaded(place, monkeypatch, call, says):
     monkeypatch.chdir(place)
     loaded = []
-    monkeypatch.setattr("camkit.cli.options.load_model", lambda **_: loaded.append(1))
+    monkeypatch.setattr("camkit.cli.classifier.load_model", lambda **_: loaded.append(1))
     status, out, error = run(*call)
     assert (status, out, loaded) == (2, "", [])
     assert says in error
 
 
+# Every command is called wrongly, in a child of one process that has loaded nothing but the command line.
+WRONG = """
+localize --model resnet5 --images photos
+localize --model tiny --images nosuch
+localize --model tiny --images empty
+localize --model tiny --images '*.jpg'
+localize --model tiny --images photos --out held
+localize --model tiny --images photos --out net.py/below
+localize --model tiny --images photos --no-pas --percentile 90
+localize --model tiny --images photos --threshold pas --percentile 20
+localize --model tiny --images photos --threshold p90:p30
+localize --model tiny --images photos --threshold otsu
+localize --model tiny --images photos --weighting postive
+localize --model tiny --images photos --weighting finer:x
+localize --model tiny --images photos --weighting no.py:mine
+localize --model tiny --images photos --maps-by GradCAM
+localize --model tiny --images photos --maps-by no.py:mine
+localize --model tiny --images photos --views upside-down
+localize --model tiny --images photos --labels photos.csv
+localize --model tiny --images photos --settings photos.csv
+localize --model tiny --images photos --no-overlays --overlay-format jpeg
+localize --model tiny --images photos --no-dilation
+evaluate --maps photos --head features=a,classifier=b --dataset csv --root photos
+evaluate --model tiny --dataset csv --root photos --class-map photos.csv
+evaluate --model tiny --dataset csv --root photos --classifier-weights none
+evaluate --model tiny --dataset auto --root empty
+ablate --model tiny --dataset csv --root photos --weightings signed,nosuch
+ablate --model tiny --dataset csv --root photos --thresholds max,nosuch
+ablate --model tiny --dataset csv --root photos --against cam
+ablate --model tiny --dataset csv --root photos --thresholds all --against best
+calibrate --model tiny --dataset csv --root photos --split val --test-split val
+calibrate --model tiny --dataset csv --root photos --test-split test --thresholds p30:max
+codetect --model tiny --dataset csv --root photos --fc net.py
+localize --model tiny --images photos --engine ray --topk 2 --formats csv
+localize --model tiny --images s3://bucket/photos
+analyze ioa --demo --model tiny
+analyze intensity --demo --intensities 0.5,1
+finetune-fc --minmax --model tiny --dataset csv --root photos --crr 0,1
+finetune-fc --minmax --model tiny --dataset csv --root photos --lr 0
+train --dataset csv --root photos --size 100000
+train --dataset csv --root photos --backbone resnet5
+train --dataset csv --root photos --pool average
+train --dataset csv --root photos --method cutout
+train --dataset csv --root photos --weights no.pt
+train --dataset csv --root photos --device gpu
+compare --model tiny --images photos --recipes cam,best
+compare --models tiny,resnet18 --images photos --weights none
+compare --model tiny --dataset cub
+inspect --model timm:resnt50
+report nosuch
+report photos
+report ended
+datasets --root empty
+reproduce --claims no.toml
+reproduce all --claims claims.toml --data cub=nosuch
+"""
+CHILDREN = """
+import os, shlex, sys
+from camkit.cli import main
+
+class NoTorch:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print("TORCH IS LOADED", file=sys.stderr)
+            os._exit(9)
+
+sys.meta_path.insert(0, NoTorch())
+for line in sys.stdin:
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        os.dup2(writing, 1), os.dup2(writing, 2)
+        sys.argv = ["camkit", *shlex.split(line)]
+        try:
+            main()
+        except SystemExit as leaving:
+            sys.stdout.flush()
+            os._exit(leaving.code or 0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), line.strip(), "->", " ".join(said.split()))
+"""
+
+
 def test_a_refusal_loads_no_torch(place):
-    """One of each kind: a value, a file, a folder that holds a run, options that contradict each other."""
-    for call in (
-        ["localize", "--model", "resnet5", "--images", "photos"],
-        ["inspect", "--model", "timm:resnt50"],
-        ["localize", "--model", "tiny", "--images", "nosuch"],
-        [*LOCALIZE, "--out", "held"],
-        [*LOCALIZE, "--no-pas", "--percentile", "90"],
-        ["evaluate", "--maps", "photos", "--head", "features=a,classifier=b", *EVALUATE[3:]],
-        ["train", "--dataset", "csv", "--root", "photos", "--size", "100000"],
-    ):
-        said, error, end = probed(*call, cwd=place)
-        assert (said, end) == ("", "2 False"), error
-        assert len(error.strip().splitlines()) <= 2  # where the results would go, and the refusal
+    """What the command line can know by itself it says at once: exit status 2, one line, and torch is not imported."""
+    (place / "empty").mkdir()
+    (place / "ended").mkdir()
+    (place / "ended/run.json").write_text("{}")
+    (place / "ended/report.html").write_text("<!-- made by camkit report -->")
+    (place / "photos.csv").write_text("photo,class\n")
+    (place / "claims.toml").write_text((ROOT / "seeds/claims.toml").read_text())
+    calls = WRONG.strip().splitlines()
+    assert {line.split()[0] for line in calls} >= set(cli.commands) - {"demo", "env", "merge", "models"}
+    done = subprocess.run([sys.executable, "-c", CHILDREN], input="\n".join(calls), capture_output=True, text=True,
+                          check=True, cwd=place)  # fmt: skip
+    said = done.stdout.splitlines()
+    assert len(said) == len(calls)
+    assert [line for line in said if not line.startswith("2 ")] == []
+    assert [line for line in said if "results go to" in line] == [], "a run that does not begin has no results"
+    assert all("-> camkit: " in line for line in said)

@@ -87,8 +87,8 @@ def test_what_cannot_be_read_is_named_and_the_others_are_shown(place, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--recipes", "cam,best", "--images", "."], "no recipe is called 'best'"),
-        (["--recipes", ",", "--images", "."], "at least one recipe"),
+        (["--recipes", "cam,best", "--images", "."], "recipe 'best' is unknown"),
+        (["--recipes", ",", "--images", "."], "is no list of names"),
         (["--images", "nowhere"], "no such file or folder"),
         ([], "--images is missing"),
         ([*SHAPES, "--labels", __file__], "leave out --labels"),

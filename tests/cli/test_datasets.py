@@ -8,7 +8,7 @@ from commands import make_place, run
 from data_examples import EXAMPLES, write
 
 from camkit.cli import cli
-from camkit.cli.options import found_format
+from camkit.cli.prepare import found_format
 from camkit.data import READERS
 
 

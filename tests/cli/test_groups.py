@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from camkit.cli import SECTIONS, cli
 from camkit.cli.catalog import FILES
 from camkit.cli.groups import HELP
-from camkit.cli.options import prepare
+from camkit.cli.prepare import prepare
 
 COMMANDS = [command for commands in SECTIONS.values() for command in commands]
 NAMES = [command.name for command in COMMANDS]

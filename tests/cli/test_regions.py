@@ -10,7 +10,8 @@ from PIL import Image
 
 from camkit.boxes import box_of
 from camkit.data import read_dataset
-from camkit.data.formats.rle import counts_of_mask, decode_counts, encode_counts, mask_from_counts
+from camkit.data.formats.counts import decode_counts, encode_counts
+from camkit.data.formats.rle import counts_of_mask, mask_from_counts
 
 SEVERAL = ("--regions", "all", "--topk", "2", "--save-masks", "--formats", "csv,coco,coco-results,jsonl,yolo")
 GOING_ON = ("--regions", "all", "--topk", "2", "--save-masks", "--formats", "csv,coco,jsonl", "--no-overlays")

@@ -4,7 +4,7 @@ import click
 import pytest
 
 from camkit.cli.screen import PALETTE, coloured, finish
-from camkit.runs.facts import Report
+from camkit.runs.closing import Report
 
 
 def test_one_palette(monkeypatch):

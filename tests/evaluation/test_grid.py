@@ -137,12 +137,15 @@ def test_what_does_not_hold_is_left_out_of_all_and_refused_by_name(place):
         (["--weightings", "signed,gradcam++"], "'gradcam++' does not hold on this model"),
         (["--thresholds", "max", "--protocol", "wsol"], "threshold max is of the map as it is"),
         (["--weightings", "signed", "--against", "positive+pas"], "no recipe is called 'positive+pas'"),
+    ]:
+        assert said in ablate(place, *options, "--overwrite", model="tap", expect=1)
+    for options, said in [
         (["--weightings", "best"], "weighting 'best' is unknown"),
-        (["--thresholds", "best"], "--threshold best"),
+        (["--thresholds", "best"], "threshold 'best' is unknown"),
         (["--weightings", "signed,,positive"], "is no list of names"),
         (["--weightings", "all,signed"], "is no list of names"),
     ]:
-        assert said in ablate(place, *options, "--overwrite", model="tap", expect=1)
+        assert said in ablate(place, *options, "--overwrite", model="tap", expect=2)
     assert "--against names a recipe of" in ablate(place, "--against", "cam", "--overwrite", expect=2)
 
 

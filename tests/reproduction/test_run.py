@@ -15,8 +15,8 @@ from camkit.errors import CamkitError
 from camkit.reproduction.claims import read_claims
 from camkit.reproduction.experiments import EXPERIMENTS
 from camkit.reproduction.page import write_page
-from camkit.reproduction.plan import Cell
-from camkit.reproduction.run import check_folders, reproduce
+from camkit.reproduction.plan import Cell, check_folders
+from camkit.reproduction.run import reproduce
 from camkit.reproduction.tables import write_tables
 
 ROOT = Path(__file__).parents[2]

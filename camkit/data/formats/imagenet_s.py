@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.file_names import SUFFIXES
 from camkit.data.formats.draft import Draft, with_label
 from camkit.data.formats.entry import Entry
 from camkit.data.formats.masks import MaskValues
 from camkit.data.formats.tables import lines, quoted
-from camkit.data.images import SUFFIXES
 from camkit.data.records import Record
 from camkit.data.sources import find_source, source
 from camkit.errors import CamkitError

@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.file_names import SUFFIXES
 from camkit.data.formats.coco_files import Places
 from camkit.data.formats.corners import HALF_OPEN
 from camkit.data.formats.draft import Draft
@@ -21,7 +22,6 @@ from camkit.data.formats.listing import find_listing
 from camkit.data.formats.objects import Object, Objects
 from camkit.data.formats.sizes import in_pixels, measure
 from camkit.data.formats.tables import Line, Table, csv_lines, mending, quoted
-from camkit.data.images import SUFFIXES
 from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from camkit.boxes.geometry import box_of
 from camkit.data.annotations import Box
+from camkit.data.formats.counts import decode_counts
 from camkit.data.formats.entry import problem_at
 from camkit.data.formats.polygons import mask_from_polygon, polygon_points
-from camkit.data.formats.rle import decode_counts, mask_from_counts
+from camkit.data.formats.rle import mask_from_counts
 from camkit.data.formats.tables import quoted
 from camkit.data.images import MAX_PIXELS, read_size
 from camkit.errors import CamkitError

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.file_names import SUFFIXES
 from camkit.data.formats.corners import INCLUSIVE
 from camkit.data.formats.draft import Draft, with_label_and_box
 from camkit.data.formats.mat_files import load_mat, number_in
 from camkit.data.formats.tables import quoted
 from camkit.data.formats.voc_xml import read_voc_xml
-from camkit.data.images import SUFFIXES
 from camkit.data.sources import source
 from camkit.errors import CamkitError
 

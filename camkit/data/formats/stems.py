@@ -2,8 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from camkit.data.file_names import unicode_form
-from camkit.data.images import SUFFIXES
+from camkit.data.file_names import SUFFIXES, unicode_form
 from camkit.data.sources import Source
 from camkit.errors import CamkitError
 

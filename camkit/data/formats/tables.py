@@ -119,11 +119,15 @@ class Table:
             raise CamkitError(f"{path}, line 1: cannot be read as CSV: {header}; mend the line")
         self.columns = [name.strip() for name in header]
 
-    def lines(self, columns: Sequence[str]) -> Iterator[Line]:
-        """The lines with the fields of `columns`, in their order; `CamkitError` where a column is missing or twice."""
+    def require(self, columns: Sequence[str]) -> None:
+        """`CamkitError` where a column is missing or twice."""
         for column in columns:
             if self.columns.count(column) != 1:
                 raise CamkitError(f"{self.path}, line 1: {self._wrong(column, columns)}")
+
+    def lines(self, columns: Sequence[str]) -> Iterator[Line]:
+        """The lines with the fields of `columns`, in their order; `CamkitError` where a column is missing or twice."""
+        self.require(columns)
         places = [self.columns.index(column) for column in columns]
         for number, row in self._rows:
             if isinstance(row, csv.Error):

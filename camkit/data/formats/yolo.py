@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from camkit.data.annotations import AnnotatedSet
+from camkit.data.file_names import SUFFIXES
 from camkit.data.formats.corners import HALF_OPEN
 from camkit.data.formats.draft import Draft
 from camkit.data.formats.entry import Entry
@@ -28,7 +29,6 @@ from camkit.data.formats.objects import Object, Objects
 from camkit.data.formats.segmentations import Segmentation
 from camkit.data.formats.sizes import in_pixels, measure
 from camkit.data.formats.tables import Line, decoded, lines, quoted
-from camkit.data.images import SUFFIXES
 from camkit.data.sources import Folder, Source, find_source
 from camkit.errors import CamkitError, UnreadableImage
 

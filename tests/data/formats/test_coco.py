@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from camkit.data import read_dataset, read_splits
-from camkit.data.formats.rle import decode_counts, mask_from_counts
+from camkit.data.formats.counts import decode_counts
+from camkit.data.formats.rle import mask_from_counts
 from camkit.errors import CamkitError
 
 

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from camkit.data.formats.counts import decode_counts
 from camkit.data.formats.polygons import mask_from_polygon, polygon_points
-from camkit.data.formats.rle import decode_counts, mask_from_counts
+from camkit.data.formats.rle import mask_from_counts
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
 
