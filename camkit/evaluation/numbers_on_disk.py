@@ -28,4 +28,4 @@ class NumbersOnDisk:
         """The columns, which are read from the file where they are looked at, and more of them."""
         rows = np.empty(0, []) if self._rows is None else self._rows.array()
         columns = {name: np.asarray(rows[name]) for name in rows.dtype.names or ()}
-        return pd.DataFrame({**columns, **more}, copy=False)
+        return pd.DataFrame({**columns, **more}, index=pd.RangeIndex(len(rows)), copy=False)

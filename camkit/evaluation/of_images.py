@@ -90,7 +90,8 @@ class ImageMeasures:
         assert evaluation.own_label is not None  # an image without one is a failure
         self.labels.append(np.array([evaluation.own_label]))
         self.classification.update(evaluation)
-        for measure in (*self.curves.values(), *self.rows.values()):
+        measures: list[Curves | RecipeMeasures] = [*self.curves.values(), *self.rows.values()]
+        for measure in measures:
             measure.update(evaluation)
 
     @property

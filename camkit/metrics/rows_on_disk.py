@@ -34,4 +34,8 @@ class RowsOnDisk:
         """All rows (n, ...), mapped from the file: what is looked at is read, and no more of it is held than fits."""
         self._file.flush()
         shape = (self._count, *self.shape)
-        return np.memmap(self._file, self.dtype, "c", shape=shape) if self._count else np.empty(shape, self.dtype)
+        return (
+            np.memmap(self._file, self.dtype, "c", shape=shape)
+            if self._count and self.dtype.itemsize
+            else np.empty(shape, self.dtype)
+        )

@@ -23,9 +23,11 @@ def write_per_image(path: Path, models: Sequence[MeasuredModel], folder: Measure
     with ExitStack() as stack:
         files: list[IO[str]] = []
         for model in models:
-            own = {name: stack.enter_context(TemporaryFile("w+", encoding="utf-8", newline="",
-                                                           errors="surrogateescape", dir=path.parent))
-                   for name in model.recipes}  # fmt: skip
+            own: dict[str, IO[str]] = {
+                name: stack.enter_context(TemporaryFile("w+", encoding="utf-8", newline="",
+                                                   errors="surrogateescape", dir=path.parent))
+                for name in model.recipes
+            }  # fmt: skip
             _write_model(model, folder, own, header=not files)
             files += own.values()
         with whole(path) as table:
