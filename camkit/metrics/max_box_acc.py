@@ -1,6 +1,6 @@
 """MaxBoxAcc and MaxBoxAccV2: images localized at the best threshold for the whole data set (Choe et al. 2020)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from camkit.metrics.best_accuracy import best_accuracy
+from camkit.metrics.best_accuracy import BLOCK, best_accuracy_of_blocks
 from camkit.metrics.localization import Truths
 from camkit.metrics.per_image import PerImage, Result
 from camkit.metrics.threshold_splits import REPORTED
@@ -86,25 +86,35 @@ class MaxBoxAcc(PerImage):
 
     def curve(self) -> pd.DataFrame:
         """Accuracy in percent over thresholds: column `threshold`, and one column for each delta."""
-        accuracy = _percent(self.correct())
+        accuracy = self._percent(self.per_image())
         columns = {f"iou_{delta}": values for delta, values in zip(self.deltas, accuracy, strict=True)}
         return pd.DataFrame({"threshold": self.thresholds, **columns})
 
     def at_best(self) -> NDArray[np.float64]:
         """What each image counts for, (n,), in percent: right at the best threshold of each delta; their mean is it."""
-        correct = self.correct()
-        best = correct.mean(axis=0).argmax(axis=1)
-        return np.asarray(100.0 * correct[:, np.arange(len(best)), best].mean(axis=1))
+        rows = self.per_image()
+        best = levels_of(self.thresholds)[self._percent(rows).argmax(axis=1)]
+        right = [block[:, np.arange(len(best)), best].mean(axis=1) for block in self._blocks(rows)]
+        return np.asarray(100.0 * np.concatenate(right))
 
     def compute(self) -> Tensor:
         """The figure, float64."""
-        return torch.tensor(_percent(self.correct()).max(axis=1).mean())
+        return torch.tensor(self._percent(self.per_image()).max(axis=1).mean())
 
     def estimate(self, rows: NDArray[np.uint8], rng: np.random.Generator) -> Result:
-        by_level, levels = self._by_level(rows), levels_of(self.thresholds)
-        best = self.thresholds[_percent(by_level)[:, levels].argmax(axis=1)]
-        estimate = best_accuracy(by_level[:, :, np.unique(levels)], rng)
+        levels = np.unique(levels_of(self.thresholds))
+        best = self.thresholds[self._percent(rows).argmax(axis=1)]
+        estimate = best_accuracy_of_blocks(lambda: (block[:, :, levels] for block in self._blocks(rows)), rng)
         return Result.of(estimate, self.threshold_split, best.tolist())
+
+    def _percent(self, rows: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(D, T), the percentage of images that are right."""
+        right = sum((block.sum(axis=0) for block in self._blocks(rows)), np.zeros((), np.int64))
+        return np.asarray(100.0 * right / len(rows))[:, levels_of(self.thresholds)]
+
+    def _blocks(self, rows: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
+        """Packed outcomes, so many at a time that they fit into memory."""
+        return (self._by_level(rows[start : start + BLOCK]) for start in range(0, len(rows), BLOCK))
 
     def _by_level(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Packed outcomes -> (n, D, 256)."""
@@ -122,8 +132,3 @@ class MaxBoxAccV2(MaxBoxAcc):
 
     deltas = (0.3, 0.5, 0.7)
     best_ious = staticmethod(best_ious_of_all)
-
-
-def _percent(correct: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(n, D, T) -> (D, T), the percentage of images that are right."""
-    return np.asarray(100.0 * correct.sum(axis=0) / len(correct))

@@ -1,6 +1,6 @@
 """MaxBoxAccV3: of several true boxes each counts, and each box that is found answers for one of them alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -125,20 +125,17 @@ class MaxBoxAccV3(PerImage):
 
     def compute(self) -> dict[str, Tensor]:
         """Recall, which is MaxBoxAccV3, precision and F1, float64."""
-        found, boxes, truths = self._counts(self.per_image())
-        figures = _figures(found.sum(0)[None], boxes.sum(0)[None], truths.sum()[None])
+        figures = _figures(*(part[None] for part in self._whole(self.per_image())))
         return {name: torch.tensor(values[0]) for name, values in figures.items()}
 
     def estimate(self, rows: NDArray[np.int32], _rng: np.random.Generator) -> dict[str, Result]:
         """Recall, precision and F1; intervals by leaving out an image, the thresholds chosen anew."""
-        found, boxes, truths = self._counts(rows)
-        whole = found.sum(0), boxes.sum(0), truths.sum()
+        whole = self._whole(rows)
         values = _figures(*(part[None] for part in whole))
-        parts = [
-            _figures(whole[0] - found[chunk], whole[1] - boxes[chunk], whole[2] - truths[chunk])
-            for chunk in np.array_split(np.arange(len(rows)), max(1, len(rows) // CHUNK))
-        ]
-        best = self.thresholds[whole[0].argmax(-1)].tolist()
+        parts = [_figures(*(of_all - own for of_all, own in zip(whole, block, strict=True)))
+                 for block in self._blocks(rows)]  # fmt: skip
+        _, first = self._levels()
+        best = self.thresholds[first[whole[0].argmax(-1)]].tolist()
         return {
             name: Result.of(
                 jackknife(float(value[0]), np.concatenate([part[name] for part in parts]), (0, 100)),
@@ -148,11 +145,25 @@ class MaxBoxAccV3(PerImage):
             for name, value in values.items()
         }
 
-    def _counts(self, rows: NDArray[np.int32]) -> tuple[Counts, Counts, Counts]:
-        """True boxes found (n, D, T), boxes (n, T) and true boxes (n,)."""
-        by_level: Counts = rows[:, :-1].reshape(len(rows), len(DELTAS) + 1, LEVELS).astype(np.int64)
-        chosen = by_level[..., levels_of(self.thresholds)]
-        return chosen[:, :-1], chosen[:, -1], rows[:, -1].astype(np.int64)
+    def _levels(self) -> tuple[Counts, Counts]:
+        """The levels that thresholds are cut at, and the first threshold of each: the same boxes at all of them."""
+        levels, first = np.unique(levels_of(self.thresholds), return_index=True)
+        return levels, first
+
+    def _whole(self, rows: NDArray[np.int32]) -> tuple[Counts, Counts, Counts]:
+        """Over all images: true boxes found (D, L), boxes (L,) and true boxes ()."""
+        sums = [[part.sum(axis=0) for part in block] for block in self._blocks(rows)]
+        found, boxes, truths = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
+        return found, boxes, truths
+
+    def _blocks(self, rows: NDArray[np.int32]) -> Iterator[tuple[Counts, Counts, Counts]]:
+        """So many images at a time: true boxes found (b, D, L), boxes (b, L) and true boxes (b,)."""
+        levels, _ = self._levels()
+        for start in range(0, len(rows), CHUNK):
+            block = rows[start : start + CHUNK]
+            by_level: Counts = block[:, :-1].reshape(len(block), len(DELTAS) + 1, LEVELS).astype(np.int64)
+            chosen = by_level[..., levels]
+            yield chosen[:, :-1], chosen[:, -1], block[:, -1].astype(np.int64)
 
 
 def _figures(found: Counts, boxes: Counts, truths: Counts) -> dict[str, NDArray[np.float64]]:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from camkit.errors import CamkitError
+from camkit.metrics import best_accuracy as module
 from camkit.metrics.best_accuracy import _greatest_deviations, _rivals, best_accuracy, in_canonical_order
-from camkit.metrics.intervals import accuracy
+from camkit.metrics.intervals import LEVEL, Estimate, Z, accuracy, score_interval
 
 
 def rng(seed=0):
@@ -46,7 +47,7 @@ def test_rivals_are_those_that_lose_by_less_than_sqrt_log_n_errors():
     errors = np.sqrt((differ - behind**2) / 100)
     expected = behind <= np.sqrt(np.log(100)) * errors  # 2.146: 2.29, 0.85 and 1.43 errors behind
     assert expected.tolist() == [True, False, True, True]
-    assert _rivals(correct, correct[:, :, 0], accuracies).tolist() == [expected.tolist()]
+    assert _rivals(differ[None], accuracies, 100).tolist() == [expected.tolist()]
 
 
 def test_the_draws_equal_a_loop_over_thresholds():
@@ -55,6 +56,7 @@ def test_the_draws_equal_a_loop_over_thresholds():
     rivals[:, 0] = True
     weights = rng(8)
     expected = []
+    correct = correct[np.lexsort(correct.reshape(30, -1).T[::-1])]
     for _ in range(10):
         for draw in weights.standard_normal((100, 30)):
             mean_of_criteria = 0.0
@@ -62,7 +64,7 @@ def test_the_draws_equal_a_loop_over_thresholds():
                 of_rivals = [draw @ (correct[:, d, t] - accuracies[d, t]) / 30 for t in range(6) if rivals[d, t]]
                 mean_of_criteria += max(of_rivals) / 2
             expected.append(mean_of_criteria)
-    assert _greatest_deviations(correct, accuracies, rivals, rng(8)) == pytest.approx(np.array(expected))
+    assert _greatest_deviations(lambda: [correct], accuracies, rivals, 30, rng(8)) == pytest.approx(np.array(expected))
 
 
 def test_among_thresholds_that_are_all_luck_the_lower_end_lies_as_far_as_their_maximum():
@@ -89,12 +91,43 @@ def test_order_of_images_changes_nothing():
     assert best_accuracy(correct, rng()) == best_accuracy(correct[rng(6).permutation(80)], rng())
 
 
-@given(st.integers(0, 1000))
-def test_canonical_order_is_a_permutation_that_forgets_the_order(seed):
-    rows = rng(seed).integers(0, 3, (12, 2, 2)).astype(np.uint8)
-    ordered = in_canonical_order(rows)
-    assert sorted(map(bytes, ordered)) == sorted(map(bytes, rows))
-    assert (ordered == in_canonical_order(rows[::-1])).all()
+@given(st.integers(0, 1000), st.integers(1, 5))
+def test_canonical_order_is_a_permutation_that_forgets_the_order(seed, block):
+    rows = rng(seed).random((12, 2, 5)) < 0.5
+    blocks = [rows[start : start + block] for start in range(0, 12, block)]
+    ordered = np.concatenate(list(in_canonical_order(lambda: blocks)))
+    assert list(map(bytes, ordered)) == sorted(map(bytes, rows))
+    assert (ordered == np.concatenate(list(in_canonical_order(lambda: [rows[::-1]])))).all()
+
+
+def at_once(correct, rng):
+    """All images and all draws in memory together, as in 0.4.0."""
+    n, criteria, _ = correct.shape
+    ordered = correct[np.lexsort(correct.reshape(n, -1).T[::-1])]
+    accuracies = ordered.mean(axis=0)
+    best = accuracies.argmax(axis=1)
+    chosen = ordered[:, np.arange(criteria), best]
+    percent, variance = float(100 * accuracies.max(axis=1).mean()), chosen.mean(axis=1).var() / n
+    differ = np.stack([(ordered[:, d] != chosen[:, d, None]).mean(axis=0) for d in range(criteria)])
+    behind = accuracies.max(axis=1, keepdims=True) - accuracies
+    rivals = behind <= np.sqrt(np.log(n) * np.maximum(differ - behind**2, 0) / n)
+    weights = rng.standard_normal((1000, n))
+    deviations = np.einsum("wn,ndt->wdt", weights, ordered) - weights.sum(1)[:, None, None] * accuracies
+    luck = np.quantile(np.where(rivals, deviations / n, -np.inf).max(axis=2).mean(axis=1), LEVEL)
+    low, high = (100 * end for end in score_interval(percent / 100, variance, n, max(Z, luck / np.sqrt(variance))))
+    return Estimate(percent, min(low, percent), max(high, percent), n)
+
+
+@pytest.mark.parametrize(("n", "criteria", "thresholds", "block"), [(300, 3, 40, 7), (257, 1, 30, 256), (64, 2, 9, 64)])
+def test_blocks_give_the_interval_of_all_images_at_once(monkeypatch, n, criteria, thresholds, block):
+    """The same generator and the same draws: what differs is the order of sums."""
+    levels = np.sort(rng(9).random((criteria, thresholds)) * 0.3 + 0.4, axis=1)
+    correct = rng(10).random((n, criteria, 1)) < levels
+    correct ^= rng(11).random(correct.shape) < 0.1
+    monkeypatch.setattr(module, "BLOCK", block)
+    found, expected = best_accuracy(correct, rng(4)), at_once(correct, rng(4))
+    assert vars(found) == pytest.approx(vars(expected), rel=1e-12)
+    assert found.low < found.value - 1.9 * (found.high - found.value) / Z  # more than Wilson's: the draws had a say
 
 
 def test_no_image_is_refused():
