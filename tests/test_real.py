@@ -4,7 +4,7 @@ import torch
 from skimage.data import camera, chelsea, coffee, rocket
 
 from camkit import CAM, Localizer, load_classifier
-from camkit.localizer import as_pixels
+from camkit.data.in_memory import as_pixels
 
 
 def real_mobilenet(real):

@@ -89,7 +89,7 @@ def pop_settings(options: dict[str, Any]) -> Any:
     return Settings(Recipe(weighting, threshold_of(chosen), normalization, chosen["interpolation"]))
 
 
-def threshold_of(chosen: dict[str, Any]) -> Any:
+def threshold_of(chosen: Mapping[str, Any]) -> Any:
     """The threshold that --threshold, --pas, --theta and --percentile name."""
     from camkit.boxes.thresholds import THRESHOLDS, MaxThreshold, PercentileThreshold, Threshold, level
 

@@ -142,7 +142,7 @@ def test_the_truths_share_is_the_largest_boxs(measured):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--tolerance", "3"], "give --pointing-game"),
+        (["--tolerance", "3"], "without --pointing-game: give that"),
         (["--ranked-boxes", "2", "--protocol", "wsol"], "leave out --protocol wsol"),
         (["--center-crop"], "--fit crop"),
         (["--min-area", "0.1"], "give --regions all"),
