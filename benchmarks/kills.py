@@ -1,10 +1,12 @@
-"""Chains of kills: `camkit localize` killed by SIGKILL and resumed, over and over, against a run left alone.
+"""Chains of kills: a command killed by SIGKILL and resumed, over and over, against a run left alone.
 
     python benchmarks/kills.py --model tiny --images photos/ --chains 7
+    python benchmarks/kills.py evaluate --model net.py:build --dataset shapes --root n=60,size=64,classes=3 --chains 9
+    python benchmarks/kills.py "analyze zipf channels overlap" --model net.py:build --dataset shapes --root n=60,size=64
 
 Each chain begins anew, and is killed `--kills` times: a moment after so many more images are finished as a draw says,
 be it while Python starts, while the network is loaded, between two images, inside a picture or a table. Then it is
-left to end. Tables, overlays and maps must be the same bytes.
+left to end. All that tells no time must be the same bytes.
 """
 
 import argparse
@@ -15,20 +17,20 @@ import tempfile
 import time
 from pathlib import Path
 
-TABLES = ("boxes.csv", "boxes.jsonl", "coco.json", "failures.csv")
+TIMES = ("run.json", ".camkit-journal.jsonl", ".camkit-files.json")
+LOCALIZE = "localize --topk 2 --save-maps --formats csv,coco,jsonl"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", nargs="?", default=LOCALIZE)
     parser.add_argument("--model", default="tiny")
-    parser.add_argument("--images", required=True)
     parser.add_argument("--chains", type=int, default=7)
     parser.add_argument("--kills", type=int, default=4, help="In each chain.")
     parser.add_argument("--workers", default="0,2", help="Taken in turn, one a chain.")
     parser.add_argument("--seed", type=int, default=0)
     options, more = parser.parse_known_args()
-    call = [sys.executable, "-m", "camkit", "localize", "--model", options.model, "--images", options.images, "--topk",
-            "2", "--save-maps", "--formats", "csv,coco,jsonl", *more]  # fmt: skip
+    call = [sys.executable, "-m", "camkit", *options.command.split(), "--model", options.model, *more]
     moments, wrong = random.Random(options.seed), 0
     with tempfile.TemporaryDirectory() as folder:
         alone = Path(folder) / "alone"
@@ -68,7 +70,8 @@ def killed(call: list[str], out: Path, kills: int, images: int, moments: random.
 def finished(out: Path) -> int:
     """Images in the journal."""
     journal = out / ".camkit-journal.jsonl"
-    return journal.read_bytes().count(b'"rows"') if journal.exists() else 0
+    lines = journal.read_bytes() if journal.exists() else b""
+    return lines.count(b'"rows"') + lines.count(b'"measured"')
 
 
 def left(call: list[str], out: Path) -> None:
@@ -80,8 +83,8 @@ def left(call: list[str], out: Path) -> None:
 
 def contents(out: Path) -> dict[Path, bytes]:
     """Everything but what tells times."""
-    files = [out / name for name in TABLES] + [*(out / "overlays").rglob("*"), *(out / "maps").rglob("*")]
-    return {file.relative_to(out): file.read_bytes() for file in files if file.is_file()}
+    files = [file for file in out.rglob("*") if file.is_file() and file.name not in TIMES]
+    return {file.relative_to(out): file.read_bytes() for file in files}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from torch import nn
 from camkit.cam import CAM
 from camkit.cli import cli
 from camkit.data import Record, read_dataset
+from camkit.evaluation import Further
 from camkit.input_spec import InputSpec
 from camkit.metrics.localization import GTKnownLoc, MeanIoU
 from camkit.metrics.pixels import PxAP
@@ -22,8 +23,9 @@ from camkit.models import Classifier, replace_pool
 from camkit.nn import make_pool
 from camkit.process_group import ProcessGroup
 from camkit.recipe import Recipe
+from camkit.runs.analyze import run_analyze
 from camkit.runs.calibrate import run_calibrate
-from camkit.runs.evaluate import run_evaluate
+from camkit.runs.evaluate import run_ablate, run_evaluate
 from camkit.runs.options import RunOptions
 from camkit.training import Descent, Diverged, MinMax, Schedule, StageTwo, finetune_fc, train
 from camkit.training.data import TrainingImages
@@ -114,11 +116,12 @@ def half_spoiled(rank, address, out):
 
 
 def evaluated(rank, address, out, processes):
-    """Evaluate and calibrate in one of several processes, to folders that they share."""
+    """Evaluate, ablate, analyze and calibrate in one of several processes, to folders that they share."""
     torch.set_num_threads(1)
     if address:
         dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
-    for name, run in (("evaluated", measure_one), ("calibrated", calibrate_one)):
+    runs = {"evaluated": measure_one, "ablated": ablate_two, "analyzed": analyze_one, "calibrated": calibrate_one}
+    for name, run in runs.items():
         root, folder = Path("n=22,size=32,classes=3"), Path(out, f"{name}-{processes}")
         options = RunOptions("shapes", root, "val", folder, device="cpu", batch_size=3)
         report = run(options)
@@ -129,6 +132,14 @@ def evaluated(rank, address, out, processes):
 
 def measure_one(options):
     return run_evaluate(shapes_classifier(), Recipe.named("nwc+pas"), options)
+
+
+def ablate_two(options):
+    return run_ablate(shapes_classifier(), options, tap=shapes_classifier(), further=Further(by_class=True), steps=1)
+
+
+def analyze_one(options):
+    return run_analyze(shapes_classifier(), ["zipf", "channels", "overlap", "sweep"], options, {})
 
 
 def calibrate_one(options):

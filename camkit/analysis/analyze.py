@@ -1,13 +1,13 @@
 """Several analyses at once: every image is read once and goes through the network once for all of them."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from html import escape
 from typing import Any
 
-from camkit.analysis.channels import Channels
+from camkit.analysis.channels import Channels, Pooled
 from camkit.analysis.dispersion import Dispersion
 from camkit.analysis.finding import Analysis, Finding
 from camkit.analysis.intensity import Intensity
@@ -15,14 +15,18 @@ from camkit.analysis.ioa import IoA
 from camkit.analysis.masking import Masking
 from camkit.analysis.observation import MapObservation, Requirements
 from camkit.analysis.observe import observe
-from camkit.analysis.overlap import Overlap
+from camkit.analysis.overlap import Coincidence, Overlap
 from camkit.analysis.sweep import Sweep
 from camkit.analysis.verdict import Verdict, verdict_of
-from camkit.analysis.zipf import Zipf
+from camkit.analysis.zipf import Falloff, Zipf
 from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
+from camkit.figures import Example
 from camkit.inference import Inference, Progress, no_progress
 from camkit.localization import Failure
+
+# Of what images leave for analyses.
+PARTS = (Pooled, Coincidence, Falloff, Example)
 
 ANALYSES: dict[str, type[Analysis[Any]]] = {
     analysis.name: analysis for analysis in (IoA, Zipf, Channels, Overlap, Dispersion, Intensity, Masking, Sweep)
@@ -128,34 +132,69 @@ def analyze(
     >>> found.findings["zipf"].table  # doctest: +SKIP
     >>> found.findings["zipf"].plot()  # doctest: +SKIP
     """
-    analyses = make_analyses(names, settings)
-    left_out = [] if dataset.has_boxes else [analysis.name for analysis in analyses if analysis.requirements.boxes]
-    if left_out and "all" not in names:
-        raise CamkitError(
-            f"{', '.join(left_out)} needs ground-truth boxes and {dataset.name} has none in split {dataset.split!r}: "
-            "choose another split or analysis"
-        )
-    analyses = [analysis for analysis in analyses if analysis.name not in left_out]
-    requirements = _combined(analyses)
+    analyses = Analyses(dataset, names, settings)
     failures = [Failure("", problem) for problem in dataset.problems]
+    for measured in progress(analyses.images(inference, dataset, **reading), len(dataset.records)):
+        failures.append(measured) if isinstance(measured, Failure) else analyses.add(measured)
+    return analyses.findings(failures)
 
-    def measure(observation: MapObservation) -> list[Any]:
-        return [analysis.measure(observation) for analysis in analyses]
 
-    done = 0
-    for measured in progress(observe(inference, dataset, requirements, measure, **reading), len(dataset.records)):
-        if isinstance(measured, Failure):
-            failures.append(measured)
-            continue
-        done += 1
-        for analysis, part in zip(analyses, measured, strict=True):
+class Analyses:
+    """Several analyses on their way over the images of a split.
+
+    Parameters
+    ----------
+    dataset : AnnotatedSet
+        The whole of it.
+    names, settings
+        As of `analyze`.
+
+    Raises
+    ------
+    CamkitError
+        An unknown name, or a data set without what an analysis needs.
+    """
+
+    def __init__(
+        self, dataset: AnnotatedSet, names: Sequence[str], settings: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> None:
+        wanted = make_analyses(names, settings)
+        left_out = [] if dataset.has_boxes else [analysis.name for analysis in wanted if analysis.requirements.boxes]
+        if left_out and "all" not in names:
+            raise CamkitError(
+                f"{', '.join(left_out)} needs ground-truth boxes and {dataset.name} has none in split "
+                f"{dataset.split!r}: choose another split or analysis"
+            )
+        self.dataset, self.left_out, self.done = dataset, tuple(left_out), 0
+        self.analyses = [analysis for analysis in wanted if analysis.name not in left_out]
+        self.requirements = _combined(self.analyses)
+
+    def images(self, inference: Inference, dataset: AnnotatedSet, **reading: Any) -> Iterator[list[Any] | Failure]:
+        """What each image of the split, or of a part of it, leaves for each analysis, in order."""
+
+        def measure(observation: MapObservation) -> list[Any]:
+            return [analysis.measure(observation) for analysis in self.analyses]
+
+        return observe(inference, dataset, self.requirements, measure, **reading)
+
+    def slim(self, measured: Sequence[Any]) -> list[Any]:
+        """What an image leaves, without what `add` would drop."""
+        return [analysis.slim(part) for analysis, part in zip(self.analyses, measured, strict=True)]
+
+    def add(self, measured: Sequence[Any]) -> None:
+        """Take in an image."""
+        self.done += 1
+        for analysis, part in zip(self.analyses, measured, strict=True):
             analysis.add(part)
-    if not done:
-        raise CamkitError(
-            f"none of the {len(failures)} images of {dataset.name} could be analysed: {failures[0].reason}"
-        )
-    findings = {analysis.name: analysis.finding() for analysis in analyses}
-    return Findings(findings, failures, tuple(left_out), requirements.passes)
+
+    def findings(self, failures: list[Failure]) -> Findings:
+        """What all images together say; `CamkitError` where there is none."""
+        if not self.done:
+            raise CamkitError(
+                f"none of the {len(failures)} images of {self.dataset.name} could be analysed: {failures[0].reason}"
+            )
+        findings = {analysis.name: analysis.finding() for analysis in self.analyses}
+        return Findings(findings, failures, self.left_out, self.requirements.passes)
 
 
 def _combined(analyses: Sequence[Analysis[Any]]) -> Requirements:

@@ -86,7 +86,8 @@ class Analysis(ABC, Generic[T]):
     """One analysis on its way over the images.
 
     `measure` looks at one image by itself, so that threads may do it; `add` takes the results in, in the images' order;
-    `finding` is asked at the end. Only what `add` keeps stays in memory.
+    `finding` is asked at the end. Only what `add` keeps stays in memory. Between the two a result may wait on disk, as
+    far as `slim` leaves it.
     """
 
     name: ClassVar[str]
@@ -99,6 +100,10 @@ class Analysis(ABC, Generic[T]):
     @abstractmethod
     def measure(self, observation: Any) -> T:
         """What one image leaves: an `Observation`, or a `MapObservation` where `requirements` asks for no head."""
+
+    def slim(self, measured: T) -> T:
+        """A result without what `add` would drop: pictures of images that no figure shows."""
+        return measured
 
     @abstractmethod
     def add(self, measured: T) -> None:

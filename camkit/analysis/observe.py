@@ -132,7 +132,13 @@ def _facts(sample: Sample, label: int, dataset: AnnotatedSet) -> dict[str, Any]:
     """What is known of an image whatever its maps are made by."""
     assert sample.view is not None
     record = dataset.records[sample.index]
-    return {"record": record, "index": sample.index, "label": label, "view": sample.view, "pixels": sample.image}
+    return {
+        "record": record,
+        "index": dataset.place(sample.index),
+        "label": label,
+        "view": sample.view,
+        "pixels": sample.image,
+    }
 
 
 def _features(inference: Inference, batch: Batch) -> Features:

@@ -1,7 +1,7 @@
 """Where the most activated regions of the channels coincide (Rethinking CAM, Fig. 1, P3)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -61,6 +61,7 @@ class Overlap(Analysis[Coincidence]):
         self.chances: list[Map] = []
         self.total: torch.Tensor = torch.zeros(0)
         self.example: tuple[float, Example] | None = None
+        self.peak = -np.inf  # the highest that `slim` has seen
 
     @property
     def requirements(self) -> Requirements:
@@ -90,6 +91,13 @@ class Overlap(Analysis[Coincidence]):
                 {"truth": observation.record.boxes},
             )
         return Coincidence(row, descending(overlap), descending(chance), overlap, example)
+
+    def slim(self, measured: Coincidence) -> Coincidence:
+        """Without the picture of an image whose peak is below that of one before."""
+        if measured.example is None or measured.row["peak"] < self.peak:
+            return replace(measured, example=None)
+        self.peak = measured.row["peak"]
+        return measured
 
     def add(self, measured: Coincidence) -> None:
         self.rows.append(measured.row)

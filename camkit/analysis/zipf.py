@@ -1,7 +1,7 @@
 """How the values of a class map fall off, against the maximum and against a percentile (Rethinking CAM, Fig. 4)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -51,6 +51,7 @@ class Zipf(Analysis[Falloff]):
         self.rows: list[dict[str, Any]] = []
         self.curves: list[NDArray[np.float32]] = []
         self.examples: list[tuple[float, Example]] = []
+        self.slopes = (np.inf, -np.inf)  # of those that `slim` has seen
 
     @property
     def requirements(self) -> Requirements:
@@ -79,6 +80,14 @@ class Zipf(Analysis[Falloff]):
                 observation.record.image, observation.pixels, observation.on_image(score_map), named, values
             )
         return Falloff(row, curve.astype(np.float32), example)
+
+    def slim(self, measured: Falloff) -> Falloff:
+        """Without the picture of an image that lies between two that came before."""
+        slope, (low, high) = measured.row["slope"], self.slopes
+        if measured.example is None or not np.isfinite(slope) or low < slope < high:
+            return replace(measured, example=None)
+        self.slopes = min(low, slope), max(high, slope)
+        return measured
 
     def add(self, measured: Falloff) -> None:
         self.rows.append(measured.row)

@@ -14,6 +14,7 @@ from camkit.cli.options import (
     make_model_options,
     make_result_options,
     make_run_options,
+    resume_option,
 )
 from camkit.cli.prepare import prepare
 from camkit.cli.screen import finish, shows_progress
@@ -58,7 +59,7 @@ analysis_options = option_group(
 @make_data_options(limit_option, unless=[DEMO])
 @demo_option
 @analysis_options
-@make_result_options()
+@make_result_options(resume_option)
 @make_run_options()
 def analyze(analyses: tuple[str, ...], **options: Any) -> None:
     """Ask which of the papers' problems a classifier has, on annotated images, before choosing a technique.

@@ -18,8 +18,8 @@ from camkit.errors import CamkitError
 PSEUDO_BOXES = ("map-otsu", "selective-search")
 COLUMNS = {"labels": ("image", "label"), "class_map": ("dataset", "model")}  # of CSV files
 FILES = ("fc", "classes_from", "class_names", "labels", "settings", "class_map", "maps", "boxes", "config")
-SHARED = ("localize", "evaluate", "ablate", "calibrate", "train", "finetune-fc")  # by the processes of torchrun
-ALONE = ("maps", "boxes", "classifier", "save_maps", "demo")  # options of those that measure
+JOURNALED = ("localize", "evaluate", "ablate", "analyze")  # a line of a journal for each image
+SHARED = (*JOURNALED, "calibrate", "train", "finetune-fc")  # by the processes of torchrun
 # What `load_model` takes.
 MODEL_OPTIONS = ("model", "weights", "fc", "token_blocks", "maps_by", "views", "classes_from", "class_names", "size",
                  "mean", "std", "output_stride", "dilation")  # fmt: skip
@@ -57,7 +57,8 @@ def check_processes(options: Mapping[str, Any]) -> None:
         return
     if command not in SHARED:
         raise click.UsageError(f"camkit {command} runs in one process: call it without torchrun")
-    whole = [] if command == "localize" else [name for name in ALONE if options.get(name)]
+    alone = ("boxes", "demo") if command in JOURNALED else ("maps", "demo")
+    whole = [name for name in alone if options.get(name)]
     if whole:
         raise click.UsageError(f"--{whole[0].replace('_', '-')} is for one process: leave it out, or torchrun")
 
@@ -120,6 +121,8 @@ def check_boxes(options: Mapping[str, Any]) -> None:
     beside = [f"--{name}" for name in ("model", "maps") if options.get(name) is not None]
     if beside:
         raise click.UsageError(f"give one of --model, --maps and --boxes: leave out {', '.join(beside)}")
+    if options.get("resume"):
+        raise click.UsageError("--boxes are measured at once, and nothing is kept to go on from: leave out --resume")
     if idle := given_options((*MODEL_OPTIONS, *OF_MAPS, *MEASURES_OF_MAPS)):
         raise click.UsageError(f"--boxes are there already, and have no maps: leave out {', '.join(idle)}")
     if options.get("classifier") is None and (idle := given_options(["fit", "batch_size", "workers", "device"])):

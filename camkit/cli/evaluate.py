@@ -16,6 +16,7 @@ from camkit.cli.options import (
     make_model_options,
     make_result_options,
     make_run_options,
+    resume_option,
 )
 from camkit.cli.prepare import prepare
 from camkit.cli.recipe import pop_settings, recipe_options
@@ -113,6 +114,7 @@ calibrate_data_options = make_data_options(
 data_options, result_options, run_options = make_data_options(limit_option), make_result_options(), make_run_options()
 
 map_result_options = make_result_options(
+    resume_option,
     option("--save-maps", is_flag=True, help="Keep the class maps, for the sliders of camkit report."),
 )
 

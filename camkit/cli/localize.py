@@ -9,7 +9,7 @@ from camkit.cli.catalog import FORMATS, Name
 from camkit.cli.classifier import note_other_source, pop_classifier
 from camkit.cli.engine import OWN, check_engine, engine_options, taken
 from camkit.cli.groups import command, option, option_group
-from camkit.cli.options import make_model_options, make_result_options, make_run_options
+from camkit.cli.options import make_model_options, make_result_options, make_run_options, resume_option
 from camkit.cli.prepare import prepare
 from camkit.cli.recipe import pop_settings, recipe_options
 from camkit.cli.screen import finish, shows_progress
@@ -79,7 +79,7 @@ result_options = make_result_options(
         is_flag=True,
         help="Each class's regions as a grey PNG, and as run lengths in coco.json and boxes.jsonl.",
     ),
-    option("--resume", is_flag=True, help="Go on where a run of the same settings stopped."),
+    resume_option,
 )
 
 run_options = make_run_options(

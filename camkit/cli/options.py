@@ -81,6 +81,8 @@ def make_data_options(*more: Decorator, unless: Sequence[str] = (), split: str =
     )  # fmt: skip
 
 
+resume_option = option("--resume", is_flag=True, help="Go on where a run of the same settings stopped.")
+
 limit_option = option("--limit", type=click.IntRange(1), help="So many of its images, evenly spaced.  [default: all]")
 
 

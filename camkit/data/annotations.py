@@ -62,6 +62,10 @@ class AnnotatedSet:
         What told it.
     left_out : mapping from str to int
         Classes whose records were taken out at the map's word, and in how many images each was.
+    whole : AnnotatedSet or None
+        The split of which this is a part, as `part` gives it.
+    places : sequence of int or None
+        Where each of a part's records stands in the split.
     """
 
     name: str
@@ -77,6 +81,8 @@ class AnnotatedSet:
     class_map: Mapping[int, Assigned] = field(default_factory=dict)
     class_map_file: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    whole: "AnnotatedSet | None" = None
+    places: Sequence[int] | None = None
 
     def __repr__(self) -> str:
         classes = "" if self.class_names is None else f"{len(self.class_names)} classes, "
@@ -87,6 +93,15 @@ class AnnotatedSet:
     def has_boxes(self) -> bool:
         """Whether an image has a ground-truth box."""
         return any(len(record.boxes) for record in self.records)
+
+    def part(self, places: Sequence[int]) -> "AnnotatedSet":
+        """Those records alone; classes still meet a model's as those of the whole split do."""
+        own = places if self.places is None else [self.places[place] for place in places]
+        return replace(self, records=[self.records[place] for place in places], whole=self.whole or self, places=own)
+
+    def place(self, index: int) -> int:
+        """Where a record stands in the whole split."""
+        return index if self.places is None else self.places[index]
 
     def evenly(self, limit: int | None) -> "AnnotatedSet":
         """As many records, or all where there are fewer or `limit` is None, evenly spaced over the listing."""

@@ -27,7 +27,7 @@ class FilledImages:
 
     def damaged(self, index: int) -> bool:
         """Whether that image of the data set that was last given one is damaged."""
-        return bool(self._noted[-1][0][index])
+        return bool(self._noted and self._noted[-1][0][index])
 
     def names(self) -> list[str]:
         """The damaged images so far, each once."""

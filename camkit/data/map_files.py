@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -76,7 +77,7 @@ class MapFolder:
             There is no map, or more than one; it cannot be read, is no array of two dimensions with numbers in it, has
             more than 100 million of them, or holds NaN or infinities.
         """
-        path, load = self._file(image, label) if self.shards is None else self._in_shard(self.shards, image, label)
+        path, load = self._found(image, label)
         self.read_from.add(path)
         try:
             array = load()
@@ -93,10 +94,22 @@ class MapFolder:
             raise CamkitError(f"{path}: {bad} of its {values.size} values are NaN or infinite; mend the map")
         return values
 
+    def note_read(self, image: str, label: int | None = None) -> None:
+        """Count an image's map among those that were read: an earlier part of the run, or another process, has."""
+        with suppress(CamkitError):
+            self.read_from.add(self.path(image, label))
+
     def unread(self) -> int:
         """How many of the folder's maps belong to no image that was read."""
         there = sum(len(paths) for paths in self.files.values()) if self.shards is None else len(self.shards)
         return there - len(self.read_from)
+
+    def path(self, image: str, label: int | None) -> Path:
+        """Where the map of an image is; `CamkitError` where there is none, or more than one."""
+        return self._found(image, label)[0]
+
+    def _found(self, image: str, label: int | None) -> "tuple[Path, Load]":
+        return self._file(image, label) if self.shards is None else self._in_shard(self.shards, image, label)
 
     def _names(self, image: str, label: int | None) -> list[str]:
         """What a map of it may be called."""

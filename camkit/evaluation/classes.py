@@ -68,6 +68,7 @@ def match_classes(dataset: AnnotatedSet, classifier: Classifier, num_classes: in
     CamkitError
         For a class it cannot be told which it is.
     """
+    dataset = dataset.whole or dataset
     own = None if classifier.class_names_assumed else classifier.class_names
     model, where = ClassNames(num_classes, own), f"{dataset.name} {dataset.split} and {classifier.name}"
     used = sorted({record.label for record in dataset.records if record.label is not None})

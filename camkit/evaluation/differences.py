@@ -37,7 +37,7 @@ def pxap_differences(tables: Mapping[str, pd.DataFrame], localization: Mapping[s
 
 
 def same_images(tables: Mapping[str, pd.DataFrame]) -> None:
-    """`CamkitError` where a recipe's rows are not of the first one's images."""
+    """`CamkitError` where a recipe's rows are not of the first one's images, in tables that name them."""
     first, *others = tables.values()
-    if any(other["image"].tolist() != first["image"].tolist() for other in others):
+    if "image" in first and any(other["image"].tolist() != first["image"].tolist() for other in others):
         raise CamkitError("the two models did not judge the same images: mend what failed, and measure both again")

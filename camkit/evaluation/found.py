@@ -27,11 +27,12 @@ class Evaluation:
     curves : DataFrame
         Columns recipe, threshold, iou_0.3, iou_0.5, iou_0.7: MaxBoxAccV2's accuracies over its thresholds. Empty
         without boxes.
-    per_image : DataFrame
-        A row an image and recipe. Boxes are in pixels of the image, half open; under the wsol protocol of its grid of
-        224x224, corners inclusive. `max_box_acc` and `max_box_acc_v2`: what the image counts for, at the data set's
-        best thresholds; `pxap_without` and `mask_share`, where there are masks: PxAP of all the other images, and the
-        share of the grid that is the object; `pointing_distance` and `energy` of the pointing games.
+    tables : dict from recipe name to DataFrame
+        A row an image; `per_image` has them all, one recipe after the other. Boxes are in pixels of the image, half
+        open; under the wsol protocol of its grid of 224x224, corners inclusive. `max_box_acc` and `max_box_acc_v2`:
+        what the image counts for, at the data set's best thresholds; `pxap_without` and `mask_share`, where there are
+        masks: PxAP of all the other images, and the share of the grid that is the object; `pointing_distance` and
+        `energy` of the pointing games.
     against : dict from recipe name to Comparison
         GT-known Loc against the first recipe's, image by image; empty without boxes.
     pxap_against : dict from recipe name to Estimate
@@ -48,7 +49,7 @@ class Evaluation:
     classification: Results
     localization: dict[str, Results]
     curves: pd.DataFrame
-    per_image: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
     against: dict[str, Comparison]
     pxap_against: dict[str, Estimate]
     failures: list[Failure]
@@ -64,9 +65,20 @@ class Evaluation:
         return f"Evaluation({name} {', '.join(said)}; {self.n} images, {len(self.failures)} failed)"
 
     @property
+    def per_image(self) -> pd.DataFrame:
+        """A row an image and recipe."""
+        return pd.concat(self.tables.values(), ignore_index=True)
+
+    @property
+    def rows(self) -> int:
+        """Images that were measured; one counts for each of its classes that has a record."""
+        return len(next(iter(self.tables.values())))
+
+    @property
     def n(self) -> int:
         """Images that were measured."""
-        return int(self.per_image["image"].nunique()) if "image" in self.per_image else 0
+        first = next(iter(self.tables.values()))
+        return int(first["image"].nunique()) if "image" in first else len(first)
 
     def _repr_html_(self) -> str:
         return evaluation_html(self.classification, self.localization, self.notes, repr(self))
@@ -110,20 +122,20 @@ def merge_evaluations(first: Evaluation, second: Evaluation, prefix: str) -> Eva
         They did not measure the same images.
     """
     renamed = {name: f"{prefix}{name}" for name in second.localization}
-    tables = [first.per_image, second.per_image.replace({"recipe": renamed})]
+    others = {renamed[name]: table.assign(recipe=renamed[name]) if "recipe" in table else table
+              for name, table in second.tables.items()}  # fmt: skip
+    tables = {**first.tables, **others}
+    same_images(tables)
     curves = [first.curves, second.curves.replace({"recipe": renamed})]
-    per_image = pd.concat(tables, ignore_index=True)
-    by_recipe = {str(name): rows for name, rows in per_image.groupby("recipe", sort=False)}
-    same_images(by_recipe)
     localization = first.localization | {renamed[name]: found for name, found in second.localization.items()}
     known = {(failure.image, failure.reason) for failure in first.failures}
     return Evaluation(
         classification=first.classification | {f"{prefix}{k}": v for k, v in second.classification.items()},
         localization=localization,
         curves=pd.concat(curves, ignore_index=True),
-        per_image=per_image,
-        against=gt_loc_differences(by_recipe),
-        pxap_against=pxap_differences(by_recipe, localization),
+        tables=tables,
+        against=gt_loc_differences(tables),
+        pxap_against=pxap_differences(tables, localization),
         failures=first.failures + [f for f in second.failures if (f.image, f.reason) not in known],
         notes=first.notes,
         match=first.match,

@@ -1,7 +1,8 @@
 """Insertion and deletion of a data set's images: passes of their own, so many for each image and weighting."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +16,10 @@ from camkit.evaluation.measures import Results
 from camkit.inference import Inference, Progress, no_progress
 from camkit.localization import Failure
 from camkit.metrics import AreaUnder
-from camkit.metrics.perturbation import deletion_images, insertion_images
+from camkit.metrics.perturbation import area_under, deletion_images, insertion_images
 
 Curves = dict[str, dict[str, Tensor]]
+Areas = dict[str, dict[str, float]]
 IMAGES = {"insertion": insertion_images, "deletion": deletion_images}
 
 
@@ -51,21 +53,52 @@ def insertion_deletion(
     CamkitError
         The data set's classes are not the model's, or no image is left.
     """
-    metrics = {weighting: {name: AreaUnder(name) for name in IMAGES} for weighting in weightings}
+    areas, failures = ChangedAreas(weightings), []
+    found = changed_areas(inference, dataset, weightings, steps, fit=fit, batch_size=batch_size, workers=workers,
+                          max_pixels=max_pixels)  # fmt: skip
+    for its in progress(found, len(dataset.records)):
+        failures.append(its) if isinstance(its, Failure) else areas.add(its)
+    return areas.results(), failures
+
+
+class ChangedAreas:
+    """The figures of insertion and deletion, by weighting; with `on_disk` images' areas are in temporary files."""
+
+    def __init__(self, weightings: Sequence[str], on_disk: bool = False) -> None:
+        self.metrics = {weighting: {name: AreaUnder(name) for name in IMAGES} for weighting in weightings}
+        for metric in (metric for named in self.metrics.values() for metric in named.values() if on_disk):
+            metric.keep_on_disk()
+
+    def add(self, areas: Areas) -> None:
+        """Take in an image."""
+        for weighting, named in areas.items():
+            for name, area in named.items():
+                self.metrics[weighting][name].append(torch.tensor([[area]], dtype=torch.float64))
+
+    def results(self) -> dict[str, Results]:
+        """The figures of each weighting."""
+        rng = np.random.default_rng(0)  # nothing is drawn
+        return {weighting: {name: metric.result(rng) for name, metric in named.items()}
+                for weighting, named in self.metrics.items()}  # fmt: skip
+
+
+def changed_areas(
+    inference: Inference,
+    dataset: AnnotatedSet,
+    weightings: Sequence[str],
+    steps: int,
+    *,
+    batch_size: int = 16,
+    **reading: Any,
+) -> Iterator[Areas | Failure]:
+    """Of each image, in order, by weighting and name the area under the class's probability; arguments as above."""
     start = partial(_of_batch, inference, weightings, steps, batch_size)
-    failures = []
-    found = forward_dataset(inference, dataset, start, fit=fit, batch_size=batch_size, workers=workers,
-                            max_pixels=max_pixels)  # fmt: skip
-    for curves in progress(found, len(dataset.records)):
+    for curves in forward_dataset(inference, dataset, start, batch_size=batch_size, **reading):
         if isinstance(curves, Failure):
-            failures.append(curves)
-            continue
-        for weighting, named in curves.items():
-            for name, curve in named.items():
-                metrics[weighting][name].update(curve[None])
-    rng = np.random.default_rng(0)  # nothing is drawn
-    return {weighting: {name: metric.result(rng) for name, metric in named.items()}
-            for weighting, named in metrics.items()}, failures  # fmt: skip
+            yield curves
+        else:
+            yield {weighting: {name: float(area_under(curve)) for name, curve in named.items()}
+                   for weighting, named in curves.items()}  # fmt: skip
 
 
 def _of_batch(

@@ -1,5 +1,6 @@
 """The figures: of the classifier, of each weighting's maps over all thresholds, and of each recipe's boxes."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from camkit.data import AnnotatedSet
 from camkit.errors import CamkitError
 from camkit.evaluation.further import Further
 from camkit.evaluation.image_evaluation import ImageEvaluation, MapMeasure
+from camkit.evaluation.numbers_on_disk import NumbersOnDisk
 from camkit.metrics import (
     Coverage,
     EnergyPointingGame,
@@ -47,11 +49,18 @@ def top_ks(k_max: int) -> list[int]:
     return sorted({1, k_max}) if k_max else []
 
 
+def _keep(metrics: Iterable[PerImage | None], on_disk: bool) -> None:
+    for metric in metrics:
+        if on_disk and metric is not None:
+            metric.keep_on_disk()
+
+
 class Classification:
     """Top-1 and Top-k Cls; nothing without a classifier."""
 
-    def __init__(self, k_max: int) -> None:
+    def __init__(self, k_max: int, on_disk: bool = False) -> None:
         self.metrics: dict[str, TopKCls] = {f"top{k}_cls": TopKCls(k) for k in top_ks(k_max)}
+        _keep(self.metrics.values(), on_disk)
 
     def update(self, evaluation: ImageEvaluation) -> None:
         for metric in self.metrics.values():
@@ -123,12 +132,15 @@ def map_measures(step: float, truth: GroundTruth, further: Further) -> dict[str,
 class Curves:
     """The measures of the maps of one weighting, most of which try every threshold."""
 
-    def __init__(self, weighting: str, step: float, truth: GroundTruth, further: Further) -> None:
+    def __init__(
+        self, weighting: str, step: float, truth: GroundTruth, further: Further, on_disk: bool = False
+    ) -> None:
         self.weighting, self.metrics = weighting, map_measures(step, truth, further)
         # What others keep tells these, too.
         self.mean_pxap = MeanPxAP(step) if truth.masks else None
         self.peak_iou = PeakIoU(step) if truth.masks else None
         self.near = PointingGame(further.tolerance) if further.pointing_game and further.tolerance else None
+        _keep((*self.metrics.values(), self.mean_pxap, self.peak_iou, self.near), on_disk)
 
     def update(self, evaluation: ImageEvaluation) -> None:
         outcomes = evaluation.outcomes[self.weighting]
@@ -167,7 +179,7 @@ class Curves:
         """What each image leaves in the table: what it counts for, PxAP of all the others, its mask's share."""
         columns = {}
         for name, metric in self.metrics.items():
-            if len(metric.outcomes) == 0:
+            if not metric.has_rows:
                 continue
             if isinstance(metric, PxAP):
                 rows = metric.per_image()
@@ -201,21 +213,35 @@ class RecipeMeasures:
         What chose the recipe's threshold.
     truth : GroundTruth
     further : Further
+    on_disk : bool
+        Keep the numbers of rows alone, in a temporary file.
     """
 
-    def __init__(self, recipe: str, k_max: int, threshold_split: str, truth: GroundTruth, further: Further) -> None:
+    def __init__(
+        self,
+        recipe: str,
+        k_max: int,
+        threshold_split: str,
+        truth: GroundTruth,
+        further: Further,
+        on_disk: bool = False,
+    ) -> None:
         self.recipe, self.ks, self.threshold_split = recipe, top_ks(k_max), threshold_split
         self.boxes, self.masks = truth.boxes, truth.masks
         self.further = further
-        self.rows: list[dict[str, object]] = []
+        self.rows: list[dict[str, object]] | NumbersOnDisk = NumbersOnDisk() if on_disk else []
 
     def update(self, evaluation: ImageEvaluation) -> None:
+        self.rows.append(self.row(evaluation))
+
+    def row(self, evaluation: ImageEvaluation) -> dict[str, object]:
+        """An image's row of the table."""
         row: dict[str, object] = {"recipe": self.recipe, "image": evaluation.image, "label": evaluation.label}
         if evaluation.score is not None:
             row["score"] = evaluation.score
         if evaluation.predicted is not None:
             row["predicted"] = int(evaluation.predicted[0])
-        self.rows.append(row | (self._of_box(evaluation) if self.boxes else {}) | self._of_regions(evaluation))
+        return row | (self._of_box(evaluation) if self.boxes else {}) | self._of_regions(evaluation)
 
     def _of_regions(self, evaluation: ImageEvaluation) -> dict[str, object]:
         if self.recipe not in evaluation.regions:
@@ -257,10 +283,15 @@ class RecipeMeasures:
             metrics[self.ranked] = RankedLoc(self.further.ranked_boxes, split)
         return metrics
 
-    def table(self) -> pd.DataFrame:
-        """A row an image; of none the columns alone, so that a process without images measures with the others."""
+    def table(self, columns: Mapping[str, NDArray[np.float64]] | None = None) -> pd.DataFrame:
+        """A row an image, with more columns; of what is kept on disk the columns of numbers.
+
+        Of no image it is the columns alone, so that a process without images measures with the others.
+        """
+        if isinstance(self.rows, NumbersOnDisk):
+            return self.rows.table(columns or {})
         if self.rows:
-            return pd.DataFrame(self.rows)
+            return pd.DataFrame(self.rows).assign(**(columns or {}))
         boxes = [*BOX_COLUMNS, *self._loc()] if self.boxes else []
         boxes += REGION_COLUMNS if self.further.regions is not None else ()
         return pd.DataFrame(columns=[*COLUMNS, *boxes], dtype=float)

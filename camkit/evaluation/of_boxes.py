@@ -124,7 +124,7 @@ def evaluate_boxes(
         classification=named,
         localization=localization,
         curves=pd.DataFrame(),
-        per_image=table,
+        tables={NAME: table},
         against={},
         pxap_against={},
         failures=failures,

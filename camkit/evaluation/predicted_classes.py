@@ -1,6 +1,6 @@
 """What a classifier beside the model says of a data set's images."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,9 +11,11 @@ from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, Preprocess, Record, Recor
 from camkit.errors import CamkitError
 from camkit.evaluation.classes import ClassMatch, match_classes
 from camkit.inference import Progress, no_progress, pick_device
+from camkit.localization import Failure
 from camkit.models import Classifier
 
 TOP_K = 5  # the k of Top-k Cls and Loc beside 1
+UNSEEN = "the classifier could not be shown the image: look whether the file can be read"
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,7 @@ class PredictedClasses:
     def of(self, record: Record, index: int) -> tuple[int | None, torch.Tensor]:
         """The image's class in the classifier's numbers, and the likeliest; `CamkitError` where it was not shown it."""
         if index not in self.top:
-            raise CamkitError("the classifier could not be shown the image: look whether the file can be read")
+            raise CamkitError(UNSEEN)
         return (None if record.label is None else self.match.numbers[record.label]), self.top[index]
 
 
@@ -61,20 +63,45 @@ def predict_classes(
     CamkitError
         The data set's classes are not the classifier's, or no image can be read.
     """
+    match = match_classes(dataset, classifier, num_outputs(classifier, device))
+    said = class_predictions(classifier, dataset, fit=fit, batch_size=batch_size, workers=workers, device=device,
+                             max_pixels=max_pixels)  # fmt: skip
+    found = enumerate(progress(said, len(dataset.records)))
+    top = {index: classes for index, classes in found if not isinstance(classes, Failure)}
+    if not top:
+        raise CamkitError(f"{classifier.name} can say nothing of {dataset.name}: none of its images can be read")
+    return PredictedClasses(top, match, len(next(iter(top.values()))))
+
+
+def num_outputs(classifier: Classifier, device: str = "auto") -> int:
+    """How many classes a classifier tells apart, as one blank image shows."""
+    on = pick_device(device)
+    with torch.inference_mode():
+        return int(logits_of(classifier.model.to(on)(torch.zeros(1, 3, *classifier.input.size, device=on))).shape[1])
+
+
+def class_predictions(
+    classifier: Classifier,
+    dataset: AnnotatedSet,
+    *,
+    fit: Fit = "stretch",
+    batch_size: int = 16,
+    workers: int = 0,
+    device: str = "auto",
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator[torch.Tensor | Failure]:
+    """Of each image, in order, the likeliest classes (k,), at most five, best first; of one that cannot be read why."""
     on = pick_device(device)
     model = classifier.model.to(on)
     records = RecordDataset(dataset.records, Preprocess(classifier.input, fit), max_pixels, upright=dataset.upright,
                             filled=dataset.filled)  # fmt: skip
-    top: dict[int, torch.Tensor] = {}
-    match: ClassMatch | None = None
     loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate, worker_init_fn=quiet_worker)
-    with torch.inference_mode():
-        for batches, _ in progress(iter(loader), len(loader)):
-            for batch in batches:
+    for batches, failures in loader:
+        found: dict[int, torch.Tensor | Failure]
+        found = {sample.index: Failure(sample.name, UNSEEN) for sample in failures}
+        for batch in batches:
+            with torch.inference_mode():
                 logits = logits_of(model(batch.input.to(on)))
-                match = match or match_classes(dataset, classifier, logits.shape[1])  # before all others are shown
-                likeliest = logits.topk(min(TOP_K, logits.shape[1]), dim=1).indices.cpu()
-                top |= {sample.index: classes for sample, classes in zip(batch.samples, likeliest, strict=True)}
-    if match is None:
-        raise CamkitError(f"{classifier.name} can say nothing of {dataset.name}: none of its images can be read")
-    return PredictedClasses(top, match, likeliest.shape[1])
+            likeliest = logits.topk(min(TOP_K, logits.shape[1]), dim=1).indices.cpu()
+            found |= {sample.index: classes for sample, classes in zip(batch.samples, likeliest, strict=True)}
+        yield from (classes for _, classes in sorted(found.items(), key=lambda pair: pair[0]))

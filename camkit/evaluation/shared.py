@@ -5,7 +5,6 @@ image depend on the images beside it. So each process has the same results as on
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
@@ -17,9 +16,9 @@ T = TypeVar("T")
 
 def share_of(dataset: AnnotatedSet, batch_size: int, group: ProcessGroup) -> AnnotatedSet:
     """Every so-manieth batch of a data set: this process's."""
-    records = dataset.records
-    starts = range(group.rank * batch_size, len(records), group.world_size * batch_size)
-    return replace(dataset, records=[record for start in starts for record in records[start : start + batch_size]])
+    places = range(len(dataset.records))
+    starts = places[group.rank * batch_size :: group.world_size * batch_size]
+    return dataset.part([place for start in starts for place in places[start : start + batch_size]])
 
 
 def gathered(

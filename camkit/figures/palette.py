@@ -52,7 +52,8 @@ def on_paper(draw: Callable[..., Any]) -> Callable[..., Any]:
 def save_figure(ax: Any, file: IO[bytes], suffix: str) -> None:
     """Write the page that an Axes is on as "png" or "pdf", as it goes into a paper."""
     with mpl.rc_context(PRINTED):
-        ax.figure.savefig(file, format=suffix)
+        timeless = {"CreationDate": None} if suffix == "pdf" else None  # the same figure is the same bytes
+        ax.figure.savefig(file, format=suffix, metadata=timeless)
 
 
 def as_png(ax: Any) -> bytes:

@@ -17,6 +17,7 @@ from torchmetrics.utilities import dim_zero_cat
 
 from camkit.errors import CamkitError
 from camkit.metrics.intervals import Estimate
+from camkit.metrics.rows_on_disk import RowsOnDisk
 from camkit.metrics.threshold_splits import FIXED
 
 
@@ -84,6 +85,11 @@ class PerImage(Metric):
         self.no_rows = torch.empty(0, columns, dtype=dtype)
         self.state_name = f"outcomes_{type(self).__name__}_{variant}"
         self.add_state(self.state_name, default=[], dist_reduce_fx="cat")
+        self._on_disk: RowsOnDisk | None = None
+
+    def keep_on_disk(self) -> None:
+        """Keep the outcomes in a temporary file from now on: of a process that measures by itself."""
+        self._on_disk = RowsOnDisk(self.no_rows.numpy().dtype, tuple(self.no_rows.shape[1:]))
 
     @property
     def outcomes(self) -> list[Tensor] | Tensor:
@@ -93,11 +99,19 @@ class PerImage(Metric):
 
     def append(self, rows: Tensor) -> None:
         """Keep the outcomes (N, columns) of N more images."""
-        getattr(self, self.state_name).append(rows.to(self.device, self.no_rows.dtype))
+        if self._on_disk is not None:
+            self._on_disk.append(rows.to("cpu", self.no_rows.dtype).numpy())
+        else:
+            getattr(self, self.state_name).append(rows.to(self.device, self.no_rows.dtype))
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether an image has been given to the metric."""
+        return len(self.outcomes if self._on_disk is None else self._on_disk) > 0
 
     def sync(self, *args: Any, **kwargs: Any) -> None:
         """As in torchmetrics, but a process without images takes part with no rows of the right width and type."""
-        if len(self.outcomes) == 0:
+        if self._on_disk is None and len(self.outcomes) == 0:
             self.append(self.no_rows)
         super().sync(*args, **kwargs)
 
@@ -109,10 +123,13 @@ class PerImage(Metric):
         CamkitError
             No image has been given to the metric.
         """
-        rows = dim_zero_cat(self.outcomes) if len(self.outcomes) > 0 else self.no_rows
+        if self._on_disk is not None:
+            rows = self._on_disk.array()
+        else:
+            rows = (dim_zero_cat(self.outcomes) if len(self.outcomes) > 0 else self.no_rows).cpu().numpy()
         if len(rows) == 0:
             raise CamkitError(f"{type(self).__name__} has seen no image: the split, or what is left of it, is empty")
-        return np.asarray(rows.cpu().numpy())
+        return np.asarray(rows)
 
     def result(self, rng: np.random.Generator) -> Any:
         """The figure over all processes' images with its 95 % interval; the same for every order of the images.

@@ -9,6 +9,7 @@ from typing import Any
 from camkit.data import ImageFile, ImageList
 from camkit.data.members import member_bytes
 from camkit.data.names import written_path
+from camkit.data.sources import FileBytes, ZipMember
 from camkit.errors import CamkitError
 from camkit.output.journal import Journal
 
@@ -35,10 +36,29 @@ def source_of(file: ImageFile) -> Facts:
     try:
         source = file.source()
         content = source if isinstance(source, bytes) else source.read_bytes()
-        found = os.stat(file.path)
+        return _digest(content) | _times(os.stat(file.path))
     except (OSError, CamkitError):
         return {}
-    return {"bytes": len(content), **_times(found), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def source_of_bytes(read: Callable[[], bytes]) -> Facts:
+    """The same of encoded images that something reads: from a file, an archive, or that it draws."""
+    try:
+        path = _path_of(read)
+        return _digest(read()) | ({} if path is None else _times(os.stat(path)))
+    except (OSError, CamkitError):
+        return {}
+
+
+def _path_of(read: Callable[[], bytes]) -> str | None:
+    """The file or archive that something reads from, where it is one of the two."""
+    if isinstance(read, FileBytes):
+        return read.path
+    return read.archive if isinstance(read, ZipMember) else None
+
+
+def _digest(content: bytes) -> Facts:
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _times(found: os.stat_result) -> Facts:
@@ -86,6 +106,17 @@ def _is_another(file: ImageFile, source: Facts) -> bool:
     if {**known, **_times(found)}.items() <= source.items():
         return False
     return known.items() - source.items() != set() or source_of(file).get("sha256") != source.get("sha256")
+
+
+def is_other_bytes(read: Callable[[], bytes], source: Facts) -> bool:
+    """Whether something reads other bytes than those of `source_of_bytes` then; of files times may tell that too."""
+    path = _path_of(read)
+    try:
+        if path is not None and _times(os.stat(path)).items() <= source.items():
+            return False
+    except OSError:
+        return bool(source)
+    return source_of_bytes(read).get("sha256") != source.get("sha256")
 
 
 def flat(facts: Facts, outer: str = "") -> Iterator[tuple[str, Any]]:

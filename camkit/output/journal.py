@@ -1,9 +1,9 @@
 """The journal of a run: a line for each finished image, written at once, so that a killed run goes on from there.
 
 The first line says what the run is; it is written whole, so that a journal without it is none. Each other line is a
-JSON object: ``rows`` of a finished image, of which file it was made and how many were ``left_out``, the ``reason`` of a
-failed one, the ``files`` that are about to be drawn for one, or what a ``session`` ran on. The last line may have been
-cut by a kill.
+JSON object: ``rows`` of a finished image, of which file it was made and how many were ``left_out``, or what was
+``measured`` of it, the ``reason`` of a failed one, the ``files`` that are about to be drawn for one, or what a
+``session`` ran on. The last line may have been cut by a kill.
 
 Of several processes each writes to a part of its own, which the first puts behind the journal when all are done, or
 when the run goes on (`camkit.output.parts`).
@@ -46,7 +46,7 @@ class Journal:
     settings : dict
         Those that the run began with.
     entries : Entries
-        Where the last ``rows`` or ``reason`` line of each image stands.
+        Where the last ``rows``, ``measured`` or ``reason`` line of each image stands.
     sessions : list of dict
     begun : int
         Where it ended when it was opened.
@@ -82,7 +82,7 @@ class Journal:
         self._keep(line, at)
 
     def entry(self, image: str) -> Line | None:
-        """The last ``rows`` or ``reason`` line of an image."""
+        """The last line that says what became of an image."""
         found = self.entries.get(image)
         return None if found is None else self.line_at(found.at)
 
@@ -137,7 +137,7 @@ class Journal:
         if "session" in line:
             self.sessions.append(line["session"])
         elif "files" not in line:
-            self.entries.note(line["image"], at, done="rows" in line)
+            self.entries.note(line["image"], at, done=is_finished(line))
 
     def _read(self) -> tuple[Line, int]:
         """The settings, and where the last whole line ends."""
@@ -163,6 +163,11 @@ class Journal:
         raise CamkitError(
             f"{self.path}, line {number}: {why}, and so the run cannot go on from it: give --overwrite or another --out"
         )
+
+
+def is_finished(line: Line) -> bool:
+    """Whether a line is of an image that is finished."""
+    return "rows" in line or "measured" in line
 
 
 def append(file: IO[bytes], path: Path, line: Line) -> int:
@@ -222,12 +227,16 @@ def _is_line(line: Line) -> bool:
         return isinstance(line["session"], dict)
     if "end" in line:  # of a process's part
         return line["end"] is True
-    if not isinstance(line.get("image"), str):
-        return False
+    return isinstance(line.get("image"), str) and _is_of_image(line)
+
+
+def _is_of_image(line: Line) -> bool:
     if "rows" in line:
         rows, source = line["rows"], line.get("source")
         some = bool(rows) or type(line.get("left_out")) is int  # of an image every class may have been left out
         return isinstance(rows, list) and some and all(map(_is_row, rows)) and isinstance(source, dict)
+    if "measured" in line:
+        return isinstance(line["measured"], dict) and isinstance(line.get("source"), dict)
     if "files" in line:
         return isinstance(line["files"], list) and all(isinstance(name, str) for name in line["files"])
     return isinstance(line.get("reason"), str)

@@ -89,8 +89,8 @@ def check_free(folder: Path, names: Collection[str], *, overwrite: bool, remedy:
         )
 
 
-def remove(folder: Path) -> None:
-    """Remove what runs of camkit left, and its folders where they are empty then; nothing else.
+def remove(folder: Path, *, keep: Collection[str] = ()) -> None:
+    """Remove what runs of camkit left but for some files, and its folders where they are empty then; nothing else.
 
     Raises
     ------
@@ -98,7 +98,8 @@ def remove(folder: Path) -> None:
     """
     last = (JOURNAL, MANIFEST)  # they say what is left, should this break off
     for name in (*(name for name in owned_files(folder) if name not in last), *last):
-        (folder / name).unlink(missing_ok=True)
+        if name not in keep:
+            (folder / name).unlink(missing_ok=True)
     for name in FOLDERS:
         for below, _, _ in os.walk(folder / name, topdown=False):
             with suppress(OSError):

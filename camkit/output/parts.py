@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO
 
 from camkit.errors import CamkitError
-from camkit.output.journal import Journal, Line, append, part_file, part_files, whole_lines
+from camkit.output.journal import Journal, Line, append, is_finished, part_file, part_files, whole_lines
 from camkit.output.lock import hold, is_held, let_go
 
 LOOK = 0.1  # seconds between two looks at the others
@@ -36,7 +36,7 @@ class Part:
     def write(self, line: Line) -> None:
         """Add a line, which is on its way to the disk when this returns."""
         append(self._file, self.path, line)
-        self.done += "rows" in line
+        self.done += is_finished(line)
 
     def close(self) -> None:
         """End it; what it has stays."""
@@ -73,7 +73,7 @@ def gather(journal: Journal) -> None:
 
 def finished(folder: Path) -> int:
     """How many images the parts have."""
-    return sum(line is not None and "rows" in line for path in part_files(folder) for line in whole_lines(path))
+    return sum(line is not None and is_finished(line) for path in part_files(folder) for line in whole_lines(path))
 
 
 def dead(folder: Path, world_size: int) -> list[int]:

@@ -8,20 +8,29 @@ from typing import Any
 
 import pandas as pd
 
-from camkit.analysis import ANALYSES, Finding, Findings, analyze
+from camkit.analysis import ANALYSES, Finding, Findings
+from camkit.analysis.analyze import PARTS, Analyses
 from camkit.evaluation import match_classes
 from camkit.figures import save_figure
 from camkit.metrics import Estimate
 from camkit.models import Classifier
 from camkit.output import whole
+from camkit.output.journal import JOURNAL
+from camkit.output.packed import packed, unpacked
+from camkit.process_group import process_group
 from camkit.runs.class_lines import class_lines
 from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
 from camkit.runs.facts import head_facts, model_facts, source_lines, versions
 from camkit.runs.measured import write_json, write_table
+from camkit.runs.measurement import made_with
+from camkit.runs.measuring import Stream, measure_all, measured_folder, part_of
 from camkit.runs.options import RunOptions
-from camkit.runs.results import held, publishing
+from camkit.runs.outcome import gone_through
+from camkit.runs.results import publishing
+from camkit.runs.sessions import mixed
 
 FILES = ("failures.csv", "run.json")
+STREAM = "analyses"
 SUFFIXES = (".csv", ".json", ".png", ".pdf")
 
 
@@ -30,7 +39,9 @@ def files_of(name: str) -> list[str]:
     return [f"{name}{suffix}" for suffix in SUFFIXES] + [f"{name}-{series}.csv" for series in ANALYSES[name].series]
 
 
-@held((*FILES, *(file for name in ANALYSES for file in files_of(name))))
+ALL_FILES = (*FILES, *(file for name in ANALYSES for file in files_of(name)))
+
+
 def run_analyze(
     classifier: Classifier, names: Sequence[str], options: RunOptions, settings: Mapping[str, Mapping[str, Any]]
 ) -> Report:
@@ -50,47 +61,51 @@ def run_analyze(
         If the call cannot be carried out.
     """
     begun = time.perf_counter()
-    out = options.out
-    (annotated,) = options.read()
-    inference = options.inference(classifier)
-    match = match_classes(annotated, classifier, inference.source.num_classes)
-    found = analyze(
-        inference,
-        annotated,
-        names,
-        settings,
-        fit=options.fit,
-        batch_size=options.batch_size,
-        workers=options.num_workers(inference),
-        max_pixels=options.max_pixels,
-        progress=options.progress("analyze"),
-    )
-    own = {name: {key: repr(value) for key, value in settings.get(name, {}).items()} for name in found.findings}
-    record: dict[str, Any] = {
-        "settings": {
-            **model_facts(classifier),
-            "head": head_facts(inference),
-            "analyses": own,
-            **{name: value for name, value in options.facts().items() if name not in ("protocol", "step")},
-        },
-        "classes": [match.facts()],
-        "verdict": found.verdict.as_json(),
-        "left_out": list(found.left_out),
-        "images": len(annotated.records) + len(annotated.problems),
-        "failed": len(found.failures),
-        "filled": options.filled.names(),
-        "passes_an_image": found.passes,
-        "seconds": round(time.perf_counter() - begun, 3),
-        "forward_seconds": round(inference.seconds, 3),
-        "device": str(inference.device),
-        "versions": versions(),
-    }
-    with publishing(out, options.group) as new:
-        write(new, found, record)
-    lines = [*source_lines(inference, split_of=str), *class_lines([match], annotated), *filled_lines(record["filled"])]
-    lines += closing_lines(out, found, record)
-    failures = failure_lines([asdict(failure) for failure in found.failures], out)
-    return Report(lines, len(found.failures), failures, facts_of(out, found, record))
+    with process_group(options.device) as group:
+        options = options.among(group)
+        (annotated,) = options.read()
+        inference = options.inference(classifier)
+        match = match_classes(annotated, classifier, inference.source.num_classes)
+        analyses = Analyses(annotated, names, settings)
+        own = {one.name: {key: repr(value) for key, value in settings.get(one.name, {}).items()}
+               for one in analyses.analyses}  # fmt: skip
+        facts = {name: value for name, value in options.facts().items() if name not in ("protocol", "step")}
+        reading = options.reading(inference)
+        stream = Stream(lambda part: analyses.images(inference, part, **reading),
+                        lambda measured: packed(analyses.slim(measured)))  # fmt: skip
+        told = {**model_facts(classifier), "made_with": made_with(inference), "analyses": own, **facts}
+        with measured_folder("analyze", annotated, ALL_FILES, options, str(inference.device), told) as folder:
+            if not measure_all(folder, annotated, {STREAM: stream}, options, "analyze"):
+                return Report([], 0)
+            outcome = gone_through(folder, annotated,
+                                   lambda _, line: analyses.add(unpacked(part_of(line, STREAM), *PARTS)))  # fmt: skip
+            found = analyses.findings(outcome.failures)
+            record: dict[str, Any] = {
+                "settings": {**model_facts(classifier), "head": head_facts(inference), "analyses": own, **facts},
+                "sessions": folder.journal.sessions,
+                "resumed": folder.resumed,
+                "classes": [match.facts()],
+                "verdict": found.verdict.as_json(),
+                "left_out": list(found.left_out),
+                "images": len(annotated.records) + len(annotated.problems),
+                "failed": len(found.failures),
+                "filled": outcome.filled,
+                "passes_an_image": found.passes,
+                "seconds": round(time.perf_counter() - begun, 3),
+                "forward_seconds": round(inference.seconds, 3),
+                "device": str(inference.device),
+                "versions": versions(),
+            }
+            with publishing(options.out, keep=(JOURNAL,)) as new:
+                write(new, found, record)
+            lines = [
+                *source_lines(inference, split_of=str),
+                *class_lines([match], annotated),
+                *filled_lines(outcome.filled),
+            ]
+            lines += [*mixed(folder.journal.sessions), *closing_lines(options.out, found, record)]
+    failures = failure_lines([asdict(failure) for failure in found.failures], options.out)
+    return Report(lines, len(found.failures), failures, facts_of(options.out, found, record))
 
 
 def write(out: Path, found: Findings, record: dict[str, Any]) -> None:
@@ -117,8 +132,9 @@ def closing_lines(out: Path, found: Findings, record: dict[str, Any]) -> list[st
     if found.left_out:
         lines.append(f"left out, because no image has a ground-truth box: {', '.join(found.left_out)}")
     done = record["images"] - record["failed"]
+    before = f", {record['resumed']} from the run before" if record["resumed"] else ""
     lines.append(
-        f"{record['images']} images: {done} analysed, {record['failed']} failed, {record['seconds']:.1f} s, "
+        f"{record['images']} images{before}: {done} analysed, {record['failed']} failed, {record['seconds']:.1f} s, "
         f"{found.passes} forward pass{'es' * (found.passes > 1)} an image"
     )
     return [*lines, f"look at {', '.join(str(out / f'{name}.png') for name in found.findings)}"]

@@ -1,12 +1,13 @@
 """`camkit evaluate` and `camkit ablate`: annotated images and a source of class maps to figures."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from camkit.data import AnnotatedSet
+from camkit.data import AnnotatedSet, MapFolder
 from camkit.evaluation import (
     ClassMatch,
     Crossed,
@@ -15,30 +16,37 @@ from camkit.evaluation import (
     Further,
     Grid,
     PredictedClasses,
-    evaluate,
-    insertion_deletion,
+    match_classes,
     merge_evaluations,
-    predict_classes,
     recipes_for,
-    require_network,
 )
 from camkit.evaluation.further import NOTHING
+from camkit.evaluation.predicted_classes import TOP_K, class_predictions, num_outputs
+from camkit.evaluation.source import none_measured
 from camkit.figures import plot_grid
 from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
-from camkit.output.class_maps import CLASS_MAPS
+from camkit.output.class_maps import CLASS_MAPS, ClassMapWriter
+from camkit.output.journal import JOURNAL
+from camkit.output.measured_folder import MeasuredFolder, image_itself
+from camkit.process_group import process_group
 from camkit.recipe import RECIPES, Recipe
 from camkit.runs.class_lines import class_lines
 from camkit.runs.closing import Report, failure_lines, filled_lines, outcome_facts
 from camkit.runs.facts import model_facts
+from camkit.runs.fingerprint import fingerprint
 from camkit.runs.grid_table import grid_rows, lines_of_grid
 from camkit.runs.grouped import lines_of_groups
-from camkit.runs.kept_maps import KeptMaps, keeping_maps
-from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write, write_table
-from camkit.runs.measurement import MapsOf, Measurement, source_facts, source_name
+from camkit.runs.measured import figures_as_json, has_curves, lines_of_ablation, lines_of_one, write
+from camkit.runs.measured_model import CLASSES, MeasuredModel
+from camkit.runs.measurement import MapsOf, Measurement, made_with, source_facts, source_name
+from camkit.runs.measuring import Stream, map_and_image, measure_all, measured_folder
 from camkit.runs.options import RunOptions
-from camkit.runs.results import held, publishing
+from camkit.runs.outcome import gone_through
+from camkit.runs.per_image import write_per_image
+from camkit.runs.results import publishing
+from camkit.runs.sessions import mixed
 
 TAP_MAPS = f"tap_{CLASS_MAPS}"
 FILES = (
@@ -59,7 +67,6 @@ FILES = (
 )
 
 
-@held(FILES)
 def run_evaluate(
     maps_of: MapsOf,
     recipe: Recipe,
@@ -95,17 +102,14 @@ def run_evaluate(
     CamkitError
         If the call cannot be carried out.
     """
-    run = Measurement(options)
-    (dataset,) = run.datasets
-    source = run.source(maps_of)
-    classes = None if other is None else predicted_classes(other, dataset, options)
-    split = options.split_of(chosen_on, dataset)
-    with keeping_maps(options.out, [CLASS_MAPS] if save_maps else []) as kept:
-        found = evaluate(source, dataset, {"recipe": recipe}, classes=classes, step=options.step, seed=options.seed,
-                         threshold_split=split, progress=options.progress("evaluate"), keep=kept.keep.get(CLASS_MAPS),
-                         further=further, **options.measuring(source))  # fmt: skip
-        found = _with_insertion_deletion(found, source, dataset, {"recipe": recipe}, steps, options)
-        matches = [of.match for of in (found, classes) if of is not None and of.match is not None]
+    with process_group(options.device) as group:
+        run = Measurement(options.among(group))
+        (dataset,) = run.datasets
+        source = run.source(maps_of)
+        said = None if other is None else _other_classes(other, dataset, run.options)
+        split = options.split_of(chosen_on, dataset)
+        model = MeasuredModel(run, source, {"recipe": recipe}, further=further, steps=steps, threshold_split=split,
+                              said=said, save_maps=save_maps)  # fmt: skip
         settings = {
             **source_facts(maps_of),
             "classifier": None if other is None else model_facts(other),
@@ -113,12 +117,23 @@ def run_evaluate(
             "threshold_split": split,
             "further": asdict(further) | {"insertion_deletion": steps},
         }
-        lines = [*run.source_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
-        lines += lines_of_groups(found, options.out)
-        return report_of(run, found, matches, settings, lines, kept)
+        streams = model.streams()
+        if other is not None:
+            streams[CLASSES] = Stream(lambda part: class_predictions(other, part, device=run.options.device,
+                                                                     **run.options.reading(source)),
+                                      lambda top: top.tolist())  # fmt: skip
+        own = {"made_with": made_with(source, recipe), "save_maps": save_maps}
+        own |= {} if other is None else {"classes_with": fingerprint(other)}
+        with _folder("evaluate", run, settings | own) as folder:
+            if not measure_all(folder, dataset, streams, run.options, "evaluate"):
+                return Report([], 0)
+            found = _figures(run, folder, [model])
+            matches = [of.match for of in (found, said) if of is not None and of.match is not None]
+            lines = [*run.source_lines(), *class_lines(matches, dataset), *lines_of_one(found)]
+            lines += lines_of_groups(found, options.out)
+            return report_of(run, found, matches, settings, lines, write_more=_writer(folder, [model]), folder=folder)
 
 
-@held(FILES)
 def run_ablate(
     maps_of: MapsOf,
     options: RunOptions,
@@ -139,59 +154,83 @@ def run_ablate(
     CamkitError
         If the call cannot be carried out.
     """
-    run = Measurement(options)
-    (dataset,) = run.datasets
-    models = [maps_of] if tap is None else [maps_of, tap]
-    sources = [run.source(model) for model in models]
-    crossed, chosen = _of_sources(sources, recipes, options.protocol)
-    files = [CLASS_MAPS, TAP_MAPS][: len(models)]
-    with keeping_maps(options.out, files if save_maps else []) as kept:
-        evaluations = [
-            _with_insertion_deletion(
-                evaluate(source, dataset, chosen, step=options.step, seed=options.seed, keep=kept.keep.get(file),
-                         progress=options.progress(source_name(model)), further=further, **options.measuring(source)),
-                source, dataset, chosen, steps, options)
-            for model, source, file in zip(models, sources, files, strict=True)
-        ]  # fmt: skip
-        matches = [of.match for of in evaluations if of.match is not None]
-        found = evaluations[0] if tap is None else merge_evaluations(evaluations[0], evaluations[1], "tap:")
+    with process_group(options.device) as group:
+        run = Measurement(options.among(group))
+        (dataset,) = run.datasets
+        named: dict[str, MapsOf] = {"": maps_of} | ({} if tap is None else {"tap:": tap})
+        sources = {prefix: run.source(one) for prefix, one in named.items()}
+        crossed, chosen = _of_sources(list(sources.values()), recipes, options.protocol)
+        models = [MeasuredModel(run, source, chosen, name=f"{prefix}maps", prefix=prefix, further=further, steps=steps,
+                                save_maps=save_maps) for prefix, source in sources.items()]  # fmt: skip
         settings = {
             **source_facts(maps_of),
             "tap": None if tap is None else model_facts(tap),
             "recipes": {name: recipe.to_dict() for name, recipe in chosen.items()},
             "further": asdict(further) | {"insertion_deletion": steps},
         }
-        shown = crossed if crossed is not None and has_curves(found) else None  # of masks alone thresholds say nothing
-        prefixes = ("",) if tap is None else ("", "tap:")
-        table = lines_of_ablation(found) if shown is None else lines_of_grid(found, shown, prefixes)
-        notes = [] if crossed is None else crossed.notes
-        lines = [*run.source_lines(), *notes, *class_lines(matches, dataset), *table]
-        lines += lines_of_groups(found, options.out)
-        rows = None if shown is None else grid_rows(found, shown, prefixes)
-        return report_of(run, found, matches, settings, lines, kept, rows)
+        own: dict[str, Any] = {"made_with": [made_with(one, *chosen.values()) for one in sources.values()]}
+        streams = {name: stream for model in models for name, stream in model.streams().items()}
+        with _folder("ablate", run, settings | own | {"save_maps": save_maps}) as folder:
+            if not measure_all(folder, dataset, streams, run.options, source_name(maps_of)):
+                return Report([], 0)
+            found = _figures(run, folder, models)
+            matches = [model.match for model in models if model.match is not None]
+            shown = crossed if crossed is not None and has_curves(found) else None  # of masks thresholds say nothing
+            table = lines_of_ablation(found) if shown is None else lines_of_grid(found, shown, tuple(named))
+            notes = [] if crossed is None else crossed.notes
+            lines = [*run.source_lines(), *notes, *class_lines(matches, dataset), *table]
+            lines += lines_of_groups(found, options.out)
+            rows = None if shown is None else grid_rows(found, shown, tuple(named))
+            return report_of(run, found, matches, settings, lines, rows, write_more=_writer(folder, models),
+                             folder=folder)  # fmt: skip
 
 
-def _with_insertion_deletion(
-    found: Evaluation,
-    source: EvaluationSource,
-    dataset: AnnotatedSet,
-    recipes: Mapping[str, Recipe],
-    steps: int,
-    options: RunOptions,
-) -> Evaluation:
-    """The evaluation, insertion and deletion of each recipe's weighting with it where they are asked for."""
-    if not steps:
-        return found
-    reading = {name: options.measuring(source)[name] for name in ("fit", "batch_size", "workers", "max_pixels")}
-    weightings = list(dict.fromkeys(recipe.weighting for recipe in recipes.values()))
-    figures, failures = insertion_deletion(require_network(source), dataset, weightings, steps,
-                                           progress=options.progress("insertion, deletion"), **reading)  # fmt: skip
-    known = {failure.image for failure in found.failures}
-    return replace(
-        found,
-        localization={name: results | figures[recipes[name].weighting] for name, results in found.localization.items()},
-        failures=found.failures + [failure for failure in failures if failure.image not in known],
-    )
+def _folder(command: str, run: Measurement, settings: dict[str, Any]) -> MeasuredFolder:
+    """The run's folder, with its journal."""
+    (dataset,), source = run.datasets, run.sources[0]
+    sources = map_and_image(source) if isinstance(source, MapFolder) else image_itself
+    return measured_folder(command, dataset, FILES, run.options, run.device(), settings | run.options.facts(), sources)
+
+
+def _other_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
+    """Which of another classifier's classes the data set's are; what it says of the images is still to come."""
+    outputs = num_outputs(other, options.device)
+    return PredictedClasses({}, match_classes(dataset, other, outputs), min(TOP_K, outputs))
+
+
+def _figures(run: Measurement, folder: MeasuredFolder, models: Sequence[MeasuredModel]) -> Evaluation:
+    """The figures of all models, from the journal; `CamkitError` where no image is finished."""
+    (dataset,) = run.datasets
+
+    def add(record: Any, line: Mapping[str, Any]) -> None:
+        for model in models:
+            model.add(record, line)
+
+    outcome = gone_through(folder, dataset, add)
+    if not outcome.done:
+        raise none_measured(dataset, outcome.failures)
+    for model in models:
+        for record in dataset.records:
+            model.note(record)
+    run.filled = outcome.filled
+    first, *others = (model.found(outcome.failures, run.options.seed) for model in models)
+    for model, other in zip(models[1:], others, strict=True):
+        first = merge_evaluations(first, other, model.prefix)
+    return first
+
+
+def _writer(folder: MeasuredFolder, models: Sequence[MeasuredModel]) -> Callable[[Path], None]:
+    """Writes what the journal has of each image."""
+
+    def write_images(new: Path) -> None:
+        write_per_image(new / "per_image.csv", models, folder)
+        for model, name in zip(models, (CLASS_MAPS, TAP_MAPS), strict=False):
+            if model.save_maps:
+                with ClassMapWriter(new / name) as writer:
+                    for maps in model.maps(folder):
+                        writer.add(maps)
+
+    return write_images
 
 
 def _of_sources(
@@ -206,49 +245,45 @@ def _of_sources(
     return None, recipes
 
 
-def predicted_classes(other: Classifier, dataset: AnnotatedSet, options: RunOptions) -> PredictedClasses:
-    """What another classifier says of the images."""
-    return predict_classes(other, dataset, fit=options.fit, batch_size=options.batch_size,
-                           workers=options.workers or 0, device=options.device, max_pixels=options.max_pixels,
-                           progress=options.progress("classifier", "batch"))  # fmt: skip
-
-
 def report_of(
     run: Measurement,
     found: Evaluation,
     matches: list[ClassMatch],
     settings: dict[str, Any],
     lines: list[str],
-    kept: KeptMaps,
     grid: pd.DataFrame | None = None,
-    misses: pd.DataFrame | None = None,
+    *,
+    write_more: Callable[[Path], None],
+    folder: MeasuredFolder | None = None,
 ) -> Report:
     """Write the run's files, and say what is in them; of a grid of recipes the picture of its rows.
 
-    `misses` are images for which a file had no box.
+    `write_more` writes what is of each image; `folder` is that of a run with a journal.
     """
     out = run.options.out
+    sessions = [] if folder is None else folder.journal.sessions
     record = {
         "settings": {**settings, **run.options.facts()},
         "classes": [match.facts() for match in matches],
+        **({} if folder is None else {"sessions": sessions, "resumed": folder.resumed}),
         **run.facts(),
     }
-    with publishing(out, run.options.group) as new:
+    with publishing(out, run.options.group, keep=() if folder is None else (JOURNAL,)) as new:
         write(new, found, record)
-        kept.publish(new)
-        if misses is not None:
-            write_table(new / "misses.csv", misses)
+        write_more(new)
         if grid is not None:
             with whole(new / "ablation.png", "wb") as file:
                 plot_grid(grid, next(iter(found.localization))).figure.savefig(file, dpi=150)
-    judged, failed = len(found.per_image) // len(found.localization), len(found.failures)
+    judged, failed = found.rows, len(found.failures)
     shown = ["metrics.json", "per_image.csv", *(["ablation.png"] if len(found.localization) > 1 else []),
              *(["curve.png"] if has_curves(found) else [])]  # fmt: skip
     spent = f"{record['seconds']:.1f} s, the forward pass {record['forward_seconds']:.1f} s of it"
+    before = f", {folder.resumed} from the run before" if folder is not None and folder.resumed else ""
     lines = [
-        f"{record['images']} images: {judged} judged, {failed} failed; {spent}",
+        f"{record['images']} images{before}: {judged} judged, {failed} failed; {spent}",
         *filled_lines(record["filled"]),
         *lines,
+        *(mixed(sessions) if sessions else []),
         f"look at {', '.join(str(out / name) for name in shown)}",
     ]
     failures = failure_lines([asdict(failure) for failure in found.failures], out)

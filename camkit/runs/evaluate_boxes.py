@@ -5,16 +5,15 @@ from pathlib import Path
 
 from camkit.data.formats.coco_files import find_annotations
 from camkit.data.found_files import read_found_boxes
-from camkit.evaluation import BoxOf, Further, evaluate_boxes
+from camkit.evaluation import BoxOf, Further, evaluate_boxes, predict_classes
 from camkit.evaluation.further import NOTHING
 from camkit.models import Classifier
 from camkit.runs.class_lines import class_lines
 from camkit.runs.closing import Report
-from camkit.runs.evaluate import FILES, predicted_classes, report_of
+from camkit.runs.evaluate import FILES, report_of
 from camkit.runs.facts import model_facts
 from camkit.runs.grouped import lines_of_groups
-from camkit.runs.kept_maps import keeping_maps
-from camkit.runs.measured import lines_of_one
+from camkit.runs.measured import lines_of_one, write_table
 from camkit.runs.measurement import Measurement
 from camkit.runs.options import RunOptions
 from camkit.runs.results import held
@@ -52,7 +51,9 @@ def run_evaluate_boxes(
     read = read_found_boxes(boxes, listing)
     run = Measurement(options)
     (dataset,) = run.datasets
-    classes = None if other is None else predicted_classes(other, dataset, options)
+    classes = None if other is None else predict_classes(
+        other, dataset, fit=options.fit, batch_size=options.batch_size, workers=options.workers or 0,
+        device=options.device, max_pixels=options.max_pixels, progress=options.progress("classifier"))  # fmt: skip
     found = evaluate_boxes(read, dataset, box_of=box_of, classes=classes, further=further, seed=options.seed,
                            max_pixels=options.max_pixels, progress=options.progress("evaluate"))  # fmt: skip
     matches = [] if classes is None else [classes.match]
@@ -64,5 +65,9 @@ def run_evaluate_boxes(
     }
     evaluation = found.evaluation
     lines = [*class_lines(matches, dataset), *lines_of_one(evaluation), *lines_of_groups(evaluation, options.out)]
-    with keeping_maps(options.out, []) as kept:
-        return report_of(run, evaluation, matches, settings, lines, kept, misses=found.misses)
+
+    def write_images(new: Path) -> None:
+        write_table(new / "per_image.csv", evaluation.per_image)
+        write_table(new / "misses.csv", found.misses)
+
+    return report_of(run, evaluation, matches, settings, lines, write_more=write_images)

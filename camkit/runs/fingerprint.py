@@ -12,21 +12,32 @@ import torch
 from torch import nn
 
 import camkit
+from camkit.data import AnnotatedSet
 from camkit.models import Classifier
 from camkit.recipe import Recipe, name_of
 
 FILE = re.compile(r"^(.*\.py)(:|$)")  # of `path/to/file.py:factory`
 
 
-def fingerprint(classifier: Classifier, recipe: Recipe) -> dict[str, Any]:
-    """Digests of the weights, of the files that make network, weighting and threshold, and of the class names."""
+def fingerprint(classifier: Classifier, *recipes: Recipe) -> dict[str, Any]:
+    """Digests of the weights, of the files that make network, weightings and thresholds, and of the class names."""
     names, maps_by = classifier.class_names, classifier.maps_by.name if classifier.maps_by else ""
-    code = code_of(classifier.name, maps_by, recipe.weighting, name_of(recipe.threshold))
+    rules = [part for recipe in recipes for part in (recipe.weighting, name_of(recipe.threshold))]
+    code = code_of(classifier.name, maps_by, *rules)
     return {
         "weights_sha256": weights_digest(classifier.model),
         "code_sha256": {name: _sha256(path.read_bytes()) for name, path in sorted(code.items())},
         "names_sha256": None if names is None else _sha256("\0".join(names).encode(errors="surrogatepass")),
     }
+
+
+def records_digest(dataset: AnnotatedSet) -> str:
+    """Of what is annotated, image after image: names, classes, boxes, sizes, and whether there is a mask."""
+    found = hashlib.sha256(repr((dataset.class_names, dataset.upright)).encode(errors="surrogatepass"))
+    for record in dataset.records:
+        about = record.image, record.label, record.size, len(record.boxes), record.read_mask is not None
+        found.update(repr(about).encode(errors="surrogatepass") + record.boxes.tobytes())
+    return found.hexdigest()
 
 
 @torch.no_grad()

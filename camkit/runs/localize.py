@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from camkit.localizer import Localizer
 from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 from camkit.output import FORMATS, RunFolder
-from camkit.output.changes import Changed, flat
+from camkit.output.changes import Changed
 from camkit.output.parquet import require_pyarrow
 from camkit.output.pictures import PNG, OverlayOptions, drawn_ahead
 from camkit.output.results import Summary, table_files
@@ -30,6 +30,7 @@ from camkit.runs.fingerprint import fingerprint
 from camkit.runs.labels import read_labels
 from camkit.runs.optimized import optimize_lines, optimizes, outcome_of
 from camkit.runs.photographs import common_root, photographs_in
+from camkit.runs.sessions import mixed
 from camkit.runs.shares import Shard, digest_of, share_of, unfinished
 
 ONE_BY_ONE, MAPS_PER_FILE = 10_000, 1000  # images of a run with a file of maps for each, and of a file in larger runs
@@ -118,7 +119,7 @@ def run_localize(
                        masks=save_masks,
                        overlay_options=pictures,
                        formats=wanted, class_names=class_names_of(localizer), resume=resume, overwrite=overwrite,
-                       group=group) as folder, stopping(folder):  # fmt: skip
+                       group=group) as folder:  # fmt: skip
             before = folder.done
             results = unfinished(folder, localizer, None if known is None else known.get)
             bar = progress_bar(results, what="localize", total=share_of(len(files) - before, group),
@@ -190,16 +191,6 @@ def weak_lines(summary: Summary, min_score: float) -> list[str]:
     return [f"{summary.left_out} of {classes} classes below --min-score {min_score:g} are left out{none_left}"]
 
 
-@contextmanager
-def stopping(folder: RunFolder) -> Iterator[None]:
-    """Ctrl-C and SIGTERM say what is kept."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        stop.args = (folder.kept(),)
-        raise
-
-
 def changes(known: Mapping[str, int] | None, max_pixels: int) -> Changed:
     """What is asked of a finished image that was not asked when it was finished."""
 
@@ -251,14 +242,6 @@ def session_of(localizer: Localizer, group: ProcessGroup) -> dict[str, Any]:
         "max_pixels": localizer.max_pixels,
         "versions": versions(),
     }
-
-
-def mixed(sessions: Sequence[dict[str, Any]]) -> list[str]:
-    """A line where the parts of a run ran on different things."""
-    seen = [dict(flat(one)) for one in sessions]
-    told = [f"{key} {' and '.join(values)}" for key in seen[0] if key not in ("max_pixels", "processes")
-            and len(values := list(dict.fromkeys(str(one.get(key)) for one in seen))) > 1]  # fmt: skip
-    return [f"note: parts of this run had {', '.join(told)}: last digits may differ"] if told else []
 
 
 def costs_of(localizer: Localizer, start: float) -> dict[str, Any]:

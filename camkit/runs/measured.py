@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
@@ -23,11 +23,16 @@ TITLES = {"cam": "CAM", "nwc": "+ NWC", "pas": "+ PaS", "nwc+pas": "+ NWC + PaS"
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """A table as CSV, with names as `camkit.data.names` has it."""
+    with whole(path) as file:
+        append_rows(file, table, header=True)
+
+
+def append_rows(file: IO[str], table: pd.DataFrame, *, header: bool) -> None:
+    """Rows of such a table, with the line of names above them where they are the first."""
     texts = table.select_dtypes(exclude="number").columns
     rules = {name: written_path if name == "image" else written_text for name in texts}
     shown = table.assign(**{str(name): table[name].map(partial(_written, rule)) for name, rule in rules.items()})
-    with whole(path) as file:
-        shown.to_csv(file, index=False, lineterminator="\n")
+    shown.to_csv(file, index=False, lineterminator="\n", header=header)
 
 
 def _written(rule: Callable[[str], str], value: Any) -> Any:
@@ -40,7 +45,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
-    """The files of a run, each whole or not at all."""
+    """The files of a run but for per_image.csv, each whole or not at all."""
     several = len(found.localization) > 1
     metrics: dict[str, Any] = {name: asdict(result) for name, result in found.classification.items()}
     named = {
@@ -55,7 +60,7 @@ def write(out: Path, found: Evaluation, record: dict[str, Any]) -> None:
     if found.notes:
         metrics["notes"] = found.notes
     failures = pd.DataFrame([asdict(f) for f in found.failures], columns=["image", "reason"])
-    tables = {"per_image.csv": found.per_image, "failures.csv": failures, **tables_of_groups(found)}
+    tables = {"failures.csv": failures, **tables_of_groups(found)}
     classes = picture_of_classes(found)
     drawn: dict[str, Any] = {} if classes is None else {"by_class.png": classes}
     if several:

@@ -8,7 +8,9 @@ from camkit.data import MapFolder
 from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference
 from camkit.models import Classifier
+from camkit.recipe import Recipe
 from camkit.runs.facts import head_facts, model_facts, source_lines, versions
+from camkit.runs.fingerprint import fingerprint
 from camkit.runs.options import RunOptions
 
 MapsOf = Classifier | Path
@@ -38,6 +40,7 @@ class Measurement:
         self.options, self.started = options, time.perf_counter()
         self.datasets = options.read(*more_splits)
         self.sources: list[EvaluationSource] = []
+        self.filled: list[str] | None = None  # the damaged images of the whole run, where its journal tells them
 
     def source(self, maps_of: MapsOf) -> EvaluationSource:
         """The class maps of a classifier or in a folder, for all splits of the run."""
@@ -55,12 +58,16 @@ class Measurement:
         return {
             "images": sum(len(dataset.records) + len(dataset.problems) for dataset in self.datasets),
             "heads": [head_facts(network) for network in networks],
-            "filled": self.options.filled.names(),
+            "filled": self.options.filled.names() if self.filled is None else self.filled,
             "seconds": round(time.perf_counter() - self.started, 3),
             "forward_seconds": round(sum(network.seconds for network in networks), 3),
-            "device": str(networks[0].device) if networks else "cpu",
+            "device": self.device(),
             "versions": versions(),
         }
+
+    def device(self) -> str:
+        """What the networks run on."""
+        return next((str(source.device) for source in self.sources if isinstance(source, Inference)), "cpu")
 
     def source_lines(self) -> list[str]:
         """What should be known of the sources; of a folder how many maps belong to no image, where there are any."""
@@ -80,3 +87,12 @@ def source_name(maps_of: MapsOf) -> str:
 def source_facts(maps_of: MapsOf) -> dict[str, Any]:
     """What a run records of where its maps came from."""
     return {"maps": str(maps_of)} if isinstance(maps_of, Path) else model_facts(maps_of)
+
+
+def made_with(source: EvaluationSource, *recipes: Recipe) -> dict[str, Any]:
+    """What the maps of a source depend on, by content; a folder's maps are looked at image by image."""
+    if isinstance(source, MapFolder):
+        return {}
+    head = head_facts(source)
+    del head["completeness"]  # measured, with digits of the machine's
+    return {**fingerprint(source.classifier, *recipes), "head": head}

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from camkit.data import MAX_PIXELS, AnnotatedSet, FilledImages, Fit, Truncated, map_classes, read_dataset
-from camkit.errors import CamkitError
 from camkit.evaluation import EvaluationSource
 from camkit.inference import Inference, Precision, Progress
 from camkit.metrics.threshold_splits import REPORTED
@@ -35,6 +34,7 @@ class RunOptions:
     truncated: Truncated = "fail"
     step: float = 0.001
     seed: int = 0
+    resume: bool = False
     overwrite: bool = False
     show_progress: bool = False
     filled: FilledImages = field(default_factory=FilledImages)  # in this run
@@ -42,8 +42,6 @@ class RunOptions:
 
     def among(self, group: ProcessGroup) -> "RunOptions":
         """The options of one of several processes, which share the images out."""
-        if group.world_size > 1 and self.truncated == "fill":
-            raise CamkitError("--truncated fill counts damaged images in one process: leave it out, or torchrun")
         return replace(self, group=group, device=group.device_name(self.device),
                        show_progress=self.show_progress and group.is_main)  # fmt: skip
 
@@ -66,10 +64,13 @@ class RunOptions:
         return (4 if on_gpu else 0) if self.workers is None else self.workers
 
     def measuring(self, source: EvaluationSource) -> dict[str, Any]:
-        """What `evaluate` and `calibrate` take of the options."""
-        return {"protocol": self.protocol, "fit": self.fit, "batch_size": self.batch_size,
-                "workers": self.num_workers(source), "max_pixels": self.max_pixels,
-                "gather": self.group}  # fmt: skip
+        """What the library's `evaluate` and `calibrate` take of the options."""
+        return {"protocol": self.protocol, **self.reading(source), "gather": self.group}
+
+    def reading(self, source: EvaluationSource) -> dict[str, Any]:
+        """How images go through a network, or maps are read."""
+        return {"fit": self.fit, "batch_size": self.batch_size, "workers": self.num_workers(source),
+                "max_pixels": self.max_pixels}  # fmt: skip
 
     def progress(self, what: str, unit: str = "image") -> Progress:
         return lambda results, n: iter(progress_bar(results, what=what, total=n, unit=unit, shown=self.show_progress))

@@ -69,6 +69,10 @@ def held(files: Collection[str]) -> Callable[[Callable[P, Report]], Callable[P, 
             given: list[Any] = [*args, *kwargs.values()]
             options = next(one for one in given if isinstance(one, RunOptions))
             with process_group(options.device) as group:
+                if group.world_size > 1 and options.truncated == "fill":
+                    raise CamkitError(
+                        "--truncated fill counts damaged images in one process: leave it out, or torchrun"
+                    )
                 own = options.among(group)
                 positional: Any = [own if one is options else one for one in args]
                 named: Any = {name: own if one is options else one for name, one in kwargs.items()}
@@ -83,10 +87,11 @@ def held(files: Collection[str]) -> Callable[[Callable[P, Report]], Callable[P, 
 
 
 @contextmanager
-def publishing(out: Path, group: ProcessGroup = ALONE) -> Iterator[Path]:
+def publishing(out: Path, group: ProcessGroup = ALONE, *, keep: Collection[str] = ()) -> Iterator[Path]:
     """A new folder, whose files take the place of an earlier run's in `out` when the block ends: all of them or none.
 
-    Of several processes those that are not the first write theirs for nothing, to a temporary folder.
+    What `keep` names stays, and is claimed with them. Of several processes those that are not the first write theirs
+    for nothing, to a temporary folder.
 
     Raises
     ------
@@ -103,8 +108,8 @@ def publishing(out: Path, group: ProcessGroup = ALONE) -> Iterator[Path]:
         new.mkdir()
         yield new
         names = sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file())
-        remove(out)
-        claim(out, names)
+        remove(out, keep=keep)
+        claim(out, [*names, *keep])
         for name in names:
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(new / name, out / name)

@@ -189,7 +189,8 @@ def test_the_command_writes_table_summary_and_figure(tmp_path):
     assert "2 forward passes an image" in done.output
     written = {f"{name}.{suffix}" for name in ("zipf", "intensity") for suffix in ("csv", "json", "png", "pdf")}
     (out / "zipf-notes.csv").write_text("not camkit's")
-    assert {path.name for path in out.iterdir()} - {"zipf-notes.csv", ".camkit-files.json"} == written | {
+    own = {"zipf-notes.csv", ".camkit-files.json", ".camkit-journal.jsonl"}
+    assert {path.name for path in out.iterdir()} - own == written | {
         "zipf-curves.csv",
         "failures.csv",
         "run.json",

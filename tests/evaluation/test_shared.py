@@ -13,18 +13,21 @@ from camkit.data import read_dataset
 from camkit.evaluation.shared import share_of
 from camkit.process_group import ProcessGroup
 
-FILES = {"evaluated": ("metrics.json", "per_image.csv", "curve.csv", "failures.csv"),
-         "calibrated": ("settings.json", "surface.csv", "failures.csv")}  # fmt: skip
+FOLDERS = {"evaluated": "metrics.json", "ablated": "ablation.csv", "analyzed": "zipf-curves.csv",
+           "calibrated": "settings.json"}  # fmt: skip
+TIMES = ("run.json", "calibration.json", ".camkit-journal.jsonl", ".camkit-files.json")
 
 
 def test_two_processes_leave_the_files_of_one(tmp_path):
     mp.spawn(evaluated, (f"file://{tmp_path}/store", str(tmp_path), 2), nprocs=2)
     evaluated(0, None, str(tmp_path), 1)
-    for name, files in FILES.items():
-        for file in files:
-            one, two = ((tmp_path / f"{name}-{processes}" / file).read_bytes() for processes in (1, 2))
-            assert one == two, file
+    for name, wanted in FOLDERS.items():
+        one, two = ({path.name: path.read_bytes() for path in (tmp_path / f"{name}-{processes}").iterdir()
+                     if path.name not in TIMES} for processes in (1, 2))  # fmt: skip
+        assert one == two, name
+        assert wanted in one
     assert not list(tmp_path.glob("*/.camkit-new"))
+    assert not list(tmp_path.glob("*/.camkit-journal-*"))
     assert len((tmp_path / "evaluated-2/per_image.csv").read_text().splitlines()) > 20
 
 
@@ -46,8 +49,8 @@ def test_what_is_not_shared_is_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("RANK", "1")
     model = ["--model", f"{place}/net.py:build", "--dataset", "shapes", "--root", "n=8", "--out", str(place / "out")]
     for call, says in {
-        ("analyze", "zipf", *model): "camkit analyze runs in one process: call it without torchrun",
-        ("evaluate", *model, "--save-maps"): "--save-maps is for one process: leave it out, or torchrun",
+        ("analyze", "zipf", *model, "--demo"): "--demo is for one process: leave it out, or torchrun",
+        ("evaluate", *model, "--boxes", "boxes.csv"): "--boxes is for one process: leave it out, or torchrun",
     }.items():
         done = subprocess.run([sys.executable, "-m", "camkit", *call], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (2, "")

@@ -107,10 +107,10 @@ def test_one_command_may_replace_what_another_left(place):
     assert (place / "out/boxes.csv").exists()
     (place / "out/curve.csv").unlink()
     assert run(*command, "--overwrite")[0] == 0
-    assert below(place / "out") == [".camkit-files.json", "curve.csv", "curve.png", "failures.csv", "metrics.json",
-                                    "per_image.csv", "run.json"]  # fmt: skip
+    assert below(place / "out") == [".camkit-files.json", ".camkit-journal.jsonl", "curve.csv", "curve.png",
+                                    "failures.csv", "metrics.json", "per_image.csv", "run.json"]  # fmt: skip
     (place / "out/.camkit-new").symlink_to("/dev/full")  # nothing can be written: all of the run before stays
-    before = {name: (place / "out" / name).read_bytes() for name in below(place / "out") if "new" not in name}
+    before = {name: (place / "out" / name).read_bytes() for name in below(place / "out") if name[0] != "."}
     assert run(*command, "--overwrite")[0] == 2
     assert {name: (place / "out" / name).read_bytes() for name in before} == before
 
