@@ -20,7 +20,7 @@ from camkit.data.images import MAX_PIXELS
 from camkit.data.map_shards import MapShards, shards_in
 from camkit.data.png import SIGNATURE, essential
 from camkit.data.records import Record
-from camkit.data.sources import read_file, walk_files
+from camkit.data.sources import FileBytes, Read, read_file, walk_files
 from camkit.errors import CamkitError
 
 SUFFIXES = (".npy", ".npz", ".png")
@@ -108,6 +108,13 @@ class MapFolder:
         """Where the map of an image is; `CamkitError` where there is none, or more than one."""
         return self._found(image, label)[0]
 
+    def reader(self, image: str, label: int | None) -> Read:
+        """What reads the bytes of an image's map; `CamkitError` where there is none, or more than one."""
+        path = self.path(image, label)
+        if self.shards is None:
+            return FileBytes(str(path))
+        return self.shards.reader(self._shard_name(self.shards, image, label))
+
     def _found(self, image: str, label: int | None) -> "tuple[Path, Load]":
         return self._file(image, label) if self.shards is None else self._in_shard(self.shards, image, label)
 
@@ -128,16 +135,20 @@ class MapFolder:
         return found[0], partial(_grey if found[0].suffix.lower() == ".png" else _array, found[0])
 
     def _in_shard(self, shards: MapShards, image: str, label: int | None) -> tuple[Path, Load]:
-        names = self._names(image, label)
-        name = next((name for name in names if name in shards), None)
-        if name is None:
-            raise CamkitError(f"no map for it in the shards of {self.root}: {' or '.join(names)} is wanted")
+        name = self._shard_name(shards, image, label)
 
         def load() -> NDArray[Any]:
             with shards.open(name) as member:
                 return _npy(member)
 
         return shards.path_of(name) / name, load
+
+    def _shard_name(self, shards: MapShards, image: str, label: int | None) -> str:
+        names = self._names(image, label)
+        name = next((name for name in names if name in shards), None)
+        if name is None:
+            raise CamkitError(f"no map for it in the shards of {self.root}: {' or '.join(names)} is wanted")
+        return name
 
 
 def _as_precise(array: NDArray[Any]) -> Values:

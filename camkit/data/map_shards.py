@@ -14,6 +14,7 @@ from typing import IO
 from zipfile import ZipFile
 
 from camkit.data.names import written_path
+from camkit.data.sources import ZipMember
 from camkit.errors import CamkitError
 
 SHARD = re.compile(r"shard-(\d{6,})\.npz")
@@ -73,6 +74,10 @@ class MapShards:
         if number is None:
             raise KeyError(image)
         return self._paths[number]
+
+    def reader(self, image: str) -> ZipMember:
+        """What reads the bytes of an image's map; `KeyError` where there is none."""
+        return ZipMember(str(self.path_of(image)), f"{written_path(image)}{NPY}")
 
     def open(self, image: str) -> IO[bytes]:
         """An image's map, as of a ``.npy`` file.

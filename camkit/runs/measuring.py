@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from camkit.data import AnnotatedSet, MapFolder
-from camkit.data.sources import FileBytes
 from camkit.errors import CamkitError
 from camkit.localization import Failure
 from camkit.output.measured_folder import MeasuredFolder, Sources, image_itself
@@ -83,4 +82,4 @@ def part_of(line: Mapping[str, Any], name: str) -> Any:
 
 def map_and_image(maps: MapFolder) -> Sources:
     """What the lines of a folder of maps depend on."""
-    return lambda record: [record.read, FileBytes(str(maps.path(record.image, record.label)))]
+    return lambda record: [record.read, maps.reader(record.image, record.label)]

@@ -4,6 +4,7 @@ import csv
 import os
 import socket
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -205,6 +206,29 @@ def test_maps_in_shards_are_read_by_the_page_and_as_another_tools(place, tmp_pat
     (tmp_path / "first/maps/shard-000001.npz").write_bytes(b"PK nothing")
     status, _, error = call(place, *options, "--resume")
     assert (status, "shard-000001.npz: cannot be read as a shard of maps" in error) == (2, True)
+
+
+def test_another_map_in_a_shard_is_seen_by_a_run_that_goes_on(tmp_path):
+    """A map of the same size, in a shard of the same size; and not a shard that is only written again."""
+    (tmp_path / "maps").mkdir()
+    rows = ["image,label,x0,y0,x1,y1"]
+    for name in "ab":
+        Image.new("RGB", (40, 30)).save(tmp_path / f"{name}.png")
+        rows.append(f"{name}.png,thing,5,5,20,20")
+    (tmp_path / "truth.csv").write_text("\n".join(rows) + "\n")
+    shard, rng = tmp_path / "maps/shard-000000.npz", np.random.default_rng(0)
+    maps = {f"{name}.png": rng.random((4, 5), np.float32) for name in "ab"}
+    line = ["evaluate", "--maps", tmp_path / "maps", "--dataset", "csv", "--root", tmp_path / "truth.csv", "--out",
+            tmp_path / "out"]  # fmt: skip
+    np.savez(shard, **maps)
+    assert run(*line)[0] == 0
+    np.savez(shard, **maps)
+    status, _, error = run(*line, "--resume")
+    assert status == 0, error
+    np.savez(shard, **maps | {"b.png": 1 - maps["b.png"]})
+    command = [sys.executable, "-m", "camkit", *map(str, line), "--resume"]  # a process keeps its archives open
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (again.returncode, "b.png holds other bytes than when it was finished" in again.stderr) == (2, True), again
 
 
 def test_what_cannot_be_is_told_before_torch(place, monkeypatch):
