@@ -24,8 +24,8 @@ from camkit.evaluation.further import NOTHING
 from camkit.evaluation.predicted_classes import TOP_K, class_predictions, num_outputs
 from camkit.evaluation.source import none_measured
 from camkit.figures import plot_grid
-from camkit.metrics.threshold_splits import FIXED
 from camkit.inference import Inference
+from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
 from camkit.output.class_maps import CLASS_MAPS, ClassMapWriter
