@@ -33,13 +33,24 @@ class PlainWeights:
             The model has no such parameters any more.
         """
         try:
-            weight = model.get_parameter(self.weight).detach().flatten(1)
-            bias = model.get_parameter(self.bias).detach() if self.bias else weight.new_zeros(len(weight))
+            own = model.get_parameter(self.weight)
+            bias = model.get_parameter(self.bias) if self.bias else None
         except AttributeError as error:
             raise CamkitError(f"the model has no {self.weight} or bias as when its head was found; {ANEW}") from error
+        if is_view(head.weight, own) and (bias is None or is_view(head.bias, bias)):
+            return head  # it sees what is written into them
+        weight = own.detach().flatten(1)
         if weight.shape[1] != head.weight.shape[1]:
             raise CamkitError(f"{self.weight} takes {weight.shape[1]} channels, not {head.weight.shape[1]}; {ANEW}")
+        bias = weight.new_zeros(len(weight)) if bias is None else bias.detach()
         return replace(head, weight=weight, bias=bias, scaled_bias=torch.zeros_like(bias))
+
+
+def is_view(view: torch.Tensor, of: torch.Tensor) -> bool:
+    """Whether all numbers of a tensor are another one's, in the same memory and order."""
+    alike = view.shape == of.shape[: view.ndim] and view.numel() == of.numel()
+    alike = alike and view.dtype == of.dtype and view.device == of.device
+    return alike and view.data_ptr() == of.data_ptr() and view.is_contiguous() and of.is_contiguous()
 
 
 def plain_weights(model: nn.Module, head: Head) -> PlainWeights | None:
@@ -130,7 +141,7 @@ def expected_logits(head: Head, rows: torch.Tensor, classes: torch.Tensor | None
         scale, weight = head.scale(rows).float()[:, None], head.weight.float()
         if classes is None:
             return scale * (rows @ weight.T + head.scaled_bias.float()) + head.bias.float()
-        products = (weight[classes] @ rows[:, :, None])[..., 0]
+        products = (weight[classes] * rows[:, None]).sum(-1)
         return scale * (products + head.scaled_bias.float()[classes]) + head.bias.float()[classes]
     except RuntimeError as error:
         raise CamkitError(f"the model's head cannot be read on {rows.device} in this precision; {ANEW}") from error
