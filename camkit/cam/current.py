@@ -42,8 +42,8 @@ class PlainWeights:
         weight = own.detach().flatten(1)
         if weight.shape[1] != head.weight.shape[1]:
             raise CamkitError(f"{self.weight} takes {weight.shape[1]} channels, not {head.weight.shape[1]}; {ANEW}")
-        bias = weight.new_zeros(len(weight)) if bias is None else bias.detach()
-        return replace(head, weight=weight, bias=bias, scaled_bias=torch.zeros_like(bias))
+        added = weight.new_zeros(len(weight)) if bias is None else bias.detach()
+        return replace(head, weight=weight, bias=added, scaled_bias=torch.zeros_like(added))
 
 
 def is_view(view: torch.Tensor, of: torch.Tensor) -> bool:
@@ -92,8 +92,7 @@ def refuse_stale(
     CamkitError
         They miss by more than rounding does.
     """
-    few = classes is not None and 0 < classes.numel() < head.num_classes == logits.shape[1]
-    if few and head.kind != "linearised" and _given_by(head, pooled, logits, eps, classes):
+    if classes is not None and _given_by(head, pooled, logits, eps, classes):
         return  # as nearly always; what follows finds out which image is missed, and by how much
     images = (~logits.isnan().any(1) & pooled.isfinite().all(1)).nonzero()[:, 0]
     if not len(images) or (head.kind == "given" and not head.completeness <= tolerance(head.weight)):
@@ -128,7 +127,9 @@ def rounding(eps: float) -> float:
 
 
 def _given_by(head: Head, pooled: torch.Tensor, logits: torch.Tensor, eps: float, classes: torch.Tensor) -> bool:
-    """Whether all of the asked logits are there, and within rounding what the head makes of the pooled vectors."""
+    """Whether all of few asked logits are there, and within rounding what the head makes of the pooled vectors."""
+    if head.kind == "linearised" or not 0 < classes.numel() < head.num_classes == logits.shape[1]:
+        return False
     miss = (expected_logits(head, pooled, classes) - logits.gather(1, classes)).abs().amax(1)
     return bool((miss <= rounding(eps) * logits.abs().amax(1)).all())
 

@@ -99,7 +99,7 @@ def class_predictions(
     model = classifier.model.to(on)
     records = RecordDataset(dataset.records, Preprocess(classifier.input, fit), max_pixels, upright=dataset.upright,
                             filled=dataset.filled)  # fmt: skip
-    order = BatchSampler(range(len(records)), batch_size, drop_last=False)  # type: ignore[arg-type]
+    order = BatchSampler(range(len(records)), batch_size, drop_last=False)
     for batches, failures in read_batches(records, order, workers, [] if deaths is None else deaths):
         found: dict[int, torch.Tensor | Failure]
         found = {sample.index: Failure(sample.name, UNSEEN) for sample in failures}
