@@ -208,9 +208,13 @@ def assert_two_are_one(folder, every):
     found = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
     for one in every:
         losses, weights = looped(ProcessGroup(0, 1, torch.device("cpu")), one)
-        for others, its in (of_rank[one.method] for of_rank in found):
-            assert losses == pytest.approx(others, abs=1e-4), one.method
-            assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(weights, its, strict=True)), one.method
+        for others, its in (of_rank[named(one)] for of_rank in found):
+            assert losses == pytest.approx(others, abs=1e-4), named(one)
+            assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(weights, its, strict=True)), named(one)
+
+
+def named(settings):
+    return f"{settings.method}, {settings.pool}"
 
 
 def looping(rank, address, processes, settings, out):
@@ -223,5 +227,5 @@ def looping_each(rank, address, processes, every, out):
     """The same for several settings, in a group that meets once."""
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=processes)
     group = ProcessGroup(rank, processes, torch.device("cpu"))
-    torch.save({settings.method: looped(group, settings) for settings in every}, f"{out}/{rank}.pt")
+    torch.save({named(settings): looped(group, settings) for settings in every}, f"{out}/{rank}.pt")
     dist.destroy_process_group()

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from camkit.cam.head import FeatureMap
 from camkit.cam.layouts import numel, one_step_back
-from camkit.cam.tokens import LINEAR
+from camkit.cam.tokens import LINEAR, before_linear
 from camkit.cam.trace import Call, Value
 
 NORMS = {"native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm", "_native_batch_norm_legit_no_training",
@@ -183,10 +183,7 @@ def _alone(call: Call, value: Value, index: Tensor) -> tuple[Value, Tensor] | No
     if value is not call.outputs[0]:
         return None
     if call.name in LINEAR:
-        x = call.args[1] if call.name == "addmm" else call.args[0]
-        if not isinstance(x, Value) or len(call.parents) != 1:
-            return None
-        return x, (index // value.shape[-1]) * x.shape[-1]
+        return before_linear(call, value, index)
     pointwise = torch.Tag.pointwise in getattr(call.op, "tags", ())
     if not pointwise and call.name not in ALONE:
         return None

@@ -24,8 +24,9 @@ ANYWHERE = "a change anywhere in an image moves the whole map: where it is brigh
 STRIPS = ((1, 2), (2, 4), (4, 6), (6, 7))  # eighths of the image
 STRETCH = 5 / 8  # positions: one unpadded convolution on 16 pixels has 0.4 to 0.6, ten on 32 have 0.65 to 1.1
 SILENT = 0.75  # share of positions at which all features are zero: what is left of the map says too little
+LEFT = 0.01  # share of numbers that are not zero: so few units see single things, wherever they are
 DEAD = (
-    "the feature map is zero at most positions of images of noise, as in a network whose units have died: whether its "
+    "the feature map is zero nearly everywhere on images of noise, as in a network whose units have died: whether its "
     "positions are places of the image could not be checked"
 )
 UNMOVED = "changes of the image move the map by no more than rounding: its places could not be checked"
@@ -75,7 +76,7 @@ def check_places(
         From images (n, channels, H, W) to their feature maps (n, C, h, w).
     followed : callable
         Whether positions are known, by the operations that made them, to be places of the image however they change;
-        asked where their changes do not tell.
+        asked where their changes do not tell, or of few units that are left.
 
     Returns
     -------
@@ -113,9 +114,11 @@ def check_places(
     moved = (after - before)[: len(blocks)]
     shares = shares_of(moved)
     if apartness(shares) < APART:
-        if followed() or _follows_size(images, features, map_size):
-            return ANYWHERE
-        if places_told(shares_of(unlike(moved, before))) and strips_lie(images, features, before, left=True):
+        if (
+            followed()
+            or _follows_size(images, features, map_size)
+            or (places_told(shares_of(unlike(moved, before))) and strips_lie(images, features, before, left=True))
+        ):
             return ANYWHERE
         raise HeadNotFound(
             f"a change anywhere in the image moves all positions of the {name(map_size)} map alike: its axes are no "
@@ -124,6 +127,8 @@ def check_places(
     displaced = scrambled(shares)
     if not displaced and (off := off_centre(shares)) and not strips_lie(images, features, before):
         displaced = off
+    if displaced and float((before != 0).double().mean()) < LEFT and followed():
+        return DEAD
     if displaced:
         raise HeadNotFound(
             f"the {name(map_size)} map changes elsewhere than the image does ({displaced}): it does not lie over the "

@@ -108,15 +108,26 @@ def is_mean(value: Value | Tensor, of: Value) -> bool:
     return call is not None and call.name == "mean" and source(call.parents[0]) is source(of)
 
 
+def before_linear(call: Call, value: Value, index: Tensor) -> tuple[Value, Tensor] | None:
+    """A number of each row before a linear layer, which works on rows alone; None where its weights are no parameter.
+
+    Parameters
+    ----------
+    index : Tensor, int64
+        Flat places of numbers that the layer makes.
+    """
+    x = call.args[1] if call.name == "addmm" else call.args[0]
+    if not isinstance(x, Value) or len(call.parents) != 1:
+        return None
+    return x, (index // value.shape[-1]) * x.shape[-1]
+
+
 def _before(call: Call, value: Value, index: Tensor) -> tuple[Value, Tensor] | None:
     """The tokens before an operation that works on each token alone; None for any other."""
     if not call.parents or value is not call.outputs[0]:
         return None
     if call.name in LINEAR:
-        x = call.args[1] if call.name == "addmm" else call.args[0]
-        if not isinstance(x, Value) or len(call.parents) != 1:
-            return None
-        return x, (index // value.shape[-1]) * x.shape[-1]
+        return before_linear(call, value, index)
     if call.name in {"bmm", "matmul", "convolution", "_softmax"}:
         return None
     alike = [parent for parent in call.parents if parent.shape == value.shape and numel(parent) == numel(value)]

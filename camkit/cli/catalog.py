@@ -1,17 +1,18 @@
 """Names that options take, known without loading torch; `tests/cli/test_catalog.py` holds them against the library."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from camkit.cli.elsewhere import EXTRAS, near, refusal, torchvision_names
 from camkit.data.formats.registry import AUTO, READERS
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     Kind = click.ParamType[str]
 else:
     Kind = click.ParamType  # no generic before Click 8.5
@@ -31,6 +32,13 @@ FILES = re.compile(r"\.py(:.*)?$|\.safetensors$", re.IGNORECASE)
 def model_names() -> tuple[str, ...]:
     """Every name that --model takes as it stands."""
     return ("tiny", *LITES, *(f"wsol:{name}" for name in BACKBONES), *torchvision_names())
+
+
+def completions(values: Iterable[str], kind: str = "plain") -> "list[CompletionItem]":
+    """What the Tab key offers."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(value, type=kind) for value in values]
 
 
 class Name(Kind):
@@ -57,9 +65,9 @@ class Name(Kind):
                           param, ctx)  # fmt: skip
         return value
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":  # noqa: ARG002
         begun, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
-        return [CompletionItem(f"{begun}{comma}{name}") for name in self.known if name.startswith(last)]
+        return completions(f"{begun}{comma}{name}" for name in self.known if name.startswith(last))
 
 
 class Model(Kind):
@@ -82,9 +90,9 @@ class Model(Kind):
                 self.fail(why, param, ctx)
         return value
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
-        names = [CompletionItem(name) for name in model_names() if name.startswith(incomplete)]
-        return names or [CompletionItem(incomplete, type="file")]
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":  # noqa: ARG002
+        names = completions(name for name in model_names() if name.startswith(incomplete))
+        return names or completions([incomplete], "file")
 
 
 def why_no_model(spec: str) -> str:
@@ -105,7 +113,7 @@ class Preset(Kind):
 
     name = "name"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":  # noqa: ARG002
         from camkit.training.presets import presets
 
-        return [CompletionItem(name) for name in presets() if name.startswith(incomplete)]
+        return completions(name for name in presets() if name.startswith(incomplete))

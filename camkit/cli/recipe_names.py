@@ -6,14 +6,16 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from camkit.cli.catalog import Kind
+from camkit.cli.catalog import Kind, completions
 from camkit.cli.elsewhere import near
 from camkit.errors import CamkitError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 GAMMAS = ("t1b1", "linear", "quadratic", "top20")
 WEIGHTINGS = ("signed", "positive", "negative", "gradcam++", "ablation", "finer",
@@ -135,9 +137,9 @@ class Named(Kind):
                 self.fail(why, param, ctx)
         return value
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":  # noqa: ARG002
         begun, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
-        return [CompletionItem(f"{begun}{comma}{name}") for name in self.offered if name.startswith(last)]
+        return completions(f"{begun}{comma}{name}" for name in self.offered if name.startswith(last))
 
 
 SOURCE = Named(why_no_source, (*(f"{name}:" for name in LIBRARIES), RELU_MAPS))

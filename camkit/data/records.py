@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,16 @@ class Record:
     boxes: NDArray[np.float64] = field(default_factory=no_boxes)
     size: tuple[int, int] | None = None
     read_mask: Callable[[], tuple[NDArray[np.bool_], NDArray[np.bool_]]] | None = None
+
+    @property
+    def mask_files(self) -> tuple[Callable[[], bytes], ...]:
+        """Readers of the files that the mask is in; none where the annotations hold it, or it is drawn."""
+        return tuple(getattr(self.read_mask, "files", ()))
+
+    @property
+    def written_mask(self) -> Any:
+        """The mask as the annotations hold it, None where they do not."""
+        return getattr(self.read_mask, "written", None)
 
     def __repr__(self) -> str:
         masked = "" if self.read_mask is None else ", with a mask"

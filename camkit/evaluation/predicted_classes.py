@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler
 
 from camkit.cam.logits import logits_of
-from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, Preprocess, Record, RecordDataset, collate, quiet_worker
+from camkit.data import MAX_PIXELS, AnnotatedSet, Fit, Preprocess, Record, RecordDataset, read_batches
 from camkit.errors import CamkitError
 from camkit.evaluation.classes import ClassMatch, match_classes
 from camkit.inference import Progress, no_progress, pick_device
@@ -89,14 +89,18 @@ def class_predictions(
     workers: int = 0,
     device: str = "auto",
     max_pixels: int = MAX_PIXELS,
+    deaths: list[str] | None = None,
 ) -> Iterator[torch.Tensor | Failure]:
-    """Of each image, in order, the likeliest classes (k,), at most five, best first; of one that cannot be read why."""
+    """Of each image, in order, the likeliest classes (k,), at most five, best first; of one that cannot be read why.
+
+    `deaths` gets a line for each process that died of reading.
+    """
     on = pick_device(device)
     model = classifier.model.to(on)
     records = RecordDataset(dataset.records, Preprocess(classifier.input, fit), max_pixels, upright=dataset.upright,
                             filled=dataset.filled)  # fmt: skip
-    loader = DataLoader(records, batch_size, num_workers=workers, collate_fn=collate, worker_init_fn=quiet_worker)
-    for batches, failures in loader:
+    order = BatchSampler(range(len(records)), batch_size, drop_last=False)
+    for batches, failures in read_batches(records, order, workers, [] if deaths is None else deaths):
         found: dict[int, torch.Tensor | Failure]
         found = {sample.index: Failure(sample.name, UNSEEN) for sample in failures}
         for batch in batches:

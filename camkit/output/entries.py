@@ -16,13 +16,7 @@ class Entry(NamedTuple):
 
 
 class Entries:
-    """Images of a journal by name; a temporary database, which is the process's own, and goes with it.
-
-    Attributes
-    ----------
-    done : int
-        How many are finished; the others have failed.
-    """
+    """Images of a journal by name; a temporary database, which is the process's own, and goes with it."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)
@@ -31,12 +25,14 @@ class Entries:
         self._db.execute("CREATE TABLE entries (name BLOB PRIMARY KEY, at INTEGER NOT NULL, done INTEGER NOT NULL) "
                          "WITHOUT ROWID")  # fmt: skip
         self._db.execute("BEGIN")
-        self.done = 0
+
+    @property
+    def done(self) -> int:
+        """How many are finished; the others have failed."""
+        return int(self._db.execute("SELECT count(*) FROM entries WHERE done").fetchone()[0])
 
     def note(self, name: str, at: int, *, done: bool) -> None:
         """A line of an image, which takes the place of those before."""
-        before = self.get(name)
-        self.done += done - (before is not None and before.done)
         self._db.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?)", (_bytes(name), at, done))
 
     def get(self, name: str) -> Entry | None:

@@ -78,8 +78,17 @@ class Journal:
     def write(self, line: Line) -> None:
         """Add a line, which is on its way to the disk when this returns."""
         assert self._file is not None
-        at, self._end = self._end, self._end + append(self._file, self.path, line)
-        self._keep(line, at)
+        length = append(self._file, self.path, line)
+        self._keep(line, self._end)
+        self._end += length
+
+    def catch_up(self) -> None:
+        """Note the line that was written when a signal came before it was noted."""
+        self._lines.seek(self._end)
+        for raw in self._lines:
+            if raw.endswith(b"\n"):
+                self._keep(json.loads(raw), self._end)
+                self._end += len(raw)
 
     def entry(self, image: str) -> Line | None:
         """The last line that says what became of an image."""

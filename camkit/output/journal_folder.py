@@ -176,6 +176,7 @@ class JournalFolder:
 
     def kept(self) -> str:
         """How much of the run is finished, and how it goes on; of several processes, which of them have died."""
+        self.journal.catch_up()
         done, gone = self.done, ""
         if self._part is not None:
             done += finished(self.path)

@@ -20,8 +20,8 @@ Sources = Callable[[Record], Sequence[Callable[[], bytes]]]
 
 
 def image_itself(record: Record) -> Sequence[Callable[[], bytes]]:
-    """What an image's line depends on: its own bytes."""
-    return [record.read]
+    """What an image's line depends on: its own bytes, and its mask's."""
+    return [record.read, *record.mask_files]
 
 
 class MeasuredFolder(JournalFolder):
@@ -87,15 +87,16 @@ class MeasuredFolder(JournalFolder):
             path.unlink(missing_ok=True)
 
     def changed_images(self) -> str | None:
-        """An image that holds other bytes than when it was finished, in words."""
+        """An image that holds other bytes than when it was finished, or whose mask or map does, in words."""
         for index, record in enumerate(self.records):
             entry = self.journal.entry(self.key(index))
             if entry is None or "measured" not in entry:
                 continue
-            sources = entry["source"].get("files", [])
-            reads = self.sources(record)
+            sources, reads = entry["source"].get("files", []), self.sources(record)
             if len(sources) != len(reads) or any(map(is_other_bytes, reads, sources)):
-                return f"{written_path(record.image)} holds other bytes than when it was finished"
+                its_own = not sources or is_other_bytes(reads[0], sources[0])
+                what = f"{'' if its_own else 'the mask or map of '}{written_path(record.image)}"
+                return f"{what} holds other bytes than when it was finished"
         return None
 
     def key(self, index: int) -> str:

@@ -46,6 +46,7 @@ def heading(run: Run, claims: Claims, verdicts: Sequence[Verdict], asked: Sequen
     seeds = len({cell.seed for cell in run.plan if cell.seed is not None})
     some = "all of" if budget.photographs is None else f"{budget.photographs} of"
     call = f"camkit reproduce {' '.join(asked)} --budget {run.budget}"
+    call += "" if seeds in {0, budget.seeds} else f" --seeds {seeds}"
     return (
         f"# The papers' claims, tested\n\nMade by `{call}`; do not edit. Of "
         f"{len(verdicts)} claims {said}. {seeds} seed{'s' * (seeds != 1)} of each trained network, "

@@ -24,6 +24,7 @@ from camkit.evaluation.further import NOTHING
 from camkit.evaluation.predicted_classes import TOP_K, class_predictions, num_outputs
 from camkit.evaluation.source import none_measured
 from camkit.figures import plot_grid
+from camkit.inference import Inference
 from camkit.metrics.threshold_splits import FIXED
 from camkit.models import Classifier
 from camkit.output import whole
@@ -119,9 +120,9 @@ def run_evaluate(
         }
         streams = model.streams()
         if other is not None:
-            streams[CLASSES] = Stream(lambda part: class_predictions(other, part, device=run.options.device,
-                                                                     **run.options.reading(source)),
-                                      lambda top: top.tolist())  # fmt: skip
+            deaths = source.deaths if isinstance(source, Inference) else None
+            reading = {"device": run.options.device, "deaths": deaths, **run.options.reading(source)}
+            streams[CLASSES] = Stream(lambda part: class_predictions(other, part, **reading), lambda top: top.tolist())
         own = {"made_with": made_with(source, recipe), "save_maps": save_maps}
         own |= {} if other is None else {"classes_with": fingerprint(other)}
         with _folder("evaluate", run, settings | own) as folder:

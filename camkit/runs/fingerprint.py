@@ -32,10 +32,11 @@ def fingerprint(classifier: Classifier, *recipes: Recipe) -> dict[str, Any]:
 
 
 def records_digest(dataset: AnnotatedSet) -> str:
-    """Of what is annotated, image after image: names, classes, boxes, sizes, and whether there is a mask."""
+    """Of what is annotated, image after image: names, classes, boxes, sizes, and masks that annotations hold."""
     found = hashlib.sha256(repr((dataset.class_names, dataset.upright)).encode(errors="surrogatepass"))
     for record in dataset.records:
         about = record.image, record.label, record.size, len(record.boxes), record.read_mask is not None
+        about += () if record.written_mask is None else (record.written_mask,)
         found.update(repr(about).encode(errors="surrogatepass") + record.boxes.tobytes())
     return found.hexdigest()
 

@@ -82,4 +82,4 @@ def part_of(line: Mapping[str, Any], name: str) -> Any:
 
 def map_and_image(maps: MapFolder) -> Sources:
     """What the lines of a folder of maps depend on."""
-    return lambda record: [record.read, maps.reader(record.image, record.label)]
+    return lambda record: [*image_itself(record), maps.reader(record.image, record.label)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
 from typing import Any
 
 from camkit.errors import CamkitError
@@ -28,6 +27,8 @@ def presets() -> dict[str, dict[str, Any]]:
 
 
 def _read(name: str) -> dict[str, Any]:
+    from importlib import resources  # noqa: PLC0415 - a fifth of what `camkit --help` takes
+
     file = resources.files("camkit.training") / "presets" / f"{name}.toml"
     return parse_toml(file.read_text(encoding="utf-8"), str(file))
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from camkit import CAM, HeadNotFound
 from camkit.cam.check import mixes_in_double, same_alone
-from camkit.cam.places import ANYWHERE, check_places
+from camkit.cam.places import ANYWHERE, DEAD, check_places
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 FEW = (0, 1, 2, 795, 811, 927, 981, 1209, 1396)
@@ -44,6 +44,18 @@ def mixed(images):
     y = F.unfold(images, 4, stride=4)
     mixing = torch.randn(256, 256, generator=seeded(2)) / 16
     return (y + 2 * y @ mixing).unflatten(2, (16, 16))
+
+
+def test_where_nearly_all_units_have_died_operations_tell_and_changes_do_not():
+    def dead(images):
+        y = local(images).flip(3)
+        return torch.cat([y[:, :1], torch.zeros_like(y[:, 1:])], 1)
+
+    assert check_places(IMAGES, dead, lambda: True) == DEAD
+    with pytest.raises(HeadNotFound, match="elsewhere"):
+        check_places(IMAGES, dead)
+    with pytest.raises(HeadNotFound, match="elsewhere"):
+        check_places(IMAGES, lambda images: local(images).flip(3), lambda: True)
 
 
 @pytest.mark.parametrize("features", [shared, mixed])

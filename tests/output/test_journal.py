@@ -5,6 +5,7 @@ import json
 import pytest
 
 from camkit.errors import CamkitError
+from camkit.output.entries import Entries
 from camkit.output.journal import JOURNAL, Journal, drawn
 
 ROW = {"image": "a", "width": 6, "height": 4, "rank": 1, "label": 0, "name": "n", "score": 0.5,
@@ -43,6 +44,26 @@ def test_it_reads_what_it_wrote(folder):
     assert (journal.entries.done, len(journal.entries)) == (1, 2)
     assert journal.sessions == [{}]
     assert list(drawn(folder)) == ["overlays/a.png"]
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_a_line_whose_writing_a_signal_interrupted_counts_once(folder, noted, monkeypatch):
+    journal, note = Journal(folder, {}), Entries.note
+
+    def interrupted(*args, **options):
+        if noted:
+            note(*args, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Entries, "note", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.write({**DONE, "image": "c"})
+    for _ in range(2):
+        journal.catch_up()
+        assert (journal.entries.done, len(journal.entries)) == (2, 3)
+    assert journal.entry("c") == {**DONE, "image": "c"}
+    journal.close()
 
 
 def test_cut_anywhere_after_its_first_line_it_goes_on(folder):

@@ -1,4 +1,4 @@
-"""WILDCAT in whole runs: stopped and gone on, in two processes, and what is saved of its maps."""
+"""WILDCAT and WELDON in whole runs: stopped and gone on, in two processes, and what is saved of their maps."""
 
 from dataclasses import replace
 
@@ -41,7 +41,8 @@ def test_the_run_has_three_maps_a_class_and_what_it_saves_one(alone):
 
 
 def test_two_processes_are_one(tmp_path):
-    assert_two_are_one(tmp_path, [replace(SETTINGS, size=(28,), resize=32, root="n=40,classes=4")])
+    wildcat = replace(SETTINGS, size=(28,), resize=32, root="n=40,classes=4")
+    assert_two_are_one(tmp_path, [wildcat, replace(wildcat, pool="weldon:4,2")])
 
 
 def test_a_method_that_looks_at_class_maps_says_that_there_is_no_fc(tmp_path):

@@ -37,6 +37,11 @@ class MaskFiles:
     ignore: Read | None = None
     above: int = 0
 
+    @property
+    def files(self) -> tuple[Read, ...]:
+        """All that it reads."""
+        return self.instances if self.ignore is None else (*self.instances, self.ignore)
+
     def __call__(self) -> tuple[Mask, Mask]:
         mask = self._load(self.instances[0])
         for read in self.instances[1:]:
@@ -86,6 +91,11 @@ class MaskValues:
     ignored: int
     known: tuple[int, ...] = ()
     pairs: bool = False
+
+    @property
+    def files(self) -> tuple[Read, ...]:
+        """All that it reads."""
+        return (self.read,)
 
     def __call__(self) -> tuple[Mask, Mask]:
         numbers = _numbers(self.read, pairs=self.pairs)

@@ -90,6 +90,11 @@ class Masks:
     crowds: Sequence[Segmentation] = ()
     fault: str | None = None
 
+    @property
+    def written(self) -> tuple[list[Any], list[Any]]:
+        """Its objects and crowds as the annotations have them."""
+        return [one.written for one in self.objects], [one.written for one in self.crowds]
+
     def __call__(self) -> tuple[Mask, Mask]:
         if self.fault:
             raise CamkitError(f"the mask lacks an object: {self.fault}")
