@@ -65,6 +65,8 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="the page to write into, such as docs/benchmarks.md")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    if asked.page and not asked.page.is_file():
+        parser.error(f"{asked.page}: there is no such page to write into")
     settings = Settings(asked.budget == "full", asked.networks, asked.rounds, asked.clock)
     if asked.threads:
         torch.set_num_threads(asked.threads)
