@@ -24,7 +24,7 @@ ANYWHERE = "a change anywhere in an image moves the whole map: where it is brigh
 STRIPS = ((1, 2), (2, 4), (4, 6), (6, 7))  # eighths of the image
 STRETCH = 5 / 8  # positions: one unpadded convolution on 16 pixels has 0.4 to 0.6, ten on 32 have 0.65 to 1.1
 SILENT = 0.75  # share of positions at which all features are zero: what is left of the map says too little
-LEFT = 0.01  # share of numbers that are not zero: so few units see single things, wherever they are
+ALIVE = 0.01  # share of numbers that are not zero: so few units see single things, wherever they are
 DEAD = (
     "the feature map is zero nearly everywhere on images of noise, as in a network whose units have died: whether its "
     "positions are places of the image could not be checked"
@@ -127,7 +127,7 @@ def check_places(
     displaced = scrambled(shares)
     if not displaced and (off := off_centre(shares)) and not strips_lie(images, features, before):
         displaced = off
-    if displaced and float((before != 0).double().mean()) < LEFT and followed():
+    if displaced and float((before != 0).double().mean()) < ALIVE and followed():
         return DEAD
     if displaced:
         raise HeadNotFound(
