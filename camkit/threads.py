@@ -1,6 +1,7 @@
-"""The work on each image, by threads beside the network's next forward pass, its results in the images' order."""
+"""The work on each image by threads, beside the network's next forward pass or in turns, its results in their order."""
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,15 +9,23 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+import torch
+
 from camkit.data import Batch, Sample
 from camkit.errors import is_out_of_memory
 
 T = TypeVar("T")
+LOCK = threading.Lock()
+THREADS = min(4, os.cpu_count() or 1)  # by default
 Chunks = Iterable[tuple[list[Batch], list[Sample]]]  # as `camkit.data.collate` gives them
 
 
 def in_order(
-    chunks: Chunks, start: Callable[[Batch], list[Callable[[], T]]], failed: Callable[[Sample], T]
+    chunks: Chunks,
+    start: Callable[[Batch], list[Callable[[], T]]],
+    failed: Callable[[Sample], T],
+    *,
+    ahead: bool,
 ) -> Iterator[T]:
     """Results of all images, in their order.
 
@@ -25,10 +34,13 @@ def in_order(
     chunks : iterable of (batches, failures)
         As a DataLoader with `camkit.data.collate` gives them.
     start : callable
-        Runs a batch's forward pass and gives what is left to do for each of its images. That is done by threads, so
-        that the next forward pass does not wait for it.
+        Runs a batch's forward pass and gives what is left to do for each of its images, which threads do.
     failed : callable
         The result of a sample without an input, and of one whose work does not fit into memory.
+    ahead : bool
+        Whether the next forward pass is made meanwhile: as it should where the network runs on a device of its own.
+        On the processor the two take turns. A network's operations are shared out among all cores evenly, and wait for
+        the core that does something else beside.
     """
 
     def chunks_of_jobs() -> Iterator[list[Callable[[], T]]]:
@@ -41,7 +53,7 @@ def in_order(
                 jobs += zip((sample.index for sample in batch.samples), within, strict=True)
             yield [job for _, job in sorted(jobs, key=lambda pair: pair[0])]
 
-    yield from in_threads(chunks_of_jobs())
+    yield from in_threads(chunks_of_jobs(), ahead=ahead)
 
 
 def _within_memory(job: Callable[[], T], sample: Sample, failed: Callable[[Sample], T]) -> T:
@@ -56,20 +68,35 @@ def _within_memory(job: Callable[[], T], sample: Sample, failed: Callable[[Sampl
     return failed(replace(sample, error=reason))
 
 
-def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int | None = None) -> Iterator[T]:
-    """Results of jobs, in order; while a chunk of them is worked on, the next is made.
+def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int = THREADS, *, ahead: bool = True) -> Iterator[T]:
+    """Results of jobs, in order.
 
     Parameters
     ----------
     chunks : iterable of list of callable
-    threads : int, optional
-        By default a thread a core, at most four.
+    threads : int
+    ahead : bool
+        Whether the next chunk is made while one is worked on.
     """
-    with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1)) as pool:
+    with worker_threads(threads) as pool:
         waiting: deque[list[Future[T]]] = deque()
         for jobs in chunks:
             waiting.append([pool.submit(job) for job in jobs])
-            if len(waiting) > 1:
+            if len(waiting) > ahead:
                 yield from (job.result() for job in waiting.popleft())
         for futures in waiting:
             yield from (job.result() for job in futures)
+
+
+def worker_threads(threads: int) -> ThreadPoolExecutor:
+    """So many threads, in which PyTorch's operations start none of their own."""
+    return ThreadPoolExecutor(threads, initializer=_work_alone)
+
+
+def _work_alone() -> None:
+    with LOCK:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)  # for this thread, and for those that are yet to come
+        again = threading.Thread(target=torch.set_num_threads, args=(before,))
+        again.start()
+        again.join()

@@ -57,7 +57,8 @@ def forward_dataset(
         own = [dataset.records[sample.index].label for sample in batch.samples]
         return start(batch, tensor([0 if label is None else numbers[label] for label in own]))
 
-    yield from in_order(inference.batches(images, batch_size, workers), inference.halving(with_classes), _unreadable)
+    chunks = inference.batches(images, batch_size, workers)
+    yield from in_order(chunks, inference.halving(with_classes), _unreadable, ahead=inference.ahead)
 
 
 def _unreadable(sample: Sample) -> Failure:

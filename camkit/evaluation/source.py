@@ -24,7 +24,7 @@ from camkit.inference import Inference
 from camkit.localization import Failure, window_of
 from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
-from camkit.threads import in_threads
+from camkit.threads import THREADS, in_threads
 
 CHUNK = 64  # maps that are read while as many are measured
 
@@ -184,7 +184,7 @@ def _of_folder(
     n = len(dataset.records)
     chunks: Iterator[list[Callable[[], T | Failure]]]
     chunks = ([partial(job, i) for i in range(start, min(start + CHUNK, n))] for start in range(0, n, CHUNK))
-    yield from in_threads(chunks, threads or None)
+    yield from in_threads(chunks, threads or THREADS)
 
 
 def none_measured(dataset: AnnotatedSet, failures: Sequence[Failure]) -> CamkitError:
