@@ -1,22 +1,17 @@
 """The work on each image by threads, beside the network's next forward pass or in turns, its results in their order."""
 
-import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-import torch
-
 from camkit.data import Batch, Sample
 from camkit.errors import is_out_of_memory
+from camkit.worker_threads import THREADS, worker_threads
 
 T = TypeVar("T")
-LOCK = threading.Lock()
-THREADS = min(4, os.cpu_count() or 1)  # by default
 Chunks = Iterable[tuple[list[Batch], list[Sample]]]  # as `camkit.data.collate` gives them
 
 
@@ -86,17 +81,3 @@ def in_threads(chunks: Iterable[list[Callable[[], T]]], threads: int = THREADS, 
                 yield from (job.result() for job in waiting.popleft())
         for futures in waiting:
             yield from (job.result() for job in futures)
-
-
-def worker_threads(threads: int) -> ThreadPoolExecutor:
-    """So many threads, in which PyTorch's operations start none of their own."""
-    return ThreadPoolExecutor(threads, initializer=_work_alone)
-
-
-def _work_alone() -> None:
-    with LOCK:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)  # for this thread, and for those that are yet to come
-        again = threading.Thread(target=torch.set_num_threads, args=(before,))
-        again.start()
-        again.join()

@@ -5,7 +5,8 @@ import threading
 import pytest
 import torch
 
-from camkit.threads import in_threads, worker_threads
+from camkit.threads import in_threads
+from camkit.worker_threads import worker_threads
 
 
 @pytest.mark.parametrize("ahead", [True, False])

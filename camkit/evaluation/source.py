@@ -24,7 +24,8 @@ from camkit.inference import Inference
 from camkit.localization import Failure, window_of
 from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
-from camkit.threads import THREADS, in_threads
+from camkit.threads import in_threads
+from camkit.worker_threads import THREADS
 
 CHUNK = 64  # maps that are read while as many are measured
 

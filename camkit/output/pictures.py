@@ -22,7 +22,7 @@ from camkit.data.file_names import SUFFIXES
 from camkit.localization import Localization
 from camkit.output.files import whole
 from camkit.output.map_shards import npy_header, stack_of
-from camkit.threads import THREADS, worker_threads
+from camkit.worker_threads import THREADS, worker_threads
 
 T = TypeVar("T")
 OTHER = ".image"  # of files whose suffix says nothing
