@@ -34,7 +34,7 @@ def forward_dataset(
     dataset : AnnotatedSet
     start : callable
         Takes a batch and the classes (n,) of its images as the model numbers them, 0 where an image has none; runs the
-        network, and gives what is left to do for each image, which threads do beside the next batch.
+        network, and gives what is left to do for each image, which threads do.
     fit : {"stretch", "crop", "keep"}
         See `camkit.data.Preprocess`.
     batch_size, workers : int

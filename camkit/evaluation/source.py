@@ -102,7 +102,7 @@ def measure_images(
     dataset : AnnotatedSet
     weightings : sequence of str
     measure : callable
-        Works in threads, beside the next forward pass.
+        Works in threads; see `camkit.threads.in_order`.
     classes : PredictedClasses, optional
         Another classifier's predicted classes; the maps are the source's.
     fit, batch_size, workers, max_pixels
