@@ -46,6 +46,6 @@ def test_splits_by_name_or_held_out():
         with pytest.raises(CamkitError, match=f"--val-split {wrong}: write holdout:N"):
             read_splits(*shapes, wrong)
     with pytest.raises(
-        CamkitError, match=r"^--val-split value: shapes has no split 'value'.*; holdout:10 keeps 10 images"
+        CamkitError, match=r"^--val-split value: shapes has no split 'value'.*; holdout:10 keeps"
     ):
         read_splits(*shapes, "value")
