@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch.utils.data import BatchSampler
 
 from camkit import Localizer
-from camkit.data import Batch, ImageDataset, collate, find_images
+from camkit.data import Batch, ImageDataset, collate, find_images, read_batches
 from camkit.errors import CamkitError
 
 BATCH = 16
@@ -41,8 +42,8 @@ def main() -> None:
         batches += collate([data[index] for index in range(start, min(start + BATCH, len(files)))])[0]
 
     def reading() -> None:
-        for index in range(len(files)):
-            data[index]
+        for _ in read_batches(data, BatchSampler(range(len(files)), BATCH, drop_last=False), 0, []):
+            pass
 
     def network() -> None:
         for batch in batches:

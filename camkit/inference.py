@@ -130,6 +130,11 @@ class Inference:
         return self.source
 
     @property
+    def ahead(self) -> bool:
+        """Whether the work on a batch's images leaves the network free for the next; see `camkit.threads.in_order`."""
+        return self.device.type != "cpu"
+
+    @property
     def fits(self) -> tuple[Fit, ...]:
         """The ways to fit an image that the network takes: all, or those of one input size.
 

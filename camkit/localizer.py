@@ -296,8 +296,9 @@ class Localizer:
 
         chunks = self.inference.batches(dataset, self.batch_size, self.workers, sampler)
         yield from in_order(
-            chunks, self.inference.halving(start), lambda sample: Failure(sample.name, sample.error or "")
-        )
+            chunks, self.inference.halving(start), lambda sample: Failure(sample.name, sample.error or ""),
+            ahead=self.inference.ahead,
+        )  # fmt: skip
 
     def _class_maps(
         self, batch: Batch, labels: Sequence[int | None] | None, weightings: Iterable[str]

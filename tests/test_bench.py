@@ -1,12 +1,14 @@
 """The benchmark's own arithmetic: turns, ratios and the part of the page that it writes."""
 
+import ast
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).resolve().parents[1] / "benchmarks" / "bench"
+ROOT = Path(__file__).resolve().parents[1]
+BENCH = ROOT / "benchmarks" / "bench"
 
 
 @pytest.fixture
@@ -59,3 +61,15 @@ def test_what_is_raced_against_gives_the_same_figures(alternate, monkeypatch):
         ours, theirs = (side() for side in work.sides.values())
         assert ours == theirs, work.name
     del sys.modules["wsol"]
+
+
+def test_commands_of_the_pages_are_there():
+    """An emptied file ends with 0 and measures nothing."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = {name for page in pages for name in re.findall(r"python (benchmarks/[\w/.]+)", page.read_text("utf-8"))}
+    assert len(named) > 20
+    for name in named:
+        file = ROOT / name if name.endswith(".py") else ROOT / name / "__main__.py"
+        source = file.read_text("utf-8")
+        assert f"python {name}" in (ast.get_docstring(ast.parse(source)) or ""), name
+        assert re.search(r"^(if __name__ ==|    main\(\)$)", source, re.MULTILINE), name

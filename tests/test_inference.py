@@ -105,7 +105,8 @@ def test_memory_that_is_used_up_is_known_whoever_says_it():
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
-def test_an_image_without_memory_for_its_maps_fails_alone(inference):
+@pytest.mark.parametrize("ahead", [True, False])
+def test_an_image_without_memory_for_its_maps_fails_alone(inference, ahead):
     records = [Record(f"{index}.jpg", jpeg) for index in range(4)]
     images = RecordDataset(records, Preprocess(SPEC))
 
@@ -115,7 +116,7 @@ def test_an_image_without_memory_for_its_maps_fails_alone(inference):
 
         return [lambda index=sample.index: work(index) for sample in batch.samples]
 
-    results = list(in_order(inference.batches(images, 3, 0), start, lambda sample: sample.error))
+    results = list(in_order(inference.batches(images, 3, 0), start, lambda sample: sample.error, ahead=ahead))
     assert results[:2] + results[3:] == [0, 1, 3]
     assert "32 x 24 pixels" in results[2]
     with pytest.raises(RuntimeError, match="another"):
@@ -124,6 +125,7 @@ def test_an_image_without_memory_for_its_maps_fails_alone(inference):
                 inference.batches(images, 3, 0),
                 lambda batch: [_another for _ in batch.samples],
                 lambda sample: sample.error,
+                ahead=ahead,
             )
         )
 

@@ -12,7 +12,7 @@ import camkit
 
 # From the ground up; rooms in one set do not import each other.
 FLOORS = [
-    {"_version", "errors", "progress"},
+    {"_version", "errors", "progress", "worker_threads"},
     {"boxes", "nn", "figures", "imagenet", "input_spec"},
     {"cam", "data", "metrics"},
     {"models", "recipe", "adapters", "threads"},

@@ -29,7 +29,7 @@ def work(settings: Settings) -> Iterator[Work]:
         yield one_threshold(size)
     every = score_maps(32 if settings.full else 12)
     if settings.clock == "wall":
-        yield by_two(4 * every["14x14"])
+        yield by_two(40 * every["14x14"])
     for kind, maps in every.items():
         for which, (opencv, ours) in component_tree.SIDES.items():
             what = {"one": "largest region", "all": "all contours"}[which]
@@ -40,10 +40,13 @@ def work(settings: Settings) -> Iterator[Work]:
 
 
 def by_two(maps: list[np.ndarray]) -> Work:
-    """Maps shared between two threads. The process's time says nothing here: it adds the threads' up."""
+    """Maps shared between two threads, enough of them that starting the threads does not count.
+
+    The process's time says nothing here: it adds the threads' up.
+    """
     grey = np.stack([quantise(one) for one in maps])
     one_thread = "floor: by one thread"
-    return Work(GROUP, "14x14 maps, largest regions at all levels, by two threads",
+    return Work(GROUP, f"{len(maps)} 14x14 maps, largest regions at all levels, by two threads",
                 {"camkit": lambda: level_boxes(grey, "border", threads=2),
                  one_thread: lambda: level_boxes(grey, "border")}, len(maps), {one_thread: 1.8})  # fmt: skip
 

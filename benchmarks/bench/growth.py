@@ -84,12 +84,12 @@ def grown(name: str, sizes: Sequence[int], runs: Sequence[Callable[[], object]],
 
 def plot(found: Sequence[Growth], path: Path) -> None:
     """Time at each size over that at the smallest, one line a kind of work."""
-    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+    figure = Figure(figsize=(5.6, 5.0), layout="constrained")
     axes = figure.subplots()
     for one in found:
         relative = [size / one.sizes[0] for size in one.sizes]
         axes.loglog(relative, [ms / one.times[0] for ms in one.times], "o-", label=f"{one.name}: slope {one.slope:.2f}")
     axes.loglog([1, 64], [1, 64], ":", color="grey", label="in proportion")
     axes.set(xlabel="size, over the smallest", ylabel="time, over that at the smallest")
-    axes.legend(fontsize=7)
+    figure.legend(fontsize=8, loc="outside lower center")
     figure.savefig(path, dpi=120)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from camkit.boxes.compiled import compiled
 from camkit.boxes.components import Regions, regions_of_all_levels
 from camkit.boxes.largest import largest_of_all_levels
-from camkit.boxes.neighbourhood import EIGHT, FOUR
+from camkit.boxes.neighbourhood import EIGHT, FOUR, Neighbourhood
 from camkit.errors import CamkitError
 
 Criterion = Literal["pixels", "border"]
 
+PIECES = 4  # for each thread: one that got the harder maps does not keep the others waiting for long
 LONGEST_SIDE = 2**15 - 3  # a padded pixel's y << 16 | x is an int32
 
 
@@ -49,13 +50,13 @@ def level_boxes(grey: NDArray[np.uint8], criterion: Criterion = "pixels", thread
         raise CamkitError(f"criterion is {criterion!r}: give one of {', '.join(get_args(Criterion))}")
     stack = _grey(grey, dimensions=(2, 3)).reshape(-1, *grey.shape[-2:])
     boxes = np.zeros((len(stack), 256, 4), np.int32)
-    work = (stack, [criterion == "border"] * len(stack), boxes)
+    by_border = criterion == "border"
     if threads == 1:
-        for one in zip(*work, strict=True):
-            _largest(*one)
-    else:
+        _largest(stack, EIGHT, by_border, boxes)
+    else:  # in pieces of several maps: between two of them a thread waits for its turn in Python
         with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(_largest, *work))
+            pieces = zip(*(np.array_split(one, PIECES * threads) for one in (stack, boxes)), strict=True)
+            list(pool.map(lambda piece: _largest(piece[0], EIGHT, by_border, piece[1]), pieces))
     return boxes.reshape(*grey.shape[:-2], 256, 4)
 
 
@@ -122,8 +123,11 @@ def _grey(grey: NDArray[np.uint8], dimensions: tuple[int, ...]) -> NDArray[np.ui
     return np.require(grey, requirements=["C_CONTIGUOUS", "WRITEABLE"])  # one layout, so one compilation
 
 
-def _largest(grey: NDArray[np.uint8], by_border: bool, boxes: NDArray[np.int32]) -> None:
-    largest_of_all_levels(grey, regions_of_all_levels(grey, EIGHT), by_border, EIGHT.ring, boxes)
+@compiled
+def _largest(stack: NDArray[np.uint8], neighbourhood: Neighbourhood, by_border: bool, boxes: NDArray[np.int32]) -> None:
+    for i in range(len(stack)):
+        regions = regions_of_all_levels(stack[i], neighbourhood)
+        largest_of_all_levels(stack[i], regions, by_border, neighbourhood.ring, boxes[i])
 
 
 @compiled

@@ -57,6 +57,11 @@ def own_shares(shares: torch.Tensor) -> torch.Tensor:
     return at.diagonal() / at.sum(1)
 
 
+def at_home(shares: torch.Tensor) -> bool:
+    """Whether each block changes its own place more than all others do, wherever else it changes the map."""
+    return bool((own_shares(shares) >= APART).all())
+
+
 def places_told(shares: torch.Tensor) -> bool:
     """Whether changes lie where the image's do at each of the four places, among positions enough to be no chance."""
     enough = min(shares.shape[1:]) >= len(BLOCKS)

@@ -9,6 +9,7 @@ from camkit.cam.changes import (
     APART,
     BLOCKS,
     apartness,
+    at_home,
     centres,
     off_centre,
     places_told,
@@ -127,8 +128,9 @@ def check_places(
     displaced = scrambled(shares)
     if not displaced and (off := off_centre(shares)) and not strips_lie(images, features, before):
         displaced = off
-    if displaced and float((before != 0).double().mean()) < ALIVE and followed():
-        return DEAD
+    alive = float((before != 0).double().mean())
+    if displaced and (alive < ALIVE or at_home(shares)) and followed():
+        return DEAD if alive < ALIVE else ""
     if displaced:
         raise HeadNotFound(
             f"the {name(map_size)} map changes elsewhere than the image does ({displaced}): it does not lie over the "

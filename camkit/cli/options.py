@@ -127,7 +127,7 @@ def make_run_options(
         *(way if fits else ()),
         *forward,
         option("--workers", type=click.IntRange(0, MOST_PROCESSES),
-               help="Processes that read images.  [default: 0 on the CPU, 4 beside a GPU]"),
+               help="Processes that read images; 0: threads.  [default: 0 on the CPU, 4 beside a GPU]"),
         option("--device", type=device, default="auto", show_default=True, help="auto, cpu, mps, cuda or cuda:0."),
         option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True,
                help="Larger images are refused."),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL.ImageFile import ImageFile
 
 from camkit.data.jpeg import decode_jpeg
+from camkit.data.large import alone
 from camkit.data.orientation import SIDEWAYS, UPRIGHT, orientation_of, turned, turned_back
 from camkit.data.pillow import kind_of, load, one_at_a_time, opened, reason_of
 from camkit.data.pixels import inks_to_rgb, to_rgb
@@ -150,15 +151,18 @@ def _decoded(encoded: bytes, max_pixels: int, upright: bool, truncated: Truncate
             f"{width} x {height} pixels are more than the {max_pixels} allowed; --max-pixels {width * height} admits it"
         )
     try:
-        if damage is None:
-            try:
-                pixels = _pixels(encoded, image, kind, header, upright)
-            except Damaged as error:
-                damage = str(error)
-        if damage is not None:
-            if truncated == "fail":
-                raise Refused(f"damaged: {damage}; replace the file, or give --truncated fill for what is left of it")
-            pixels = _filled(encoded, image, kind, header, upright, damage)
+        with alone(width * height):
+            if damage is None:
+                try:
+                    pixels = _pixels(encoded, image, kind, header, upright)
+                except Damaged as error:
+                    damage = str(error)
+            if damage is not None:
+                if truncated == "fail":
+                    raise Refused(
+                        f"damaged: {damage}; replace the file, or give --truncated fill for what is left of it"
+                    )
+                pixels = _filled(encoded, image, kind, header, upright, damage)
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise Refused(f"its {width} x {height} pixels do not fit into memory; leave it out") from None

@@ -1,6 +1,7 @@
 """Images in the rows of a Parquet file: encoded bytes in a column, or paths (extra `parquet`, pyarrow)."""
 
 import os
+import threading
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from camkit.errors import CamkitError
 
 BYTES, PATHS = ("bytes", "image", "image_bytes", "jpg", "jpeg", "png"), ("path", "image", "image_path", "file_name")
 NAMES = ("name", "file_name", "path", "id", "__key__")
+LOCK = threading.Lock()  # a file of pyarrow's is not said to be one for several threads
 CHECK = "give the file a column bytes, image or path"
 
 
@@ -44,7 +46,8 @@ def parquet_images(path: str) -> Iterator[tuple[str, str]]:
 
 def read_cell(path: str, group: int, row: int) -> bytes:
     """The encoded image in a row of a row group; `OSError` or `ValueError` where there is none."""
-    cell: bytes | str | None = _cells(path, os.getpid(), group)[row]
+    with LOCK:
+        cell: bytes | str | None = _cells(path, os.getpid(), group)[row]
     if cell is None:
         raise ValueError("the cell is empty")
     if isinstance(cell, bytes):

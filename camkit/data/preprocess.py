@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
 
+from camkit.data.large import alone
 from camkit.errors import CamkitError, UnreadableImage
 from camkit.input_spec import InputSpec
 
@@ -75,6 +76,10 @@ class Preprocess:
         UnreadableImage
             One side is over 100 times the other, and `fit` magnifies both alike.
         """
+        with alone(image.shape[-2] * image.shape[-1]):
+            return self._shown(image)
+
+    def _shown(self, image: Tensor) -> tuple[Tensor, View]:
         _, height, width = image.shape
         if self.fit == "stretch":
             pixels, window = self._resize(image, self.spec.size), (0.0, 0.0, float(width), float(height))

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from camkit.data.dataset import Batch, Sample, Samples, collate, quiet_worker
 from camkit.errors import CamkitError, killed_reader
+from camkit.worker_threads import THREADS, worker_threads
 
 DEADLY = "the process that reads it dies of it: replace the file, leave it out, or lower --max-pixels"
 MOST = 10  # deaths that no image is to blame for: the system kills processes, and will go on to
@@ -29,10 +30,11 @@ def read_batches(
     batches : iterable of list
         What `samples` takes; taken as they are wanted.
     workers : int
-        Processes; 0: this one, which is not replaced.
+        Processes; 0: threads of this one, which is not replaced.
     deaths : list of str
         Gets a line for each death that was seen.
     pin_memory : bool
+        Of what processes read.
 
     Raises
     ------
@@ -40,7 +42,9 @@ def read_batches(
         More processes have died than single images account for.
     """
     if workers == 0:
-        yield from DataLoader(samples, batch_sampler=batches, collate_fn=collate, pin_memory=pin_memory)
+        with worker_threads(THREADS) as pool:
+            for batch in batches:
+                yield collate(list((pool.map if len(batch) > 1 else map)(samples.__getitem__, batch)))
         return
     to_come, on_their_way, unexplained = iter(batches), deque[list[Any]](), 0
 

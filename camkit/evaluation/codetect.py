@@ -127,7 +127,7 @@ def _features(
             for sample, fine in zip(batch.samples, good.tolist(), strict=True)
         ]  # fmt: skip
 
-    yield from in_order(inference.batches(images, batch_size, workers), start, _unreadable)
+    yield from in_order(inference.batches(images, batch_size, workers), start, _unreadable, ahead=inference.ahead)
 
 
 def _found(record: Record, sample: Sample, one: torch.Tensor | None) -> CoDetected | Failure:

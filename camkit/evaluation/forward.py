@@ -34,7 +34,7 @@ def forward_dataset(
     dataset : AnnotatedSet
     start : callable
         Takes a batch and the classes (n,) of its images as the model numbers them, 0 where an image has none; runs the
-        network, and gives what is left to do for each image, which threads do beside the next batch.
+        network, and gives what is left to do for each image, which threads do.
     fit : {"stretch", "crop", "keep"}
         See `camkit.data.Preprocess`.
     batch_size, workers : int
@@ -57,7 +57,8 @@ def forward_dataset(
         own = [dataset.records[sample.index].label for sample in batch.samples]
         return start(batch, tensor([0 if label is None else numbers[label] for label in own]))
 
-    yield from in_order(inference.batches(images, batch_size, workers), inference.halving(with_classes), _unreadable)
+    chunks = inference.batches(images, batch_size, workers)
+    yield from in_order(chunks, inference.halving(with_classes), _unreadable, ahead=inference.ahead)
 
 
 def _unreadable(sample: Sample) -> Failure:

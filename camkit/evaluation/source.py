@@ -25,6 +25,7 @@ from camkit.localization import Failure, window_of
 from camkit.process_group import ALONE, ProcessGroup
 from camkit.recipe import Recipe
 from camkit.threads import in_threads
+from camkit.worker_threads import THREADS
 
 CHUNK = 64  # maps that are read while as many are measured
 
@@ -101,7 +102,7 @@ def measure_images(
     dataset : AnnotatedSet
     weightings : sequence of str
     measure : callable
-        Works in threads, beside the next forward pass.
+        Works in threads; see `camkit.threads.in_order`.
     classes : PredictedClasses, optional
         Another classifier's predicted classes; the maps are the source's.
     fit, batch_size, workers, max_pixels
@@ -184,7 +185,7 @@ def _of_folder(
     n = len(dataset.records)
     chunks: Iterator[list[Callable[[], T | Failure]]]
     chunks = ([partial(job, i) for i in range(start, min(start + CHUNK, n))] for start in range(0, n, CHUNK))
-    yield from in_threads(chunks, threads or None)
+    yield from in_threads(chunks, threads or THREADS)
 
 
 def none_measured(dataset: AnnotatedSet, failures: Sequence[Failure]) -> CamkitError:

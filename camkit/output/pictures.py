@@ -8,7 +8,7 @@ and no name depends on which others there are.
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +22,7 @@ from camkit.data.file_names import SUFFIXES
 from camkit.localization import Localization
 from camkit.output.files import whole
 from camkit.output.map_shards import npy_header, stack_of
+from camkit.worker_threads import THREADS, worker_threads
 
 T = TypeVar("T")
 OTHER = ".image"  # of files whose suffix says nothing
@@ -141,7 +142,7 @@ def drawn_ahead(
     results: Iterable[tuple[T, list[Localization]]],
     options: OverlayOptions,
     draws: Callable[[str], bool],
-    threads: int | None = None,
+    threads: int = THREADS,
 ) -> Generator[tuple[T, list[Localization], list["Future[bytes]"]], None, None]:
     """Results of images in their order, whose overlays threads draw meanwhile.
 
@@ -151,12 +152,11 @@ def drawn_ahead(
     options : OverlayOptions
     draws : callable
         Whether an image of that name has overlays.
-    threads : int, optional
-        By default one a core, at most four. A result waits for at most eight others a thread.
+    threads : int
+        A result waits for at most eight others a thread.
     """
-    threads = threads or min(4, os.cpu_count() or 1)
     waiting: deque[tuple[T, list[Localization], list[Future[bytes]]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with worker_threads(threads) as pool:
         try:
             for what, found in results:
                 drawn = [pool.submit(options.encoded, one) for one in found if draws(one.image)]

@@ -100,10 +100,11 @@ RATES = (0.001, 0.003)  # the better for each pooling, by Top-1 Cls on photograp
 CUB_TRAIN, CUB_TEST, PETS_TRAIN, PETS_TEST, BIRDS, TINY, HELD = 300, 243, 300, 298, 347, 2500, 30
 # A small VGG has 16x16 positions at 64 pixels, as VGG16 has 14x14 at 224.
 FROM_NOTHING = {"vgg": {"backbone": "vgg-small-bn", "weights": "none", "lr": 0.02, "size": 64, "resize": 72}}
+FROM_FOLDERS = ("birds", "mobilenet")
 BACKBONES: dict[str, Settings] = {
     "lite0": {"backbone": "efficientnet-lite0"},
     "lite0-16": {"backbone": "efficientnet-lite0", "output_stride": 16},
-    "mobilenet": {"backbone": "mobilenet"},
+    **{name: {"backbone": name} for name in FROM_FOLDERS},
     **FROM_NOTHING,
 }
 METHODS: dict[str, Settings] = {
@@ -197,7 +198,7 @@ def train_cell(
     if method == "adl":
         made["adl_at"] = ADL_AT[backbone]
     cost = (STEP + STAGE_TWO * (method == "minmax")) * (CHEAP if from_nothing else 1)
-    needs = (data, "mobilenet") if backbone == "mobilenet" else (data,)
+    needs = (data, backbone) if backbone in FROM_FOLDERS else (data,)
     after = () if from_nothing else (f"rate/{pool}",)
     seconds = epochs * images * cost + test * (1 + (method == "none")) * LOOK + 5
     return Cell(f"{data}/{backbone}/{pool}/{method}", "train", made, needs, after, seed, seconds)

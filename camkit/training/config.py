@@ -13,6 +13,7 @@ from camkit.training.shorthands import SHORTHANDS, expanded
 FIELDS = {one.name: one for one in fields(TrainSettings)}
 TYPES = get_type_hints(TrainSettings) | {name: one.kind for name, one in SHORTHANDS.items()}
 RENAMED = {"train_split": "split"}  # in files of camkit 0.1.0
+EXAMPLE = "camkit train --dataset shapes --root n=600,size=64 --backbone vgg-small --weights none --out trained"
 REQUIRED = [name for name, one in FIELDS.items() if one.default is MISSING and one.default_factory is MISSING]
 
 
@@ -32,7 +33,7 @@ def make_settings(*layers: dict[str, Any]) -> TrainSettings:
     values = expanded(values)
     missing = [name for name in REQUIRED if name not in values]
     if missing:
-        raise CamkitError(f"{option(missing[0])} is missing: give it, or a --config that holds it")
+        raise CamkitError(f"{option(missing[0])} is missing: give it, or a --config that holds it; as in: {EXAMPLE}")
     return TrainSettings(**values)
 
 

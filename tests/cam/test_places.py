@@ -58,6 +58,20 @@ def test_where_nearly_all_units_have_died_operations_tell_and_changes_do_not():
         check_places(IMAGES, lambda images: local(images).flip(3), lambda: True)
 
 
+def along_columns(images):
+    """Each part of an image also changes all rows of its own columns: no row tells which part it was."""
+    y = local(images)
+    return y + 20 * y.mean(2, keepdim=True)
+
+
+def test_changes_at_home_that_reach_far_are_no_other_places_where_operations_tell():
+    assert check_places(IMAGES, along_columns, lambda: True) == ""
+    with pytest.raises(HeadNotFound, match="rows of the image are not told apart"):
+        check_places(IMAGES, along_columns)
+    with pytest.raises(HeadNotFound, match="elsewhere"):
+        check_places(IMAGES, lambda images: along_columns(images).flip(3), lambda: True)
+
+
 @pytest.mark.parametrize("features", [shared, mixed])
 def test_places_are_told_beside_what_moves_all_positions(features):
     """A network of one size, whose positions would otherwise have to follow the image's size."""

@@ -1,6 +1,7 @@
 """A whole run on drawn miniatures: every experiment, judged, on a page; and a second that computes nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import miniatures
@@ -14,7 +15,7 @@ from camkit.cli import cli
 from camkit.errors import CamkitError
 from camkit.reproduction.claims import read_claims
 from camkit.reproduction.experiments import EXPERIMENTS
-from camkit.reproduction.page import write_page
+from camkit.reproduction.page import heading, write_page
 from camkit.reproduction.plan import Cell, check_folders
 from camkit.reproduction.run import reproduce
 from camkit.reproduction.tables import write_tables
@@ -161,6 +162,9 @@ def test_claims_are_judged_and_told(done, tmp_path):
     write_page(tmp_path / "page.md", run, claims, verdicts, ["nwc-birds", "pas-birds"])
     page = (tmp_path / "page.md").read_text()
     assert "Of 3 claims 1 hold, 1 do not hold, 1 have no verdict" in page
+    assert "Made by `camkit reproduce nwc-birds pas-birds --budget small --seeds 2`" in page
+    of_one = replace(run, plan=[cell for cell in run.plan if cell.seed != 1])
+    assert "Made by `camkit reproduce all --budget small`;" in heading(of_one, claims, verdicts, ["all"])
     assert "**does not hold**: contradicted" in page
     assert "- `tiny`: needs --data tiny-imagenet=DIR" in page
     assert "    camkit models" in page

@@ -27,7 +27,12 @@ def read_splits(dataset: str, root: str | Path, split: str, val_split: str) -> t
     """
     train = read_dataset(dataset, root, split)
     if not val_split.startswith(HOLDOUT):
-        validation = read_dataset(dataset, root, val_split)
+        try:
+            validation = read_dataset(dataset, root, val_split)
+        except CamkitError as error:  # of a split that nobody may have named: it is the default
+            raise CamkitError(
+                f"--val-split {val_split}: {error}; {HOLDOUT}10 keeps 10 images of each class of {split!r} apart"
+            ) from None
         if val_split != split and {r.read for r in validation.records} == {r.read for r in train.records}:
             raise CamkitError(
                 f"{root}: the splits {split!r} and {val_split!r} are the same images, as the data set is not divided; "

@@ -45,3 +45,5 @@ def test_splits_by_name_or_held_out():
     for wrong in ("holdout:some", "holdout:0", "holdout:"):
         with pytest.raises(CamkitError, match=f"--val-split {wrong}: write holdout:N"):
             read_splits(*shapes, wrong)
+    with pytest.raises(CamkitError, match=r"^--val-split value: shapes has no split 'value'.*; holdout:10 keeps"):
+        read_splits(*shapes, "value")
