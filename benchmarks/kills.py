@@ -23,13 +23,16 @@ LOCALIZE = "localize --topk 2 --save-maps --formats csv,coco,jsonl"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", default=LOCALIZE)
+    parser.add_argument("command", nargs="?", help=f"By default {LOCALIZE!r}.")
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--chains", type=int, default=7)
     parser.add_argument("--kills", type=int, default=4, help="In each chain.")
     parser.add_argument("--workers", default="0,2", help="Taken in turn, one a chain.")
     parser.add_argument("--seed", type=int, default=0)
-    options, more = parser.parse_known_args()
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0].startswith("-"):
+        arguments.insert(0, LOCALIZE)  # else what follows an option of camkit's would be taken for the command
+    options, more = parser.parse_known_args(arguments)
     call = [sys.executable, "-m", "camkit", *options.command.split(), "--model", options.model, *more]
     moments, wrong = random.Random(options.seed), 0
     with tempfile.TemporaryDirectory() as folder:
