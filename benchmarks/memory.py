@@ -77,7 +77,7 @@ def in_folders(folder: Path, count: int) -> Path:
 
 
 def annotated(images: Path) -> Path:
-    """A CSV file beside the folder: one box an image, three classes."""
+    """The folder, with a CSV file in it: one box an image, three classes."""
     with (images / "all.csv").open("w") as file:
         file.write("image,label,x0,y0,x1,y1\n")
         for number, path in enumerate(sorted(images.rglob("*.jpg"))):
@@ -116,13 +116,15 @@ def watched(run: "subprocess.Popen[bytes]", journal: Path, every: float) -> tupl
             peak = int(fields["VmHWM"].split()[0]) * 1024
         time.sleep(every)
     if run.returncode:
-        sys.exit(f"camkit localize ended with {run.returncode}")
+        sys.exit(f"camkit ended with {run.returncode}")
     return looks, peak
 
 
 def report(looks: list[tuple[int, int]], peak: int, images: int, seconds: float) -> None:
     seen = np.array(looks)
     middle = seen[(seen[:, 0] >= images / 10) & (seen[:, 0] < images)]
+    if len(middle) < 2:
+        sys.exit(f"{len(looks)} looks at the memory are too few: more --images, or a lower --every")
     slope, _ = np.polyfit(middle[:, 0], middle[:, 1], 1)
     parts = [seen[(seen[:, 0] > images * low) & (seen[:, 0] < images * high), 1].mean() / 2**20
              for low, high in ((0, 0.1), (0.1, 0.2), (0.9, 1))]  # fmt: skip

@@ -134,6 +134,8 @@ def learned_anew(root: Path, birds: Path, out: Path, budget: Budget) -> Iterator
     test = read_dataset("cub", root, "test")
     runs: dict[str, dict[int, Measured]] = {}
     for cell in trained:
+        if cell.id in run.missing:
+            raise click.ClickException(f"{cell.id}: {run.missing[cell.id]}")
         file = out / run.measured[cell.id].facts["network"]
         classifier = load_classifier(f"{birds}/model.py:birds", str(file))
         runs.setdefault(cell.settings.get("method", "none"), {})[cell.seed or 0] = on(classifier, test)

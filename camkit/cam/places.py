@@ -77,7 +77,7 @@ def check_places(
         From images (n, channels, H, W) to their feature maps (n, C, h, w).
     followed : callable
         Whether positions are known, by the operations that made them, to be places of the image however they change;
-        asked where their changes do not tell, or of few units that are left.
+        asked where their changes do not tell: of few units that are left, or of changes that reach far.
 
     Returns
     -------
