@@ -31,6 +31,8 @@ from camkit.runs.localize import settings_of
 from camkit.runs.photographs import photographs_in
 
 BLOCK = 64  # batches of images in one task, at most: so much is made anew when a worker dies
+# Of a CPU: the actors of a lost machine move to the others and fill them, and whoever decodes would find no room for ever.
+BESIDE = 0.01
 OF_DECODING = 256 << 20  # bytes of memory: a task that asks for what actors do not is not made a part of them
 
 
@@ -173,7 +175,8 @@ def cluster(address: str | None, actors: int | None, device: str) -> Iterator[Wo
         reason = " ".join(str(error).split())
         what = "Ray does not start on this machine" if address is None else f"--address {address}: no Ray answers there"
         raise CamkitError(f"{what} ({reason:.200}); give the same call again, or an --address where ray start has "
-                          "begun a cluster") from None  # fmt: skip
+                          "begun a cluster; one that asks for a token wants RAY_AUTH_MODE=token in the environment, and "
+                          "the token in ~/.ray/auth_token") from None  # fmt: skip
     try:
         yield workers_of(ray.cluster_resources(), actors, device)
     finally:
@@ -226,8 +229,9 @@ def rows_of(
         return
     place = os.getcwd()
     images = ray.data.from_arrow_refs(blocks)
-    fitted = images.map_batches(decoded, batch_size=1, batch_format="pyarrow", zero_copy_batch=True, num_cpus=1,
-                                memory=OF_DECODING, fn_kwargs={"decode": decode, "place": place})  # fmt: skip
+    fitted = images.map_batches(decoded, batch_size=1, batch_format="pyarrow", zero_copy_batch=True,
+                                num_cpus=BESIDE, concurrency=workers.cpus - workers.actors, memory=OF_DECODING,
+                                fn_kwargs={"decode": decode, "place": place})  # fmt: skip
     device = "cuda" if workers.gpus else "cpu"
     found = fitted.map_batches(
         Localize,
@@ -236,7 +240,7 @@ def rows_of(
         zero_copy_batch=True,
         fn_constructor_kwargs={"place": place, "made_with": made_with | {"device": device}},
         compute=ActorPoolStrategy(size=workers.actors),
-        num_cpus=1,
+        num_cpus=1 - BESIDE,
         num_gpus=workers.gpus or None,
     )
     try:
