@@ -42,9 +42,10 @@ def main() -> None:
         if options.s3:
             images = stack.enter_context(bucket(options.images))
         one = [sys.executable, "-m", "camkit", "localize", "--model", options.model, "--device", "cpu"]
-        alone = [*one, "--images", str(options.images), "--no-optimize", "--no-overlays", "--out", str(folder / "alone")]
-        subprocess.run(alone, stdout=subprocess.DEVNULL, check=False)
-        expected = boxes_of(folder / "alone")
+        alone = folder / "alone"
+        subprocess.run([*one, "--images", str(options.images), "--no-optimize", "--no-overlays", "--out", str(alone)],
+                       stdout=subprocess.DEVNULL, check=False)  # fmt: skip
+        expected = boxes_of(alone)
         cluster, nodes = stack.enter_context(ray_nodes(options.nodes, options.cpus))
         found = folder / "found.parquet"
         call = [*one, "--engine", "ray", "--address", cluster.address, "--images", images, "--save-every", "0",

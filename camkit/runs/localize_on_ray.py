@@ -31,7 +31,7 @@ from camkit.runs.localize import settings_of
 from camkit.runs.photographs import photographs_in
 
 BLOCK = 64  # batches of images in one task, at most: so much is made anew when a worker dies
-# Of a CPU: the actors of a lost machine move to the others and fill them, and whoever decodes would find no room for ever.
+# Of a CPU: the actors of a lost machine move to others and fill them, and whoever decodes would never find room.
 BESIDE = 0.01
 OF_DECODING = 256 << 20  # bytes of memory: a task that asks for what actors do not is not made a part of them
 
@@ -175,8 +175,8 @@ def cluster(address: str | None, actors: int | None, device: str) -> Iterator[Wo
         reason = " ".join(str(error).split())
         what = "Ray does not start on this machine" if address is None else f"--address {address}: no Ray answers there"
         raise CamkitError(f"{what} ({reason:.200}); give the same call again, or an --address where ray start has "
-                          "begun a cluster; one that asks for a token wants RAY_AUTH_MODE=token in the environment, and "
-                          "the token in ~/.ray/auth_token") from None  # fmt: skip
+                          "begun a cluster; one that asks for a token wants RAY_AUTH_MODE=token in the environment, "
+                          "and the token in ~/.ray/auth_token") from None  # fmt: skip
     try:
         yield workers_of(ray.cluster_resources(), actors, device)
     finally:

@@ -12,10 +12,6 @@ from camkit.data.packed import PackedRecords, Some
 from camkit.data.sources import FileBytes, ZipMember
 
 
-def own(text):
-    return text.encode()
-
-
 class Own:
     """A reader that is neither a file nor a member."""
 
@@ -23,7 +19,7 @@ class Own:
         self.text = text
 
     def __call__(self):
-        return own(self.text)
+        return self.text.encode()
 
     def __eq__(self, other):
         return isinstance(other, Own) and self.text == other.text
@@ -44,7 +40,8 @@ def records(draw):
     read = draw(st.sampled_from([FileBytes(folder + of), ZipMember(f"{folder}a.zip", folder + of), Own(of)]))
     boxes = np.array(draw(st.lists(st.tuples(numbers, numbers, numbers, numbers), max_size=3))).reshape(-1, 4)
     size = draw(st.none() | st.tuples(st.integers(1, 2**32), st.integers(1, 2**32)))
-    return Record(image, read, draw(st.none() | st.integers(0, 10**9)), boxes, size, draw(st.none() | st.just(Own("m"))))
+    label, mask = draw(st.none() | st.integers(0, 10**9)), draw(st.none() | st.just(Own("m")))
+    return Record(image, read, label, boxes, size, mask)
 
 
 def seen(record):
