@@ -98,8 +98,7 @@ class AnnotatedSet:
 
     def part(self, places: Sequence[int]) -> "AnnotatedSet":
         """Those records alone; classes still meet a model's as those of the whole split do."""
-        own = places if self.places is None else array("q", (self.places[place] for place in places))
-        return replace(self, records=Some(self.records, places), whole=self.whole or self, places=own)
+        return replace(self.some(places), whole=self.whole or self, places=self._own(places))
 
     def place(self, index: int) -> int:
         """Where a record stands in the whole split."""
@@ -112,8 +111,13 @@ class AnnotatedSet:
         return self.some(array("q", (i * len(self.records) // limit for i in range(limit))))
 
     def some(self, places: Sequence[int]) -> "AnnotatedSet":
-        """Those records alone, as a split of their own."""
-        return replace(self, records=Some(self.records, places))
+        """Those records alone; of what is no part, as a split of their own."""
+        own = None if self.places is None else self._own(places)
+        return replace(self, records=Some(self.records, places), places=own)
+
+    def _own(self, places: Sequence[int]) -> Sequence[int]:
+        """Places in the whole split of places in this one."""
+        return places if self.places is None else array("q", (self.places[place] for place in places))
 
 
 def check_inside(boxes: Sequence[Box], size: tuple[int, int]) -> None:

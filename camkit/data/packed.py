@@ -1,7 +1,7 @@
-"""Records in columns: some eighty bytes and its name an image, where an object each would take a thousand."""
+"""Records in columns: about 130 bytes an image, with its name, where an object each would take 1,100."""
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -33,15 +33,24 @@ class Some(Sequence[Record]):
     def __iter__(self) -> Iterator[Record]:
         return (self.records[place] for place in self.places)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What travels to another process is these records alone."""
+        return Some, (PackedRecords(self), range(len(self)))
+
 
 class PackedRecords(Sequence[Record]):
     """Records, each made anew when it is asked for.
 
     Of a reader of a file, or of an archive's member, whose path ends with the image's name, only the rest is kept, once
     for all images; other readers, and masks, are kept as they are.
+
+    Parameters
+    ----------
+    records : iterable of Record
+        The first of them; `append` takes more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, records: Iterable[Record] = ()) -> None:
         self._names, self._name_ends = bytearray(), array("q", [0])
         self._labels, self._sizes = array("q"), array("q")
         self._corners, self._box_ends = array("d"), array("q", [0])
@@ -49,9 +58,11 @@ class PackedRecords(Sequence[Record]):
         self._folder_of = array("i")
         self._readers: dict[int, Callable[[], bytes]] = {}
         self._masks: dict[int, Any] = {}
+        for record in records:
+            self.append(record)
 
     def append(self, record: Record) -> None:
-        """Take a record in."""
+        """Take a record in; its label counts from 0, and like its size is below 2**63."""
         if record.read_mask is not None:
             self._masks[len(self)] = record.read_mask
         folder = record.read.folder(record.image) if isinstance(record.read, (FileBytes, ZipMember)) else None

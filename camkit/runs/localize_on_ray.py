@@ -31,8 +31,9 @@ from camkit.runs.localize import settings_of
 from camkit.runs.photographs import photographs_in
 
 BLOCK = 64  # batches of images in one task, at most: so much is made anew when a worker dies
-# Of a CPU: the actors of a lost machine move to others and fill them, and whoever decodes would never find room.
-BESIDE = 0.01
+# Without GPUs, the share of a CPU that a decoding task asks for and an actor leaves free: when a machine is lost, its
+# actors may fill the others, and a task that wanted a whole CPU would wait for ever.
+BESIDE = 0.001
 OF_DECODING = 256 << 20  # bytes of memory: a task that asks for what actors do not is not made a part of them
 
 
@@ -227,10 +228,11 @@ def rows_of(
     blocks = [ray.put(block) for block in in_blocks(batches, max(1, min(BLOCK, count // (8 * workers.cpus))))]
     if not blocks:
         return
-    place = os.getcwd()
+    place, beside = os.getcwd(), 0 if workers.gpus else BESIDE
+    most = workers.cpus - workers.actors if beside else None
     images = ray.data.from_arrow_refs(blocks)
     fitted = images.map_batches(decoded, batch_size=1, batch_format="pyarrow", zero_copy_batch=True,
-                                num_cpus=BESIDE, concurrency=workers.cpus - workers.actors, memory=OF_DECODING,
+                                num_cpus=beside or 1, concurrency=most, memory=OF_DECODING,
                                 fn_kwargs={"decode": decode, "place": place})  # fmt: skip
     device = "cuda" if workers.gpus else "cpu"
     found = fitted.map_batches(
@@ -240,7 +242,7 @@ def rows_of(
         zero_copy_batch=True,
         fn_constructor_kwargs={"place": place, "made_with": made_with | {"device": device}},
         compute=ActorPoolStrategy(size=workers.actors),
-        num_cpus=1 - BESIDE,
+        num_cpus=1 - beside,
         num_gpus=workers.gpus or None,
     )
     try:

@@ -1,4 +1,4 @@
-"""What is known of the images of a split while it is read, in columns: some hundred bytes an image, and its name."""
+"""What is known of the images of a split while it is read, in columns, with its name under 500 bytes an image."""
 
 from array import array
 from collections import defaultdict
@@ -69,11 +69,11 @@ class Columns:
         return stem if line == NONE else f"{stem}{line}"
 
     def seldom(self, number: int) -> Seldom:
-        """To be looked at."""
+        """For reading; an empty one that all share where nothing is noted."""
         return self._seldom.get(number, NOTHING)
 
     def to_note(self, number: int) -> Seldom:
-        """To be written to."""
+        """For writing; made when it is first asked for."""
         return self._seldom[number]
 
     def add_box(self, number: int, box: Box) -> None:

@@ -60,7 +60,7 @@ class Entry:
 
     @classmethod
     def alone(cls, image: str, where: str) -> "Entry":
-        """Of no split: what is said of it is heard by nobody."""
+        """An entry that belongs to no split: what is noted of it is dropped."""
         columns = Columns()
         return cls(columns, columns.add(image, where))
 
