@@ -10,6 +10,7 @@ rows are on the disk the last node is killed, with all its processes. The rows m
 
 import argparse
 import csv
+import logging
 import os
 import subprocess
 import sys
@@ -85,6 +86,7 @@ def bucket(images: Path) -> Iterator[str]:
     from moto.server import ThreadedMotoServer  # noqa: PLC0415 - an extra
     from pyarrow.fs import LocalFileSystem, S3FileSystem, copy_files  # noqa: PLC0415
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line a request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
