@@ -218,7 +218,7 @@ def rows_of(
         A batch cannot be carried out by any worker.
     """
     import ray  # noqa: PLC0415
-    from ray.data import ActorPoolStrategy, DataContext  # noqa: PLC0415
+    from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy  # noqa: PLC0415
     from ray.exceptions import RayError  # noqa: PLC0415
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what goes wrong is told by the run itself
@@ -232,7 +232,7 @@ def rows_of(
     most = workers.cpus - workers.actors if beside else None
     images = ray.data.from_arrow_refs(blocks)
     fitted = images.map_batches(decoded, batch_size=1, batch_format="pyarrow", zero_copy_batch=True,
-                                num_cpus=beside or 1, concurrency=most, memory=OF_DECODING,
+                                num_cpus=beside or 1, compute=TaskPoolStrategy(size=most), memory=OF_DECODING,
                                 fn_kwargs={"decode": decode, "place": place})  # fmt: skip
     device = "cuda" if workers.gpus else "cpu"
     found = fitted.map_batches(
