@@ -67,7 +67,7 @@ def albatrosses(real: Path) -> AnnotatedSet:
     names = train.class_names or ()
     (one,) = map_classes(
         {name: "albatross" if "Albatross" in name else None for name in names},
-        replace(train, split="train and test", records=train.records + test.records, problems=[]),
+        replace(train, split="train and test", records=[*train.records, *test.records], problems=[]),
     )
     return one
 

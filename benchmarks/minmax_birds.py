@@ -96,7 +96,7 @@ def species(root: Path) -> Iterator[AnnotatedSet]:
     """Training and test photographs of CUB, with the numbers that the network has for their species."""
     train, test = (read_dataset("cub", root, split) for split in ("train", "test"))
     names = train.class_names or ()
-    of_image = {record.image: names[record.label] for record in train.records + test.records}
+    of_image = {record.image: names[record.label] for record in [*train.records, *test.records]}
     with (root / "birds.csv").open() as file:
         known = {of_image[row["image"]]: row["label"] for row in csv.DictReader(file)
                  if row["image"] in of_image}  # fmt: skip

@@ -1,9 +1,11 @@
 """A split of a data set: its images with what is known of them, and what is wrong with the others."""
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from camkit.data.filled import FilledImages
+from camkit.data.packed import Some
 from camkit.data.records import Record
 from camkit.errors import CamkitError
 
@@ -36,7 +38,7 @@ class AnnotatedSet:
     Attributes
     ----------
     name, split : str
-    records : list of Record
+    records : sequence of Record
         In the order of the listing; one an image, except where a format has several classes an image: then one for
         each class that is in the image, with that class's boxes, under the same `Record.image`.
     class_names : tuple of str or None
@@ -70,7 +72,7 @@ class AnnotatedSet:
 
     name: str
     split: str
-    records: list[Record]
+    records: Sequence[Record]
     class_names: tuple[str, ...] | None
     problems: list[str]
     upright: bool = False
@@ -96,8 +98,7 @@ class AnnotatedSet:
 
     def part(self, places: Sequence[int]) -> "AnnotatedSet":
         """Those records alone; classes still meet a model's as those of the whole split do."""
-        own = places if self.places is None else [self.places[place] for place in places]
-        return replace(self, records=[self.records[place] for place in places], whole=self.whole or self, places=own)
+        return replace(self.some(places), whole=self.whole or self, places=self._own(places))
 
     def place(self, index: int) -> int:
         """Where a record stands in the whole split."""
@@ -107,7 +108,16 @@ class AnnotatedSet:
         """As many records, or all where there are fewer or `limit` is None, evenly spaced over the listing."""
         if limit is None or limit >= len(self.records):
             return self
-        return replace(self, records=[self.records[i * len(self.records) // limit] for i in range(limit)])
+        return self.some(array("q", (i * len(self.records) // limit for i in range(limit))))
+
+    def some(self, places: Sequence[int]) -> "AnnotatedSet":
+        """Those records alone; of what is no part, as a split of their own."""
+        own = None if self.places is None else self._own(places)
+        return replace(self, records=Some(self.records, places), places=own)
+
+    def _own(self, places: Sequence[int]) -> Sequence[int]:
+        """Places in the whole split of places in this one."""
+        return places if self.places is None else array("q", (self.places[place] for place in places))
 
 
 def check_inside(boxes: Sequence[Box], size: tuple[int, int]) -> None:

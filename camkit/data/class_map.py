@@ -13,6 +13,7 @@ name with a comma in it stands in double quotes. Several of the data set's class
 without a line must meet by name.
 """
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -109,16 +110,15 @@ def _mapped(dataset: AnnotatedSet, rows: Mapping[str, Assigned], where: str) -> 
     names = classes_of(dataset)
     assigned = {label: rows[name] for label, name in names.items() if name in rows}
     out = {label for label, to in assigned.items() if to.to is None}
-    records = [record for record in dataset.records if record.label not in out]
+    kept = array("q", (place for place, record in enumerate(dataset.records) if record.label not in out))
     images: dict[str, set[str]] = {}
     for record in dataset.records:
         if record.label is not None and record.label in out:
             images.setdefault(names[record.label], set()).add(record.image)
-    if not records:
+    if not kept:
         raise CamkitError(f"{where}: it leaves out every image of {dataset.name} {dataset.split}")
     return replace(
-        dataset,
-        records=records,
+        dataset.some(kept),
         class_map={label: to for label, to in assigned.items() if to.to is not None},
         class_map_file=where,
         left_out={name: len(of_class) for name, of_class in images.items()},

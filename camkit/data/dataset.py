@@ -248,7 +248,7 @@ class RecordDataset(PreparedImages):
         filled: FilledImages | None = None,
     ) -> None:
         super().__init__(len(records), preprocess, max_pixels, keep_image, filled)
-        self.records = list(records)
+        self.records = records
         self.upright = upright
 
     def __len__(self) -> int:

@@ -1,5 +1,7 @@
 """Images in object stores and other file systems that pyarrow knows by a URI: ``s3://bucket/photos``, ``gs://``.
 
+Settings of the file system may follow: ``s3://bucket/photos?endpoint_override=127.0.0.1:9000&scheme=http``.
+
 Where such an image lies is a text, as of the members of archives (`camkit.data.members`): ``fs:ROOT`` and, after a tab,
 the path that the file system itself has for it. Credentials are the environment's, as each library looks for them.
 """
@@ -32,7 +34,8 @@ def remote_images(uri: str, suffixes: frozenset[str]) -> Iterator[tuple[str, str
     CamkitError
         There is no pyarrow, or no such file system, folder or file, or it is an archive.
     """
-    root = f"{uri.rstrip('/')}/"
+    place, mark, settings = uri.partition("?")
+    root = f"{place.rstrip('/')}/{mark}{settings}"
     system, base = _opened(root, os.getpid())
     told = _asked(uri, lambda: system.get_file_info(base.rstrip("/")))
     if told.type.name == "File":

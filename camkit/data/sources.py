@@ -56,6 +56,14 @@ class FileBytes:
         except Refused as refusal:
             raise UnreadableImage(f"cannot read {self.path!r}: {refusal}") from None
 
+    def folder(self, name: str) -> "FileBytes | None":
+        """The path without a name that it ends with; None where it does not."""
+        return FileBytes(self.path[: -len(name)]) if name and self.path.endswith(name) else None
+
+    def file(self, name: str) -> "FileBytes":
+        """The opposite: what reads the file of this name."""
+        return FileBytes(self.path + name)
+
 
 @dataclass(frozen=True)
 class ZipMember:
@@ -82,6 +90,14 @@ class ZipMember:
         except Exception as error:  # zipfile and zlib raise many types on a broken archive
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UnreadableImage(f"cannot read {self.member!r} of {self.archive!r}: {reason}") from None
+
+    def folder(self, name: str) -> "ZipMember | None":
+        """As of `FileBytes`."""
+        return ZipMember(self.archive, self.member[: -len(name)]) if name and self.member.endswith(name) else None
+
+    def file(self, name: str) -> "ZipMember":
+        """As of `FileBytes`."""
+        return ZipMember(self.archive, self.member + name)
 
 
 @lru_cache(maxsize=8)

@@ -100,7 +100,7 @@ def evaluate_boxes(
     truth = GroundTruth(boxes=True, masks=False, name=f"{dataset.name} {dataset.split}")
     classification, rows = Classification(k_max), RecipeMeasures(NAME, k_max, NO_THRESHOLD, truth, further)
     failures, labels = [Failure("", problem) for problem in dataset.problems], list[int]()
-    for index, record in progress(iter(list(enumerate(dataset.records))), len(dataset.records)):
+    for index, record in progress(enumerate(dataset.records), len(dataset.records)):
         try:
             one = boxes.evaluation(record, index, classes, further, max_pixels)
         except CamkitError as error:

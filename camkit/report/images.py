@@ -1,7 +1,7 @@
 """A run's photographs and what is known of them: where they lie, their boxes, their classes' names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -92,7 +92,7 @@ class RunImages:
             self._records.setdefault(record.image, []).append(record)
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> Sequence[Record]:
         """Of the data set; none of `localize`."""
         return [] if self.dataset is None else self.dataset.records
 

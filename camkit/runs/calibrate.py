@@ -167,7 +167,7 @@ def _measure(
     )
     if first.per_image["image"].tolist() != second.per_image["image"].tolist():
         failed = {failure.image for failure in failures}
-        first, second = both(replace(dataset, records=[one for one in dataset.records if one.image not in failed]))
+        first, second = both(dataset.some([i for i, one in enumerate(dataset.records) if one.image not in failed]))
     return replace(merge_evaluations(first, second, ""), failures=failures)
 
 

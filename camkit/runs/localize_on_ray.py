@@ -31,6 +31,9 @@ from camkit.runs.localize import settings_of
 from camkit.runs.photographs import photographs_in
 
 BLOCK = 64  # batches of images in one task, at most: so much is made anew when a worker dies
+# Without GPUs, the share of a CPU that a decoding task asks for and an actor leaves free: when a machine is lost, its
+# actors may fill the others, and a task that wanted a whole CPU would wait for ever.
+BESIDE = 0.001
 OF_DECODING = 256 << 20  # bytes of memory: a task that asks for what actors do not is not made a part of them
 
 
@@ -173,7 +176,8 @@ def cluster(address: str | None, actors: int | None, device: str) -> Iterator[Wo
         reason = " ".join(str(error).split())
         what = "Ray does not start on this machine" if address is None else f"--address {address}: no Ray answers there"
         raise CamkitError(f"{what} ({reason:.200}); give the same call again, or an --address where ray start has "
-                          "begun a cluster") from None  # fmt: skip
+                          "begun a cluster; one that asks for a token wants RAY_AUTH_MODE=token in the environment, "
+                          "and the token in ~/.ray/auth_token") from None  # fmt: skip
     try:
         yield workers_of(ray.cluster_resources(), actors, device)
     finally:
@@ -214,7 +218,7 @@ def rows_of(
         A batch cannot be carried out by any worker.
     """
     import ray  # noqa: PLC0415
-    from ray.data import ActorPoolStrategy, DataContext  # noqa: PLC0415
+    from ray.data import ActorPoolStrategy, DataContext, TaskPoolStrategy  # noqa: PLC0415
     from ray.exceptions import RayError  # noqa: PLC0415
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what goes wrong is told by the run itself
@@ -224,10 +228,12 @@ def rows_of(
     blocks = [ray.put(block) for block in in_blocks(batches, max(1, min(BLOCK, count // (8 * workers.cpus))))]
     if not blocks:
         return
-    place = os.getcwd()
+    place, beside = os.getcwd(), 0 if workers.gpus else BESIDE
+    most = workers.cpus - workers.actors if beside else None
     images = ray.data.from_arrow_refs(blocks)
-    fitted = images.map_batches(decoded, batch_size=1, batch_format="pyarrow", zero_copy_batch=True, num_cpus=1,
-                                memory=OF_DECODING, fn_kwargs={"decode": decode, "place": place})  # fmt: skip
+    fitted = images.map_batches(decoded, batch_size=1, batch_format="pyarrow", zero_copy_batch=True,
+                                num_cpus=beside or 1, compute=TaskPoolStrategy(size=most), memory=OF_DECODING,
+                                fn_kwargs={"decode": decode, "place": place})  # fmt: skip
     device = "cuda" if workers.gpus else "cpu"
     found = fitted.map_batches(
         Localize,
@@ -236,7 +242,7 @@ def rows_of(
         zero_copy_batch=True,
         fn_constructor_kwargs={"place": place, "made_with": made_with | {"device": device}},
         compute=ActorPoolStrategy(size=workers.actors),
-        num_cpus=1,
+        num_cpus=1 - beside,
         num_gpus=workers.gpus or None,
     )
     try:

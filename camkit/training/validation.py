@@ -111,7 +111,7 @@ class Validation:
         return figures, [f"{failure.image}: {failure.reason}" for failure in found.failures]
 
     def _classified(self, classifier: Classifier) -> Measured:
-        share = replace(self.data, records=self.data.records[self.group.rank :: self.group.world_size])
+        share = self.data.some(range(self.group.rank, len(self.data.records), self.group.world_size))
         found = predict_classes(
             classifier,
             share,

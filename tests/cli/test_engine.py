@@ -7,7 +7,7 @@ from commands import call, make_place
 
 from camkit import CamkitError
 from camkit.output.journal import JOURNAL
-from camkit.runs.localize_on_ray import Workers, reason_of, workers_of
+from camkit.runs.localize_on_ray import BESIDE, Workers, reason_of, workers_of
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +70,10 @@ def test_the_reason_is_that_of_the_worker():
     assert reason_of(failed) == "net.py: is gone"
     failed.__cause__ = OSError("two\nlines")
     assert reason_of(failed) == ("Ray has ended the run: OSError: two lines; go on with the same call and --resume")
+
+
+@pytest.mark.parametrize("cpus", range(1, 513))
+def test_a_machine_full_of_actors_has_room_to_decode(cpus):
+    """Where machines are lost, all actors may come to be on one; counted as Ray counts, in ten-thousandths."""
+    actor, task = round(10_000 * (1 - BESIDE)), round(10_000 * BESIDE)
+    assert 10_000 * cpus % actor >= task

@@ -134,7 +134,7 @@ class _Images:
         except CamkitError as error:
             self.draft.stray(row.where, error)
             return
-        if holder is not (known or entry):
+        if holder != (known or entry):
             for one, other in ((holder, entry), (entry, holder)):
                 one.refuse(f"{row.where}: {one.image!r} and {other.image!r} have the same id; mend it")
         entry = known or entry
@@ -146,13 +146,14 @@ class _Images:
 
     def _find(self, entry: Entry, listed: str) -> None:
         try:
-            entry.image, entry.read = self.places.find(listed)
+            entry.image, read = self.places.find(listed)
         except UnreadableImage:
             if entry.image.startswith("/") or ":" in entry.image:
                 raise
             return  # whether it is missed is seen when the records are made
-        other = self.files.setdefault(entry.read, entry)
-        if other is not entry:
+        entry.read = read
+        other = self.files.setdefault(read, entry)
+        if other != entry:
             other.refuse(f"{other.where}: its file {entry.image!r} is also that of {entry.where}; mend the names")
             raise CamkitError(f"its file {entry.image!r} is also that of {other.where}; mend the names")
 

@@ -12,7 +12,8 @@ can be read. Where the column is called ``name`` instead of ``label`` all are na
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,14 +53,13 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
     """
     listing = root if root.is_file() else root / f"{split}.csv"
     draft = Draft("csv", split, listing)
-    table = Table(listing)
-    column = "name" if "label" not in table.columns and "name" in table.columns else "label"
+    columns = Table(listing).columns
+    column = "name" if "label" not in columns and "name" in columns else "label"
     images = source(listing.parent / "images", listing.parent)
-    rows = [_read(line, images) for line in table.lines(("image", column, *CORNERS))]
-    names = _names(rows, column)
+    names = _names(_rows(listing, column, images), column)
     label = _whole if names is None else _numbered(names)
-    ranked, objects = RANK in table.columns, Objects()
-    for line in rows:
+    ranked, objects = RANK in columns, Objects()
+    for line in _rows(listing, column, images):
         image = line.fields[0]
         if image not in draft.entries and not line.fault:
             draft.add(image, image, line.where)
@@ -76,6 +76,11 @@ def read_csv(root: Path, split: str) -> AnnotatedSet:
                 entry.add_box((x0, y0, x1, y1), HALF_OPEN)
     done = draft.finish(images, names, objects.records if ranked else with_label_and_box, upright=True)
     return replace(done, numbered=names is None)
+
+
+def _rows(listing: Path, column: str, images: Source) -> Iterator[Line]:
+    """The file's lines; it is read anew each time, so that they need not be kept."""
+    return (_read(line, images) for line in Table(listing).lines(("image", column, *CORNERS)))
 
 
 def _read(line: Line, images: Source) -> Line:
@@ -104,15 +109,13 @@ def _has(images: Source, name: str) -> bool:
     return True
 
 
-def _names(rows: Sequence[Line], column: str) -> list[str] | None:
+def _names(rows: Iterable[Line], column: str) -> list[str] | None:
     """The classes' names in sorted order; None where most labels are numbers."""
-    found = [_label(line) for line in rows if not line.fault and _label(line)]
+    found = Counter(_label(line) for line in rows if not line.fault and _label(line))
     if column == "label":
-        names = [label for label in found if not NUMBER.fullmatch(label)]
-        if 2 * len(names) <= len(found):
-            return None
-        found = names
-    return sorted(set(found))
+        names = {label: count for label, count in found.items() if not NUMBER.fullmatch(label)}
+        return sorted(names) if 2 * sum(names.values()) > found.total() else None
+    return sorted(found)
 
 
 def _whole(line: Line) -> int:

@@ -66,7 +66,7 @@ def read_cub(root: Path, split: str) -> AnnotatedSet:
 
     def box(entry: Entry, line: Line) -> None:
         x, y, width, height = line.numbers(1, 5)
-        if entry.boxes:
+        if entry.has_box:
             raise CamkitError("a second box for the image")
         entry.add_box((x, y, x + width, y + height), INCLUSIVE)
 

@@ -9,9 +9,11 @@ from typing import Protocol
 import numpy as np
 
 from camkit.data.annotations import AnnotatedSet, Box, check_inside
+from camkit.data.formats.entries import Entries
 from camkit.data.formats.entry import Entry, Incomplete, problem_at
 from camkit.data.formats.tables import Line, quoted
-from camkit.data.records import Record, no_boxes
+from camkit.data.packed import PackedRecords
+from camkit.data.records import Record
 from camkit.data.sources import Read
 from camkit.errors import CamkitError, UnreadableImage
 
@@ -36,7 +38,7 @@ class Draft:
 
     def __init__(self, name: str, split: str, listing: Path) -> None:
         self.name, self.split, self.listing = name, split, listing
-        self.entries: dict[str, Entry] = {}
+        self.entries = Entries()
         self.strays: list[str] = []  # what is wrong with lines that belong to no image
 
     def add(self, key: str, image: str, where: str) -> Entry:
@@ -44,8 +46,8 @@ class Draft:
         if key in self.entries:
             first = self.entries[key].where
             self.stray(where, f"{quoted(key)} is listed a second time (first in {first}); take one out")
-            return Entry(image, where)
-        return self.entries.setdefault(key, Entry(image, where))
+            return Entry.alone(image, where)
+        return self.entries.add(key, image, where)
 
     def stray(self, where: str, reason: str | CamkitError) -> None:
         """Tell of a line that belongs to no image."""
@@ -88,7 +90,7 @@ class Draft:
             return self.entries[key]
         reason = line.fault or f"{quoted(key)} is none of the images that {self.listing} lists; mend either"
         self.stray(line.where, reason)
-        return Entry(key, line.where)
+        return Entry.alone(key, line.where)
 
     def finish(
         self,
@@ -115,7 +117,7 @@ class Draft:
         """
         self.require_images()
         self._require_pixels()
-        records: list[Record] = []
+        records = PackedRecords()
         problems = []
         for entry in self.entries.values():
             if entry.sub_pixel is not None:
@@ -126,11 +128,12 @@ class Draft:
                 )
                 entry.refuse(problem_at(f"{entry.where}: {quoted(entry.image)}", reason))
             try:
-                records += complete(entry, _record(entry, images))
+                for record in complete(entry, _record(entry, images)):
+                    records.append(record)
             except CamkitError as error:
                 if entry.problem:
                     problems.append(entry.problem)
-                elif not entry.left_out or (entry.shares and not isinstance(error, Incomplete)):
+                elif not entry.left_out or (entry.written and not isinstance(error, Incomplete)):
                     problems.append(problem_at(f"{entry.where}: {quoted(entry.image)}", error))
             problems += entry.left_out
         problems += self.strays
@@ -141,17 +144,18 @@ class Draft:
 
     def _require_pixels(self) -> None:
         """`CamkitError` where all boxes lie between 0 and 1 along an axis: in pixels they would be one pixel wide."""
-        shares = [share for entry in self.entries.values() for share in entry.shares]
-        sizes = [entry.size for entry in self.entries.values()]
+        entries = self.entries.values()
+        written = sum(entry.written for entry in entries)
         normalised = [
             name
             for axis, name in enumerate("xy")
-            if all(share[axis] for share in shares) and any(size is None or size[1 - axis] > 1 for size in sizes)
+            if sum(entry.like_shares[axis] for entry in entries) == written
+            and any(entry.size is None or entry.size[1 - axis] > 1 for entry in entries)
         ]
-        if shares and normalised:
+        if written and normalised:
             between = "between 0 and 1" if len(normalised) == 2 else f"between 0 and 1 along {normalised[0]}"
             raise CamkitError(
-                f"{self.listing}: all {len(shares)} boxes lie {between}, as shares of the image's sides do "
+                f"{self.listing}: all {written} boxes lie {between}, as shares of the image's sides do "
                 "(normalised); boxes are in pixels: multiply x by the image's width and y by its height"
             )
 
@@ -161,7 +165,7 @@ def _record(entry: Entry, images: Images) -> Record:
         raise CamkitError(entry.problem)
     if entry.size is not None:
         check_inside(entry.boxes, entry.size)
-    boxes = np.array(entry.boxes, np.float64) if entry.boxes else no_boxes()
+    boxes = np.array(entry.boxes, np.float64).reshape(-1, 4)
     return Record(entry.image, entry.read or _reader(entry, images), entry.label, boxes, entry.size)
 
 
@@ -194,7 +198,7 @@ def with_label(entry: Entry, record: Record) -> list[Record]:
 
 def with_label_and_box(entry: Entry, record: Record) -> list[Record]:
     """A record that must have a label and a box."""
-    if not entry.boxes:
+    if not entry.has_box:
         raise Incomplete("it has no box")
     return with_label(entry, record)
 

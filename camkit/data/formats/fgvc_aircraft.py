@@ -60,7 +60,7 @@ def read_fgvc_aircraft(root: Path, split: str) -> AnnotatedSet:
         if line.fields[0] in draft.entries:  # the others are of other splits
             with draft.reading(line) as entry:
                 x0, y0, x1, y1 = line.numbers(1, 5)
-                if entry.boxes:
+                if entry.has_box:
                     raise CamkitError("a second box for the image")
                 entry.add_box((x0, y0, x1, y1), INCLUSIVE_FROM_1)
     return draft.finish(source(data / "images"), list(names), with_label_and_box)

@@ -71,5 +71,5 @@ def hold_out(dataset: AnnotatedSet, count: int) -> tuple[AnnotatedSet, Annotated
             has = f"{len(every)} images" + (f", {few} of them with boxes" if boxes else "")
             raise CamkitError(f"{HOLDOUT}{count}: class {name} of {dataset.name} has {has}; hold out fewer")
     held = {index for indices in fit.values() for index in indices[-count:]}
-    kept, apart = ([r for i, r in enumerate(dataset.records) if (i in held) is wanted] for wanted in (False, True))
-    return replace(dataset, records=kept), replace(dataset, split=f"{HOLDOUT}{count}", records=apart, problems=[])
+    kept, apart = ([i for i in range(len(dataset.records)) if (i in held) is wanted] for wanted in (False, True))
+    return dataset.some(kept), replace(dataset.some(apart), split=f"{HOLDOUT}{count}", problems=[])

@@ -18,8 +18,8 @@ def measure(entry: Entry, images: Images, *, upright: bool) -> tuple[int, int] |
         None where the image cannot be read, or is of another size than its annotation says; that is its problem then.
     """
     with entry.reading(f"{entry.where}: {quoted(entry.image)}"):
-        entry.read = entry.read or images.reader(entry.image)
-        entry.set_size(*read_size(entry.read(), entry.image, upright))
+        entry.read = read = entry.read or images.reader(entry.image)
+        entry.set_size(*read_size(read(), entry.image, upright))
     return None if entry.problem else entry.size
 
 

@@ -4,11 +4,13 @@ import codecs
 import csv
 import math
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from camkit.errors import CamkitError
 
@@ -86,7 +88,7 @@ def lines(path: Path, wanted: int, separator: str | None = None) -> Iterator[Lin
     separator : str or None
         None for white space, which the last field may contain.
     """
-    for number, text in enumerate(_texts(path), 1):
+    for number, text in enumerate(Texts(decoded(path)), 1):
         fields = text.strip().split(separator, wanted - 1 if separator is None else -1)
         if fields and fields != [""]:
             yield _line(path, number, fields, len(fields), wanted)
@@ -112,9 +114,8 @@ class Table:
     """
 
     def __init__(self, path: Path, remedy: str = REMEDY) -> None:
-        self.path = path
-        self._rows = _rows(_texts(path, remedy))
-        _, header = next(self._rows, (1, []))
+        self.path, self._texts = path, Texts(decoded(path, remedy))
+        _, header = next(_rows(self._texts), (1, []))
         if isinstance(header, csv.Error):
             raise CamkitError(f"{path}, line 1: cannot be read as CSV: {header}; mend the line")
         self.columns = [name.strip() for name in header]
@@ -129,7 +130,7 @@ class Table:
         """The lines with the fields of `columns`, in their order; `CamkitError` where a column is missing or twice."""
         self.require(columns)
         places = [self.columns.index(column) for column in columns]
-        for number, row in self._rows:
+        for number, row in islice(_rows(self._texts), 1, None):
             if isinstance(row, csv.Error):
                 yield Line(f"{self.path}, line {number}", [""] * len(columns), f"cannot be read as CSV: {row}")
             elif row:
@@ -148,14 +149,14 @@ class Table:
 
 def csv_lines(path: Path, wanted: int) -> Iterator[Line]:
     """The lines of a CSV file whose first line does not name columns; each should have as many fields as wanted."""
-    for number, row in _rows(_texts(path)):
+    for number, row in _rows(Texts(decoded(path))):
         if isinstance(row, csv.Error):
             yield Line(f"{path}, line {number}", [""] * wanted, f"cannot be read as CSV: {row}")
         elif row:
             yield _line(path, number, row, len(row), wanted)
 
 
-def _rows(texts: list[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
+def _rows(texts: Sequence[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
     """Rows of CSV, each with the number of its first line; after one that is none, reading goes on at the next line."""
     start = 0
     while start < len(texts):
@@ -207,12 +208,29 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-def _texts(path: Path, remedy: str = REMEDY) -> list[str]:
-    """Lines with their ends as they are: in a quoted field they are part of a name."""
-    text = decoded(path, remedy)
-    if text.count("\r") == text.count("\r\n"):
-        return [f"{line}\n" for line in text.split("\n")]  # str.splitlines would also cut at U+2028
-    return re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
+class Texts(Sequence[str]):
+    """The lines of a text, cut from it when they are asked for.
+
+    Their ends are as they are: in a quoted field they are part of a name. `str.splitlines` would also cut at U+2028.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text, self.starts = text, array("q", [0])
+        self.starts.extend(end.end() for end in re.finditer(r"\n|\r(?!\n)", text))
+        self.starts.append(len(text))
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        places = range(len(self))[index]
+        if isinstance(places, range):
+            return [self[place] for place in places]
+        return self.text[self.starts[places] : self.starts[places + 1]]
 
 
 def _line(path: Path, number: int, fields: list[str], count: int, wanted: int) -> Line:

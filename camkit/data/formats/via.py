@@ -120,7 +120,7 @@ def _class(written: Any, attribute: str) -> str:
         ticked = [name for name, on in written.items() if on]
         written = ticked[0] if len(ticked) == 1 else None
     if isinstance(written, int | float) and not isinstance(written, bool):
-        written = f"{written:g}"
+        written = repr(written).removesuffix(".0")
     if not isinstance(written, str) or not written.strip():
         raise CamkitError(f"its {attribute} is no class; fill it in")
     return written.strip()

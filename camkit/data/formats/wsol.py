@@ -19,7 +19,7 @@ from camkit.data.formats.corners import INCLUSIVE
 from camkit.data.formats.draft import Draft, with_label, with_label_and_box
 from camkit.data.formats.entry import Entry, Incomplete
 from camkit.data.formats.masks import MaskFiles
-from camkit.data.formats.tables import Line, lines
+from camkit.data.formats.tables import lines
 from camkit.data.records import Record
 from camkit.data.sources import Read, Source, find_source, source
 from camkit.errors import CamkitError
@@ -63,13 +63,14 @@ def read_wsol(root: Path, split: str, name: str = "wsol") -> AnnotatedSet:
             with draft.reading(line) as entry:
                 entry.set_size(line.whole(2), line.whole(1))
     images = source(root / "images", root.resolve().parent.parent / "dataset" / root.resolve().name, root)
-    wanted, rows = _localization(folder / "localization.txt")
-    if not rows:
+    localization = folder / "localization.txt"
+    wanted = _fields_of(localization)
+    if wanted is None:
         return draft.finish(images, None, with_label)
     if wanted == MASK_FIELDS:
-        masks = _MaskPaths(draft, rows, find_source(root / "masks") or images)
+        masks = _MaskPaths(draft, localization, find_source(root / "masks") or images)
         return draft.finish(images, None, masks.complete)
-    for line in rows:
+    for line in lines(localization, wanted, ","):
         with draft.annotation(line) as entry:
             x0, y0, x1, y1 = line.numbers(1, BOX_FIELDS)
             entry.add_box((x0, y0, x1, y1), INCLUSIVE)
@@ -81,24 +82,24 @@ def read_openimages(root: Path, split: str) -> AnnotatedSet:
     return read_wsol(root, split, "openimages")
 
 
-def _localization(path: Path) -> tuple[int, list[Line]]:
-    """How many fields a line has, as most lines have them, of a box or of a mask; and the lines."""
+def _fields_of(path: Path) -> int | None:
+    """How many fields a line has, as most lines have them, of a box or of a mask; None where there is no line."""
     if not path.exists():
-        return BOX_FIELDS, []
+        return None
     widths = Counter(len(line.fields) for line in lines(path, BOX_FIELDS, ","))
     wanted = BOX_FIELDS if widths[BOX_FIELDS] >= widths[MASK_FIELDS] else MASK_FIELDS
     if widths and not widths[wanted]:
         raise CamkitError(f"{path}: no line is id,x0,y0,x1,y1 or id,mask_path,ignore_path; mend or remove the file")
-    return wanted, list(lines(path, wanted, ","))
+    return wanted if widths else None
 
 
 class _MaskPaths:
     """The mask files of each image."""
 
-    def __init__(self, draft: Draft, rows: list[Line], files: Source) -> None:
+    def __init__(self, draft: Draft, localization: Path, files: Source) -> None:
         self.instances: dict[str, list[Read]] = {}
         self.ignore: dict[str, Read] = {}
-        for line in rows:
+        for line in lines(localization, MASK_FIELDS, ","):
             with draft.reading(line) as entry:
                 mask, ignore = line.text(1), line.text(2)
                 self.instances.setdefault(entry.image, []).append(files.reader(mask))

@@ -239,6 +239,16 @@ def test_via_which_attribute_is_the_class(tree):
         read_dataset("via", three / "via_3.json", "val")
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [(3, "3"), (3.0, "3"), (0.5, "0.5"), (1234567, "1234567"), (1234567.0, "1234567"), (10**400, f"1{400 * '0'}"),
+     (" cat ", "cat")],
+)  # fmt: skip
+def test_via_numbers_as_classes(tree, written, name):
+    data = read_dataset("via", via(tree, region(RECT, label="dog"), region(RECT, label=written)), "val")
+    assert set(data.class_names) == {"dog", name}
+
+
 def test_createml_one_entry_is_its_own_problem(tree, summary):
     good = {"label": "cat", "coordinates": {"x": 4, "y": 3, "width": 8, "height": 6}}
     empty = {"label": "ape", "coordinates": {"x": 1, "y": 1, "width": 0, "height": 1}}
