@@ -27,14 +27,16 @@ import torchvision
 from camkit import CamkitError
 from camkit.adapters import LIBRARIES, Peer
 from camkit.cam import Prediction
-from camkit.data import AnnotatedSet, Batch, read_dataset
+from camkit.data import AnnotatedSet, Batch, read_dataset, read_size
 from camkit.evaluation import evaluate
 from camkit.inference import Inference
 from camkit.metrics import compare
+from camkit.metrics.iou import best_iou
 from camkit.models import Classifier, load_classifier
 from camkit.models.class_names import read_class_names
 from camkit.recipe import RECIPES
 
+RIGHT = 0.5  # IoU
 LEAST = 5  # images, below which nothing is measured
 OWN = {"camkit CAM": ("cam", "pas"), "camkit NWC": ("nwc", "nwc+pas")}  # min-max threshold, PaS
 
@@ -136,6 +138,20 @@ def report(rows: list[dict[str, Any]]) -> Iterator[str]:
         yield f"| {row['source']} | {row['why']} |"
 
 
+def whole_images(dataset: AnnotatedSet) -> str:
+    """What boxes round all of each image would have."""
+    right = []
+    for record in dataset.records:
+        try:
+            height, width = read_size(record.read(), record.image, dataset.upright)
+        except CamkitError:
+            continue
+        right.append(float(best_iou(torch.tensor([[0, 0, width, height]]), record.boxes)) >= RIGHT)
+    return (
+        f"a box round the whole image is right on {sum(right)} of {len(right)} ({100 * sum(right) / len(right):.1f} %)"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, default=os.environ.get("CAMKIT_REAL"))
@@ -166,6 +182,7 @@ def main() -> None:
         rows.append(json.loads(file.read_text()))
         print(row["source"], {key: value for key, value in rows[-1].items() if "right" not in key}, flush=True)
     print("\n".join(report(rows)))
+    print(f"\n{whole_images(dataset.evenly(settings.limit))}")
     versions = ", ".join(f"{one.name} {one.version}" for one in LIBRARIES.values() if one.installed)
     print(f"\n{versions}, torch {torch.__version__}, torchvision {torchvision.__version__}, Python "
           f"{platform.python_version()}, {torch.get_num_threads()} threads, fit {settings.fit}")  # fmt: skip
