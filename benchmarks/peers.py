@@ -121,18 +121,20 @@ def report(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The table, and what is not in it."""
     cam, nwc = (next(row for row in rows if row["source"] == f"camkit {name}") for name in ("CAM", "NWC"))
     best = pd.Series(nwc["right_pas"])
-    yield (f"| maps by | time, of camkit CAM's {cam['ms']:.0f} ms | images shown | GT-known Loc, min-max | with PaS "
-           "| against camkit NWC + PaS, paired | MaxBoxAccV2 |")  # fmt: skip
-    yield "|---" * 7 + "|"
+    yield ("| maps by | time (images) | GT-known Loc, min-max | with PaS | against camkit NWC + PaS, paired "
+           "| MaxBoxAccV2 |")  # fmt: skip
+    yield "|---" * 6 + "|"
     for row in (row for row in rows if "why" not in row):
         right = pd.Series(row["right_pas"])
         difference = compare(best[right.index].to_numpy(bool), right.to_numpy(bool)).difference
         against = "" if row["source"] == "camkit NWC" else (
             f"{difference.value:+.1f} ({difference.low:+.1f} to {difference.high:+.1f})")  # fmt: skip
         fewer, times = f", n {row['n']}" if row["n"] < cam["n"] else "", row["ms"] / cam["ms"]
-        cells = [f"{row['source']}{fewer}", f"{times:.{1 if times < 10 else 0}f}", f"{row['shown']:,}",
-                 interval(row["minmax"]), interval(row["pas"]), against, interval(row["v2"])]  # fmt: skip
+        shown = f" ({row['shown']:,})" if row["shown"] > 1 else ""
+        cells = [f"{row['source']}{fewer}", f"{times:,.{1 if times < 10 else 0}f}{shown}", interval(row["minmax"]),
+                 interval(row["pas"]), against, interval(row["v2"])]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
+    yield f"\nTimes are of camkit CAM's {cam['ms']:.0f} ms; in brackets the images that the network sees for one map."
     yield "\n| not measured | why |\n|---|---|"
     for row in (row for row in rows if "why" in row):
         yield f"| {row['source']} | {row['why']} |"
