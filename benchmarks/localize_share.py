@@ -10,6 +10,7 @@ leaves out what one core does beside another.
 
 import argparse
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -18,7 +19,6 @@ from torch.utils.data import BatchSampler
 
 from camkit import Localizer
 from camkit.data import Batch, ImageDataset, collate, find_images, read_batches
-from camkit.errors import CamkitError
 
 BATCH = 16
 
@@ -35,7 +35,7 @@ def main() -> None:
     localizer = Localizer(options.model, device="cpu", fit="stretch", batch_size=BATCH, optimize=True)
     files = list(find_images(options.images))[: options.count]
     if not files:
-        raise CamkitError(f"{options.images}: no photographs")
+        sys.exit(f"{options.images}: no photographs")
     data = ImageDataset(files, localizer.preprocess)
     batches: list[Batch] = []
     for start in range(0, len(files), BATCH):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import IO, Any
 from zipfile import ZipFile
 
@@ -25,6 +26,8 @@ from camkit.errors import CamkitError
 
 SUFFIXES = (".npy", ".npz", ".png")
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+# A header is a Python literal. Where two threads parse at once, Python 3.11 may fail in one of them with a SystemError.
+PARSING = Lock()
 Values = NDArray[np.float32] | NDArray[np.float64]
 Load = Callable[[], NDArray[Any]]
 
@@ -180,11 +183,14 @@ def _npy(file: IO[bytes]) -> NDArray[Any]:
     version = npy.read_magic(file)
     if version not in HEADERS:
         raise _NoMap(f"NumPy's format {version[0]}.{version[1]}, which arrays of numbers do not need")
-    shape, _, kind = HEADERS[version](file)
+    with PARSING:
+        shape, is_fortran, kind = HEADERS[version](file)
     _check(shape, kind)
-    file.seek(0)
-    array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
-    return array
+    wanted = math.prod(shape) * kind.itemsize
+    content = file.read(wanted)
+    if len(content) < wanted:
+        raise ValueError(f"it is cut off: {len(content)} of {wanted} bytes of values")
+    return np.frombuffer(content, kind).reshape(shape, order="F" if is_fortran else "C")
 
 
 def _check(shape: tuple[int, ...], kind: np.dtype[Any]) -> None:

@@ -3,14 +3,16 @@
 import io
 import os
 import pickle
+import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from numpy.lib import format as npy
 from PIL import Image
 
-from camkit.data import MapFolder, Record
+from camkit.data import MapFolder, Record, map_files
 from camkit.errors import CamkitError
 
 MAP = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -135,3 +137,23 @@ def test_litter_links_and_pipes_are_no_maps(tmp_path):
     with pytest.raises(CamkitError, match="no map for it"):
         folder.read("b.jpg")
     assert folder.unread() == 0
+
+
+def test_headers_are_parsed_one_at_a_time(tmp_path, monkeypatch):
+    """Python 3.11's parser fails now and then where two threads parse at once: a whole map would be a failure."""
+    inside, most, parse = [], [], map_files.HEADERS[1, 0]
+
+    def slowly(file):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        found = parse(file)
+        inside.pop()
+        return found
+
+    monkeypatch.setitem(map_files.HEADERS, (1, 0), slowly)
+    maps = maps_of(tmp_path, saved(MAP))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: maps.read("a.jpg"), range(8)))
+    assert all(one.tolist() == MAP.tolist() for one in found)
+    assert most == [1] * 8

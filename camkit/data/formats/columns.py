@@ -60,9 +60,6 @@ class Columns:
         self.written.append(0)
         return len(self.images) - 1
 
-    def __len__(self) -> int:
-        return len(self.images)
-
     def where(self, number: int) -> str:
         """The line that lists the image."""
         stem, line = self._stems[self._stem_of[number]], self._lines[number]

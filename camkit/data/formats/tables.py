@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from camkit.errors import CamkitError
 
@@ -156,11 +156,11 @@ def csv_lines(path: Path, wanted: int) -> Iterator[Line]:
             yield _line(path, number, row, len(row), wanted)
 
 
-def _rows(texts: Sequence[str]) -> Iterator[tuple[int, list[str] | csv.Error]]:
+def _rows(texts: "Texts") -> Iterator[tuple[int, list[str] | csv.Error]]:
     """Rows of CSV, each with the number of its first line; after one that is none, reading goes on at the next line."""
     start = 0
     while start < len(texts):
-        reader = csv.reader((texts[i] for i in range(start, len(texts))), strict=True)
+        reader = csv.reader(texts.since(start), strict=True)
         before = start
         try:
             for row in reader:
@@ -208,7 +208,7 @@ def is_utf8(text: str) -> bool:
     return True
 
 
-class Texts(Sequence[str]):
+class Texts:
     """The lines of a text, cut from it when they are asked for.
 
     Their ends are as they are: in a quoted field they are part of a name. `str.splitlines` would also cut at U+2028.
@@ -222,15 +222,12 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        places = range(len(self))[index]
-        if isinstance(places, range):
-            return [self[place] for place in places]
-        return self.text[self.starts[places] : self.starts[places + 1]]
+    def __iter__(self) -> Iterator[str]:
+        return self.since(0)
+
+    def since(self, first: int) -> Iterator[str]:
+        """Those from a line on, counted from 0."""
+        return (self.text[self.starts[i] : self.starts[i + 1]] for i in range(first, len(self)))
 
 
 def _line(path: Path, number: int, fields: list[str], count: int, wanted: int) -> Line:
