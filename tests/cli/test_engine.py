@@ -72,8 +72,7 @@ def test_the_reason_is_that_of_the_worker():
     assert reason_of(failed) == ("Ray has ended the run: OSError: two lines; go on with the same call and --resume")
 
 
-@pytest.mark.parametrize("cpus", range(1, 513))
-def test_a_machine_full_of_actors_has_room_to_decode(cpus):
+def test_a_machine_full_of_actors_has_room_to_decode():
     """Where machines are lost, all actors may come to be on one; counted as Ray counts, in ten-thousandths."""
     actor, task = round(10_000 * (1 - BESIDE)), round(10_000 * BESIDE)
-    assert 10_000 * cpus % actor >= task
+    assert [cpus for cpus in range(1, 513) if 10_000 * cpus % actor < task] == []
